@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# One boot of the test VM: qemu's arguments, its time-out, what its end means.
+
+# accelerator: prints kvm or tcg. /dev/kvm may exist and hang at the first instruction, so a
+# kernel without a root must reach its panic under it within the time; remembered until the host reboots.
+accelerator() {
+  local memo answer kernel=$1
+  memo=$CACHE_DIR/kvm-$(</proc/sys/kernel/random/boot_id)
+  if [[ ! -e $memo ]]; then
+    rm -f "$CACHE_DIR"/kvm-*
+    answer=tcg
+    if [[ -r /dev/kvm && -w /dev/kvm ]] && kvm_runs "$kernel"; then answer=kvm; fi
+    note "accelerator: $answer"
+    printf '%s\n' "$answer" >"$memo"
+  fi
+  cat "$memo"
+}
+
+kvm_runs() {
+  timeout -k 2 20 qemu-system-x86_64 -accel kvm -cpu host -m 256 -nodefaults -no-user-config -display none \
+    -no-reboot -kernel "$1/vmlinuz" -append 'panic=-1 root=/dev/none' </dev/null >/dev/null 2>&1
+}
+
+# qemu_arguments RUN_DIR: fills the array QEMU. Disks: vda root, vdb images, vdc payload, vdd results.
+qemu_arguments() {
+  local run=$1 accel append
+  # shellcheck disable=SC2153
+  accel=$(accelerator "$KERNEL")
+  append="console=ttyS0 panic=-1 quiet mitigations=off cgroup_no_v1=all apparmor=1 security=apparmor"
+  append+=" slipway.project=$PROJECT_DIR"
+  QEMU=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
+    -m "$MEMORY" -smp 2 -kernel "$KERNEL/vmlinuz" -initrd "$INITRAMFS" -append "$append"
+    -drive "file=$ROOT,if=virtio,format=raw,snapshot=on,cache=unsafe"
+    -drive "file=$IMAGES,if=virtio,format=raw,snapshot=on,cache=unsafe"
+    -drive "file=$run/payload.img,if=virtio,format=raw,cache=unsafe"
+    -drive "file=$run/results.img,if=virtio,format=raw,cache=unsafe"
+    -device virtio-rng-pci)
+  if [[ $accel == kvm ]]; then
+    QEMU+=(-accel kvm -cpu host)
+  else
+    QEMU+=(-accel "tcg,thread=multi" -cpu qemu64)
+  fi
+}
+
+# boot_command RUN_DIR SECONDS: the command's output is our stdout; returns 124 after a time-out.
+boot_command() {
+  local run=$1 status=0 reader
+  mkfifo "$run/out"
+  cat "$run/out" &
+  reader=$!
+  timeout -k 5 "$2" "${QEMU[@]}" \
+    -chardev "file,id=console,path=$run/console.log" -serial chardev:console \
+    -chardev stdio,id=out,signal=off -serial chardev:out \
+    </dev/null >"$run/out" 2>"$run/qemu.log" &
+  QEMU_PID=$!
+  wait "$QEMU_PID" || status=$?
+  QEMU_PID=
+  wait "$reader" || true
+  return "$status"
+}
+
+boot_shell() {
+  "${QEMU[@]}" \
+    -chardev "stdio,id=console,mux=on,signal=off,logfile=$1/console.log" -serial chardev:console
+}
+
+# console_tail RUN_DIR: the last words of a guest that did not end well.
+console_tail() {
+  note "the console's last lines ($1/console.log):"
+  tail -n 40 "$1/console.log" 2>/dev/null | tr -d '\r' | sed 's/^/vm|   /' >&2
+  sed 's/^/vm|   /' "$1/qemu.log" >&2 2>/dev/null || true
+}

@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# --here: the same command on this host, when it is one that a container runtime can live on.
+
+run_here() {
+  [[ $# -gt 0 ]] || die "--here needs a command"
+  local missing
+  missing=$(missing_here)
+  [[ -z $missing ]] || die "this host cannot run it with --here: $missing"
+  export SLIPWAY_PROJECT=$PROJECT_DIR SLIPWAY_PRESET=$PRESET
+  export SLIPWAY_BIN=$BUILD_DIR/$PRESET/bin SLIPWAY_TESTS=$BUILD_DIR/$PRESET/tests
+  export PATH=$SLIPWAY_BIN:$PATH
+  cd "$PROJECT_DIR" || exit 1
+  exec "$@"
+}
+
+# One sentence, or nothing when nothing is missing.
+missing_here() {
+  local controllers name
+  if [[ $EUID -ne 0 ]]; then
+    echo "it needs root"
+    return
+  fi
+  if [[ $(stat -f -c %T /sys/fs/cgroup) != cgroup2fs ]]; then
+    echo "/sys/fs/cgroup is not a pure cgroup v2 mount"
+    return
+  fi
+  controllers=" $(</sys/fs/cgroup/cgroup.controllers) "
+  for name in cpu cpuset io memory pids; do
+    [[ $controllers == *" $name "* ]] || { echo "cgroup v2 has no $name controller here" && return; }
+  done
+}

@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# The guest's root disk: Debian packages only, made once and kept until the package list changes.
+
+ROOT_SIZE=3G
+
+# root_image: prints the path of the cached root disk, making it when it is not there.
+root_image() {
+  local image kernel=$1
+  image=$CACHE_DIR/root-$(key_of "$VM_DIR/packages" "$VM_DIR/lib/root.sh" "$VM_DIR/lib/kernel.sh").img
+  [[ -e $image ]] || make_root "$image" "$kernel" >&2
+  printf '%s\n' "$image"
+}
+
+# The Debian archives that this host's apt uses, so that a mirror set up for the host serves the guest too.
+apt_sources() {
+  local lines
+  # shellcheck disable=SC2016  # $(…) is indextargets' own syntax
+  lines=$(apt-get indextargets --format 'deb $(REPO_URI) $(CODENAME) main' \
+    'Created-By: Packages' 'Origin: Debian' 'Component: main' | grep ' bookworm' | sort -u || true)
+  if [[ -z $lines ]]; then
+    lines='deb http://deb.debian.org/debian bookworm main
+deb http://deb.debian.org/debian bookworm-updates main
+deb http://deb.debian.org/debian-security bookworm-security main'
+  fi
+  printf '%s\n' "$lines"
+}
+
+# The host's own way to its mirror (a proxy, say) is not read by mmdebstrap: hand it over.
+apt_options() {
+  apt-config dump | sed -n 's/^\(Acquire::https\?::Proxy.*\|Acquire::Check-.*\);$/--aptopt=\1/p'
+}
+
+make_root() {
+  local image=$1 kernel=$2 tree=$1.tree options=()
+  [[ $EUID -eq 0 ]] || die "making the root disk needs root (files of many owners)"
+  need_tool mmdebstrap mmdebstrap
+  note "root disk: Debian packages of tests/vm/packages (some minutes, once)"
+  rm -rf --one-file-system "$tree"
+  mapfile -t options < <(apt_options)
+  apt_sources >"$image.list"
+  mmdebstrap --mode=root --variant=minbase --format=directory --quiet \
+    --include="$(list_of "$VM_DIR/packages" | paste -sd,)" \
+    --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    "${options[@]}" bookworm "$tree" "$image.list"
+  cp -a "$kernel/modules" "$tree/lib/modules"
+  furnish_root "$tree"
+  disk_from_folder "$tree" "$image.tmp" "$ROOT_SIZE"
+  install -D "$tree/bin/busybox" "$image.busybox"
+  rm -rf --one-file-system "$tree" "$image.list"
+  mv "$image.tmp" "$image"
+  for old in "$CACHE_DIR"/root-*.img*; do
+    [[ $old == "$image"* ]] || rm -f "$old"
+  done
+}
+
+# Mount points and small files that the guest's init expects.
+furnish_root() {
+  local tree=$1
+  mkdir -p "$tree"/{proc,sys,dev,run,tmp,results,images} "$tree/etc/cni/net.d" "$tree/opt/cni" "$tree/lib/modules"
+  ln -sfn /usr/lib/cni "$tree/opt/cni/bin"
+  printf 'slipway-vm\n' >"$tree/etc/hostname"
+  printf '127.0.0.1 localhost slipway-vm\n::1 localhost\n' >"$tree/etc/hosts"
+  : >"$tree/etc/resolv.conf"
+  printf 'nameserver 192.0.2.53\n' >"$tree/etc/resolv.conf"
+}
