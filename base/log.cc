@@ -1,0 +1,62 @@
+// One line of diagnostics, escaped so that a hostile name cannot forge a second one.
+#include "base/log.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <string>
+
+#include "base/time.h"
+
+namespace slipway::log {
+namespace {
+
+std::atomic<Level> g_level{Level::info};
+std::atomic<Format> g_format{Format::text};
+constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warn", "error"};
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 8);
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void set_level(Level level) { g_level = level; }
+void set_format(Format format) { g_format = format; }
+bool enabled(Level level) { return level >= g_level.load(std::memory_order_relaxed); }
+
+Result<Level> parse_level(std::string_view text) {
+  for (size_t i = 0; i < kNames.size(); ++i)
+    if (kNames[i] == text) return static_cast<Level>(i);
+  return fail(Code::invalid_argument, "log level '{}' is none of debug, info, warn, error", text);
+}
+
+Result<Format> parse_format(std::string_view text) {
+  if (text == "text") return Format::text;
+  if (text == "json") return Format::json;
+  return fail(Code::invalid_argument, "log format '{}' is none of text, json", text);
+}
+
+void write(Level level, std::string_view message) {
+  const std::string time = to_rfc3339(now_realtime());
+  const std::string_view name = kNames[static_cast<size_t>(level)];
+  const std::string line = g_format.load() == Format::json
+                               ? fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"msg\":\"{}\"}}\n", time, name, escaped(message))
+                               : fmt::format("{} {:<5} {}\n", time, name, escaped(message));
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace slipway::log

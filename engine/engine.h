@@ -1,0 +1,73 @@
+// The engine's face: what cri/ and slipwayd's main call. One blocking call per CRI verb; any thread.
+//
+// Calls of one pod are serialised by a keyed lock; reads come from an immutable snapshot and never wait for an operation.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/ports.h"
+#include "engine/types.h"
+
+namespace slipway::engine {
+
+struct EngineOptions {
+  std::string root;              // /var/lib/slipway: slipway.db, containers/
+  std::string state;             // /run/slipway: pods/
+  std::string netns_directory = "/run/netns";
+  std::string monitor_program;   // path of slipway-monitor
+  std::string cgroup_driver;     // "cgroupfs" or "systemd"
+  std::string seccomp_localhost_root = "/var/lib/kubelet/seccomp";
+};
+
+// An immutable picture of all records; shared by its readers.
+struct Snapshot {
+  std::map<std::string, PodRecord> pods;              // by id
+  std::map<std::string, ContainerRecord> containers;  // by id
+};
+
+struct ContainerStats {  // cgroup v2 readings of one running container
+  std::string id;
+  UnixNanos timestamp = 0;
+  std::uint64_t cpu_usage_nanos = 0;
+  std::uint64_t memory_usage = 0, memory_working_set = 0, memory_available = 0, memory_rss = 0, page_faults = 0, major_page_faults = 0;
+  std::uint64_t swap_usage = 0, swap_available = 0;
+  FsUsage writable_layer;
+};
+
+struct ExecOutput {
+  std::string out, err;  // at most 16 MiB each, the rest dropped
+  std::int32_t exit_code = 0;
+};
+
+class Engine {
+ public:
+  // Opens the store, adopts monitors that are still there, undoes intents without a commit. `images` and `network` outlive it.
+  static Result<std::unique_ptr<Engine>> open(EngineOptions options, Images& images, Network& network);
+  virtual ~Engine() = default;
+
+  virtual Result<std::string> run_pod(PodSpec spec) = 0;
+  virtual Result<void> stop_pod(const std::string& id) = 0;    // absent = ok
+  virtual Result<void> remove_pod(const std::string& id) = 0;  // absent = ok
+  virtual Result<std::string> create_container(const std::string& pod_id, ContainerSpec spec) = 0;
+  virtual Result<void> start_container(const std::string& id) = 0;
+  virtual Result<void> stop_container(const std::string& id, std::chrono::seconds grace) = 0;  // absent = ok
+  virtual Result<void> remove_container(const std::string& id) = 0;                            // absent = ok
+  virtual Result<ExecOutput> exec_sync(const std::string& id, const std::vector<std::string>& command, std::chrono::seconds timeout) = 0;
+  virtual Result<void> reopen_log(const std::string& id) = 0;
+  virtual Result<void> update_resources(const std::string& id, const LinuxResources& patch) = 0;
+  virtual Result<ContainerStats> stats(const std::string& id) = 0;
+
+  virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
+  // A full id, or a prefix that only one has.
+  virtual Result<PodRecord> find_pod(const std::string& id) const = 0;
+  virtual Result<ContainerRecord> find_container(const std::string& id) const = 0;
+
+  // Stops the threads; pods go on under their monitors.
+  virtual void shut_down() = 0;
+};
+
+}  // namespace slipway::engine

@@ -1,0 +1,79 @@
+// What the engine needs of other rooms, as interfaces: images and the network implement them, tests fake them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/types.h"
+
+namespace slipway::engine {
+
+struct Progress {
+  std::string stage;  // "resolve", "download", "unpack", "commit", "done"
+  std::string what;
+  std::uint64_t done = 0, total = 0;
+};
+using OnProgress = std::function<void(const Progress&)>;
+
+struct RegistryAuth {
+  std::string username, password, auth, server_address, identity_token, registry_token;
+};
+
+struct FsUsage {
+  UnixNanos timestamp = 0;
+  std::string mountpoint;
+  std::uint64_t used_bytes = 0, inodes_used = 0;
+};
+
+// Where a container's root comes from: layers of the store, topmost first, and its own writable directory.
+struct RootLayers {
+  std::vector<std::string> lower;  // absolute directories
+  std::string upper, work;         // made empty by prepare_root
+};
+
+// The image store. Thread-safe; calls block. Records are durable when a call returns.
+class Images {
+ public:
+  virtual ~Images() = default;
+  // Fetches and unpacks; the record of what the reference now means. Joins a pull of the same reference in flight.
+  virtual Result<ImageRecord> pull(const std::string& reference, const RegistryAuth& auth, const OnProgress& progress) = 0;
+  virtual Result<std::vector<ImageRecord>> load(const std::string& path, const std::string& name, const OnProgress& progress) = 0;
+  // By id (with or without "sha256:", also a unique prefix of ≥ 12), tag or digest reference. not_found when absent.
+  virtual Result<ImageRecord> find(const std::string& reference) const = 0;
+  virtual std::vector<ImageRecord> list() const = 0;
+  // Removes the image with all its names; layers nobody uses go too. Absent = ok. In use by a container: layers stay until it goes.
+  virtual Result<void> remove(const std::string& reference) = 0;
+  // Makes the writable directories of a container beneath the store; idempotent per container id.
+  virtual Result<RootLayers> prepare_root(const ImageRecord& image, const std::string& container_id) = 0;
+  virtual Result<void> remove_root(const std::string& container_id) = 0;
+  virtual std::vector<std::string> roots() const = 0;  // container ids that have one: for recovery
+  // Reads a file of the image (etc/passwd, etc/group) through its layers, bounded; not_found when absent.
+  virtual Result<std::string> read_file(const ImageRecord& image, const std::string& path, std::size_t limit) const = 0;
+  virtual Result<FsUsage> usage() const = 0;
+  virtual Result<FsUsage> root_usage(const std::string& container_id) const = 0;
+};
+
+struct NetworkRequest {
+  std::string pod_id, netns, name, namespace_, uid;
+  std::vector<PortMapping> port_mappings;
+  Annotations annotations;
+};
+
+struct NetworkResult {
+  std::vector<std::string> ips;
+  std::string cached;  // opaque; given to detach
+};
+
+// CNI. Thread-safe; calls block for as long as the plugins take (bounded by a time-out).
+class Network {
+ public:
+  virtual ~Network() = default;
+  virtual Result<NetworkResult> attach(const NetworkRequest& request) = 0;
+  virtual Result<void> detach(const NetworkRequest& request, const std::string& cached) = 0;  // idempotent
+  virtual Condition ready() const = 0;
+};
+
+}  // namespace slipway::engine

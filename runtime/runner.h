@@ -1,0 +1,90 @@
+// The low-level runner as a library: a bundle's Spec plus host facts become a process in its namespaces and cgroup.
+//
+// Callers: the OCI command line `slipway` and a fork of the monitor. Single-threaded programs only: it clones.
+// The container's init is made with CLONE_PARENT, so it is a child of the caller's *parent* when `child_of_parent`
+// is set (a fork of the monitor that ends right after), else of the caller.
+//
+//   runner (forked or CLI)                     init (clone3 into the cgroup)
+//     plan: fds, mounts, BPF, strings    ──▶     executes the plan: system calls only
+//     ◀── ready (12 bytes, SOCK_SEQPACKET)       waits for one byte on start_fd, then execve
+//     ◀── failed {step, index, errno}            or EOF = exec done (the socket is close-on-exec)
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "base/unique_fd.h"
+#include "oci/spec.h"
+
+namespace slipway::runtime {
+
+// An overlay to be made as a detached mount instead of root.path.
+struct OverlayRoot {
+  std::vector<std::string> lower;  // topmost first, absolute
+  std::string upper;               // empty: read-only
+  std::string work;
+};
+
+enum class CgroupManager { cgroupfs, systemd };
+
+struct Stdio {
+  int in = -1;   // borrowed; -1 = /dev/null
+  int out = -1;
+  int err = -1;
+};
+
+struct Stage {
+  std::string name;
+  MonotonicNanos start = 0;
+  MonotonicNanos duration = 0;
+};
+
+struct CreateRequest {
+  std::string id;
+  const oci::Spec* spec = nullptr;
+  std::string bundle;                // absolute
+  std::optional<OverlayRoot> overlay;
+  std::string cgroup;                // beneath the cgroup2 root, made if absent; empty = from spec.linux.cgroupsPath
+  CgroupManager manager = CgroupManager::cgroupfs;
+  Stdio stdio;
+  int start_fd = -1;                 // borrowed: init reads one byte before it execs; -1 = execs at once
+  int preserve_fds = 0;              // descriptors 3 … 3+n-1 stay open
+  bool child_of_parent = false;
+  bool new_keyring = true;
+};
+
+struct Created {
+  pid_t pid = 0;          // in the caller's PID namespace
+  UniqueFd pidfd;
+  UniqueFd console;       // the pty's master when process.terminal
+  UniqueFd sync;          // readable: failure to exec (one message) or EOF once exec has happened
+  std::string cgroup;     // beneath the cgroup2 root
+  std::vector<Stage> stages;
+};
+
+// Everything up to the wait for start. On error nothing is left: process, cgroup, mounts.
+Result<Created> create(const CreateRequest& request);
+
+// After the start byte was written: waits until exec happened or says why not. Blocks as long as execve does.
+Result<void> await_exec(FdRef sync);
+
+struct ExecRequest {
+  pid_t pid = 0;                    // the container's init; namespaces, root and cgroup are taken from it by its pidfd
+  int pidfd = -1;                   // borrowed; proves that pid is still the same
+  const oci::Process* process = nullptr;
+  const oci::Seccomp* seccomp = nullptr;  // the container's profile
+  std::string cgroup;               // beneath the cgroup2 root
+  Stdio stdio;
+  int preserve_fds = 0;
+  bool child_of_parent = false;
+};
+
+// A further process in a running container. Returns after its exec succeeded.
+Result<Created> exec(const ExecRequest& request);
+
+}  // namespace slipway::runtime
