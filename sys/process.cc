@@ -1,0 +1,160 @@
+// Processes by pidfd.
+#include "sys/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "sys/file.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+namespace slipway::sys {
+namespace {
+
+ExitStatus to_status(const siginfo_t& info) {
+  if (info.si_code == CLD_EXITED) return {info.si_status, 0};
+  return {128 + info.si_status, info.si_status};
+}
+
+Result<std::optional<ExitStatus>> wait_with(FdRef pidfd, int options) {
+  siginfo_t info{};
+  const int r = retry_eintr([&] { return ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd.get()), &info, WEXITED | options); });
+  if (r != 0) return fail_errno(errno, "wait for a child");
+  if (info.si_pid == 0) return std::optional<ExitStatus>{};
+  return std::optional<ExitStatus>{to_status(info)};
+}
+
+// posix_spawn's two structures with their ends.
+struct SpawnSetup {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  SpawnSetup() {
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+  }
+  ~SpawnSetup() {
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+  }
+  SpawnSetup(const SpawnSetup&) = delete;
+  SpawnSetup& operator=(const SpawnSetup&) = delete;
+};
+
+// The wanted descriptors first move above every target, so that no dup2 overwrites a source that is still needed.
+Result<std::vector<UniqueFd>> lift(const SpawnRequest& request) {
+  const int floor = 3 + static_cast<int>(request.extra.size());
+  std::vector<UniqueFd> lifted;
+  std::vector<int> sources(request.stdio, request.stdio + 3);
+  sources.insert(sources.end(), request.extra.begin(), request.extra.end());
+  for (const int source : sources) {
+    UniqueFd null;
+    if (source < 0) {
+      TRY_ASSIGN(null, open_path("/dev/null", O_RDWR));
+    }
+    const int fd = ::fcntl(source < 0 ? null.get() : source, F_DUPFD_CLOEXEC, floor);
+    if (fd < 0) return fail_errno(errno, "duplicate descriptor {}", source);
+    lifted.emplace_back(fd);
+  }
+  return lifted;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> out;
+  out.reserve(strings.size() + 1);
+  for (const std::string& s : strings) out.push_back(const_cast<char*>(s.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+}  // namespace
+
+Result<UniqueFd> pidfd_open(pid_t pid) {
+  const long fd = ::syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return fail_errno(errno, "open a pidfd of process {}", pid);
+  return UniqueFd(static_cast<int>(fd));
+}
+
+Result<void> pidfd_send_signal(FdRef pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) != 0 && errno != ESRCH)
+    return fail_errno(errno, "send signal {}", signal);
+  return {};
+}
+
+Result<ExitStatus> wait_pidfd(FdRef pidfd) {
+  TRY_ASSIGN(const std::optional<ExitStatus> status, wait_with(pidfd, 0));
+  return *status;
+}
+
+Result<std::optional<ExitStatus>> try_wait_pidfd(FdRef pidfd) { return wait_with(pidfd, WNOHANG); }
+
+Result<bool> poll_readable(FdRef fd, int timeout_ms) {
+  pollfd p{fd.get(), POLLIN, 0};
+  const int n = retry_eintr([&] { return ::poll(&p, 1, timeout_ms); });
+  if (n < 0) return fail_errno(errno, "poll");
+  return n > 0;
+}
+
+Child& Child::operator=(Child&& other) noexcept {
+  Child old(std::move(*this));  // what was owned here ends with this scope
+  pid_ = std::exchange(other.pid_, 0);
+  pidfd_ = std::move(other.pidfd_);
+  return *this;
+}
+
+Child::~Child() {
+  if (!pidfd_.valid()) return;
+  (void)send_signal(SIGKILL);
+  (void)wait_pidfd(pidfd_);
+}
+
+Result<ExitStatus> Child::wait() {
+  Result<ExitStatus> status = wait_pidfd(pidfd_);
+  pidfd_.reset();
+  return status;
+}
+
+Result<std::optional<ExitStatus>> Child::wait_for(int timeout_ms) {
+  TRY_ASSIGN(const bool ended, poll_readable(pidfd_, timeout_ms));
+  if (!ended) return std::optional<ExitStatus>{};
+  TRY_ASSIGN(const ExitStatus status, wait());
+  return std::optional<ExitStatus>{status};
+}
+
+UniqueFd Child::release() {
+  pid_ = 0;
+  return std::move(pidfd_);
+}
+
+Result<Child> spawn(const SpawnRequest& request) {
+  TRY_ASSIGN(const std::vector<UniqueFd> lifted, lift(request));
+  SpawnSetup setup;
+  for (std::size_t i = 0; i < lifted.size(); ++i)
+    posix_spawn_file_actions_adddup2(&setup.actions, lifted[i].get(), static_cast<int>(i));
+  posix_spawn_file_actions_addclosefrom_np(&setup.actions, static_cast<int>(lifted.size()));
+  if (!request.cwd.empty()) posix_spawn_file_actions_addchdir_np(&setup.actions, request.cwd.c_str());
+  sigset_t all;
+  sigset_t none;
+  sigfillset(&all);
+  sigemptyset(&none);
+  posix_spawnattr_setsigdefault(&setup.attributes, &all);
+  posix_spawnattr_setsigmask(&setup.attributes, &none);
+  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  std::vector<char*> argv = pointers(request.argv);
+  std::vector<char*> env = pointers(request.env);
+  pid_t pid = 0;
+  const int err = ::posix_spawn(&pid, request.program.c_str(), &setup.actions, &setup.attributes, argv.data(), env.data());
+  if (err != 0) return fail_errno(err, "start '{}'", request.program);
+  // Nobody else reaps our children, so the number is still ours here.
+  TRY_ASSIGN(UniqueFd pidfd, pidfd_open(pid));
+  return Child(pid, std::move(pidfd));
+}
+
+}  // namespace slipway::sys

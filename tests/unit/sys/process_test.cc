@@ -1,0 +1,59 @@
+// Spawned programs get what they were given and nothing else.
+#include "sys/process.h"
+
+#include <catch2/catch.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "sys/file.h"
+
+using namespace slipway;
+
+namespace {
+struct Pipe {
+  UniqueFd read, write;
+  Pipe() {
+    int fds[2];
+    REQUIRE(::pipe2(fds, O_CLOEXEC) == 0);
+    read.reset(fds[0]);
+    write.reset(fds[1]);
+  }
+};
+}  // namespace
+
+TEST_CASE("a spawned program has its arguments, environment and only its descriptors", "[sys]") {
+  Pipe out;
+  UniqueFd leak(::open("/dev/null", O_RDONLY));  // deliberately not close-on-exec
+  sys::SpawnRequest request{.program = "/bin/sh", .argv = {"sh", "-c", "echo $A; echo hi >&3; ls /proc/self/fd | wc -l; exit 7"}, .env = {"A=b", "PATH=/bin:/usr/bin"}};
+  request.stdio[1] = out.write.get();
+  request.extra = {out.write.get()};
+  auto child = sys::spawn(request);
+  REQUIRE(child.ok());
+  out.write.reset();
+  CHECK(sys::read_fd(out.read, 1000).value() == "b\nhi\n5\n");  // 0 1 2 3 and ls's own
+  CHECK(child.value().wait().value().code == 7);
+}
+
+TEST_CASE("a signal's end is told as 128 + n", "[sys]") {
+  auto child = sys::spawn({.program = "/bin/sleep", .argv = {"sleep", "100"}});
+  REQUIRE(child.ok());
+  CHECK_FALSE(child.value().wait_for(0).value().has_value());
+  REQUIRE(child.value().send_signal(SIGTERM).ok());
+  const auto status = child.value().wait().value();
+  CHECK(status.code == 143);
+  CHECK(status.signal == SIGTERM);
+}
+
+TEST_CASE("a child is killed with its owner and a missing program is an error", "[sys]") {
+  UniqueFd pidfd;
+  {
+    auto child = sys::spawn({.program = "/bin/sleep", .argv = {"sleep", "100"}});
+    REQUIRE(child.ok());
+    pidfd.reset(::dup(child.value().pidfd().get()));
+  }
+  CHECK(sys::poll_readable(pidfd, 0).value());
+  CHECK(sys::spawn({.program = "/no/such", .argv = {"x"}}).error().code == Code::not_found);
+}
