@@ -1,0 +1,87 @@
+// A cgroup v2 directory, held by descriptor: made, limited, watched, frozen, killed, removed.
+//
+// Owner: whoever made it; destroying the object closes descriptors and leaves the cgroup. One thread at a time. Paths are beneath the
+// cgroup2 mount and may start with "/"; ".." and links are refused (openat2 RESOLVE_BENEATH|NO_SYMLINKS).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "cgroups/plan.h"
+#include "cgroups/root.h"
+#include "cgroups/stats.h"
+#include "oci/spec.h"
+
+namespace slipway::cgroups {
+
+class Cgroup {
+ public:
+  // Any directory: tests make one in a temporary directory.
+  static Result<Cgroup> open(const std::string& path);
+  static Result<Cgroup> open(const Root& root, std::string_view path);
+
+  // Makes what is missing of the path, and hands every controller that exists down to it (an absent or busy one is left out: a limit that
+  // needs it fails later, by name). An existing cgroup is opened: `was_there` says so.
+  static Result<Cgroup> create(const Root& root, std::string_view path);
+
+  FdRef dir() const { return dir_; }           // O_RDONLY|O_DIRECTORY, for clone3's CLONE_INTO_CGROUP
+  const std::string& path() const { return path_; }  // absolute
+  bool was_there() const { return was_there_; }
+
+  // Limits. checkBeforeUpdate is obeyed. Devices are not among them: cgroups/device_bpf.h.
+  Result<void> apply(const oci::Resources& resources) const;
+  Result<void> write(const Write& write) const;
+
+  Result<void> add(pid_t pid) const;                          // moves a process; prefer CLONE_INTO_CGROUP
+  Result<std::vector<pid_t>> processes() const;               // of this cgroup only
+  Result<std::vector<pid_t>> processes_below() const;         // and of those beneath, depth first
+  Result<bool> populated() const;                             // cgroup.events, the whole subtree
+  Result<bool> wait_empty(int timeout_ms) const;              // poll(2) on cgroup.events; false = time is over
+
+  // SIGKILL to the whole subtree at once, new forks included.
+  Result<void> kill() const;
+  // Returns once the kernel says frozen (or thawed); deadline_exceeded after timeout_ms.
+  Result<void> freeze(int timeout_ms) const;
+  Result<void> thaw(int timeout_ms) const;
+  Result<bool> frozen() const;
+
+  // rmdir of the subtree, deepest first. A cgroup whose last process is still on its way out is waited for until timeout_ms; with living
+  // processes it is failed_precondition after that. Absent = ok.
+  Result<void> remove(int timeout_ms) const;
+  // kill and remove by path: the cgroup may be gone already.
+  static Result<void> kill_and_remove(const Root& root, std::string_view path, int timeout_ms);
+
+  Result<Stats> stats() const;
+  // memory.events' oom_kill of the subtree; 0 where the memory controller is off.
+  Result<std::uint64_t> oom_kills() const;
+  // memory.events, to be polled for POLLPRI (it changes when a counter does) and then given to read_memory_events. not_found without
+  // the memory controller.
+  Result<UniqueFd> open_memory_events() const;
+  // cgroup.events, POLLPRI when populated or frozen changes.
+  Result<UniqueFd> open_events() const;
+
+ private:
+  Cgroup(std::string path, UniqueFd dir, bool was_there) : path_(std::move(path)), dir_(std::move(dir)), was_there_(was_there) {}
+  Result<void> write_file(const char* file, std::string_view value) const;
+  Result<std::string> read(const char* file) const;
+  Result<void> set_frozen(bool wanted, int timeout_ms) const;
+  Result<void> kill_one_by_one() const;
+
+  std::string path_;
+  UniqueFd dir_;
+  bool was_there_ = false;
+};
+
+// Rereads a descriptor of open_memory_events from its beginning, which also arms it for the next poll.
+Result<MemoryEvents> read_memory_events(FdRef fd);
+
+// The controllers in cgroup.controllers of the root: "cpuset", "cpu", "io", …
+Result<std::vector<std::string>> available_controllers(const Root& root);
+
+}  // namespace slipway::cgroups

@@ -1,0 +1,35 @@
+// The limits of the OCI specification as the ordered writes into the files of a cgroup v2 directory.
+//
+// Pure, any thread. Absent and zero values mean "leave as it is" (-1: no limit); `unified` comes last and verbatim.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "oci/spec.h"
+
+namespace slipway::cgroups {
+
+enum class Missing {
+  refuse,  // the file must be there
+  ignore,  // what is asked for holds anyway where the controller is missing (no limit, a zero limit)
+};
+
+struct Write {
+  std::string file;   // "memory.max"
+  std::string value;  // one write(2)
+  std::string field;  // who asks: "linux.resources.memory.limit"
+  Missing missing = Missing::refuse;
+  // Written instead of `file` where that one exists: BFQ's weights beside those of the io controller.
+  std::string preferred_file = {};
+  std::string preferred_value = {};
+};
+
+Result<std::vector<Write>> plan_writes(const oci::Resources& resources);
+
+// shares 2 → 1, 1024 → 100, 262144 → 10000 (runc >= 1.3.2 and crun; the older linear formula gave 39 for 1024).
+std::uint64_t weight_from_shares(std::uint64_t shares);
+
+}  // namespace slipway::cgroups

@@ -1,0 +1,38 @@
+// Capability names ↔ numbers, and a process's five sets as masks.
+//
+// A name that no kernel knows is an error. One that this build knows and the running kernel does not (above cap_last_cap) is dropped and
+// reported to the caller, who logs it: the container gets no more than it asked for, and a spec for newer kernels still starts (runc warns
+// and goes on too).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "oci/spec.h"
+
+namespace slipway::runtime {
+
+std::optional<int> capability_number(std::string_view name);  // "CAP_NET_RAW"
+std::string_view capability_name(int number);                 // "" if unknown
+std::vector<std::string> all_capability_names();              // those of this build, by number
+
+struct CapabilityMasks {  // bit n = capability n
+  std::uint64_t bounding = 0;
+  std::uint64_t effective = 0;
+  std::uint64_t inheritable = 0;
+  std::uint64_t permitted = 0;
+  std::uint64_t ambient = 0;
+};
+
+// /proc/sys/kernel/cap_last_cap.
+Result<int> last_capability();
+
+// Absent capabilities are empty sets. Refuses what capset(2) would: effective outside permitted, ambient outside permitted or inheritable.
+Result<CapabilityMasks> capability_masks(const std::optional<oci::Capabilities>& sets, int last_capability,
+                                         std::vector<std::string>* dropped = nullptr);
+
+}  // namespace slipway::runtime
