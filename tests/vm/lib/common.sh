@@ -25,12 +25,16 @@ need_tool() {
     die "'$1' is missing: install Debian's package '$2' (./dev setup installs all of tests/vm/host-packages)"
 }
 
-# Old cached artefacts of one kind go once a newer key exists: build/vm stays small.
-# drop_old PREFIX KEEP: removes CACHE_DIR/PREFIX-* except KEEP.
+# drop_old PREFIX KEEP…: removes CACHE_DIR/PREFIX-* except what is to be kept, so that build/vm stays small.
+# What a running VM still has open lives on until it ends.
 drop_old() {
-  local entry
-  for entry in "$CACHE_DIR/$1"-*; do
-    [[ -e $entry && $entry != "$2" ]] || continue
+  local prefix=$1 entry kept
+  shift
+  for entry in "$CACHE_DIR/$prefix"-*; do
+    [[ -e $entry ]] || continue
+    for kept in "$@"; do
+      if [[ $entry == "$kept" ]]; then continue 2; fi
+    done
     rm -rf --one-file-system -- "$entry"
   done
 }

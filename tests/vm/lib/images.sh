@@ -11,16 +11,15 @@ images_disk() {
   printf '%s\n' "$image"
 }
 
+# Beside the disk stays its folder, for tests on this host; build/vm/images always links to the newest.
 make_images() {
-  local image=$1 tree=$1.tree
-  rm -rf --one-file-system "$tree"
+  local image=$1 tree=${1%.img}
+  rm -rf --one-file-system "$tree" "$tree.work"
   mkdir -p "$tree"
-  if [[ -x $IMAGES_BUILD/build ]]; then
-    note "images: tests/images/build (once)"
-    "$IMAGES_BUILD/build" "$tree"
-  fi
+  note "images: tests/images/build (two minutes, once)"
+  "$IMAGES_BUILD/build" "$tree"
   disk_from_folder "$tree" "$image.tmp" "$(($(du -sm "$tree" | cut -f1) * 5 / 4 + 256))M"
-  rm -rf --one-file-system "$tree"
   mv "$image.tmp" "$image"
-  drop_old images "$image"
+  ln -sfn "$(basename "$tree")" "$CACHE_DIR/images"
+  drop_old images "$image" "$tree"
 }

@@ -11,25 +11,6 @@ root_image() {
   printf '%s\n' "$image"
 }
 
-# The Debian archives that this host's apt uses, so that a mirror set up for the host serves the guest too.
-apt_sources() {
-  local lines
-  # shellcheck disable=SC2016  # $(…) is indextargets' own syntax
-  lines=$(apt-get indextargets --format 'deb $(REPO_URI) $(CODENAME) main' \
-    'Created-By: Packages' 'Origin: Debian' 'Component: main' | grep ' bookworm' | sort -u || true)
-  if [[ -z $lines ]]; then
-    lines='deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-updates main
-deb http://deb.debian.org/debian-security bookworm-security main'
-  fi
-  printf '%s\n' "$lines"
-}
-
-# The host's own way to its mirror (a proxy, say) is not read by mmdebstrap: hand it over.
-apt_options() {
-  apt-config dump | sed -n 's/^\(Acquire::https\?::Proxy.*\|Acquire::Check-.*\);$/--aptopt=\1/p'
-}
-
 make_root() {
   local image=$1 kernel=$2 tree=$1.tree options=()
   [[ $EUID -eq 0 ]] || die "making the root disk needs root (files of many owners)"
@@ -50,9 +31,7 @@ make_root() {
   install -D "$tree/bin/busybox" "$image.busybox"
   rm -rf --one-file-system "$tree" "$image.list"
   mv "$image.tmp" "$image"
-  for old in "$CACHE_DIR"/root-*.img*; do
-    [[ $old == "$image"* ]] || rm -f "$old"
-  done
+  drop_old root "$image" "$image.busybox"
 }
 
 # Mount points and small files that the guest's init expects.
