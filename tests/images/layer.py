@@ -17,7 +17,7 @@ class Layer:
     def __init__(self):
         self._buffer = io.BytesIO()
         self._tar = tarfile.open(fileobj=self._buffer, mode="w", format=tarfile.PAX_FORMAT)
-        self._made = set()
+        self._made = {}  # path -> mode and owner
         self._blob = None
 
     def _add(self, path, kind, mode, owner, data=None, target="", xattrs=None, device=(0, 0)):
@@ -30,7 +30,7 @@ class Layer:
         for name, value in (xattrs or {}).items():
             info.pax_headers["SCHILY.xattr." + name] = value
         self._tar.addfile(info, io.BytesIO(data) if data is not None else None)
-        self._made.add(info.name)
+        self._made[info.name] = (mode, owner)
         return self
 
     def parents(self, path):
@@ -57,7 +57,9 @@ class Layer:
         return self._add(path, tarfile.SYMTYPE, 0o777, (0, 0), target=target)
 
     def hardlink(self, path, target):
-        return self._add(path, tarfile.LNKTYPE, 0o644, (0, 0), target=target.strip("/"))
+        target = target.strip("/")
+        mode, owner = self._made[target]  # unpackers apply a link's own mode and owner to what it links to
+        return self._add(path, tarfile.LNKTYPE, mode, owner, target=target)
 
     def fifo(self, path, mode=0o644):
         return self._add(path, tarfile.FIFOTYPE, mode, (0, 0))

@@ -1,4 +1,4 @@
-"""Layers with everything an unpacker must get right; the outcome beneath /t is in layers.expected."""
+"""Layers with everything an unpacker must get right; the outcome beneath /t is in tests/integration/layers.expected."""
 from layer import Layer
 
 # cap_net_bind_service in the permitted set, as the kernel stores it (version 2, not effective).
