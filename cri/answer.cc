@@ -1,0 +1,66 @@
+// How a Result becomes a gRPC status.
+#include "cri/answer.h"
+
+#include <string>
+#include <utility>
+
+#include "base/log.h"
+
+namespace slipway::cri {
+namespace {
+
+constexpr std::size_t kMessageLimit = 4096;  // grpc's default limit of all metadata is 8 KiB
+
+// Bytes that are no UTF-8 would be refused by clients in other languages.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size() && out.size() < kMessageLimit;) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const std::size_t length = c < 0x80 ? 1 : c >= 0xf0 && c < 0xf5 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 0;
+    bool valid = length != 0 && c < 0xf5 && i + length <= text.size();
+    for (std::size_t k = 1; valid && k < length; ++k) valid = (static_cast<unsigned char>(text[i + k]) & 0xc0) == 0x80;
+    if (!valid) {
+      out += '?';
+      ++i;
+      continue;
+    }
+    out.append(text.substr(i, length));
+    i += length;
+  }
+  return out;
+}
+
+void log_failure(const Error& error) {
+  // What a client asks about and is not there is its own daily business.
+  const bool daily = error.code == Code::not_found || error.code == Code::unimplemented || error.code == Code::cancelled;
+  if (daily) {
+    log::debug("answered {}: {}", to_string(error.code), error.message);
+  } else {
+    log::warn("answered {}: {}", to_string(error.code), error.message);
+  }
+}
+
+}  // namespace
+
+grpc::Status to_status(const Error& error) {
+  return {static_cast<grpc::StatusCode>(error.code), printable(error.message)};
+}
+
+grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work) {
+  auto* reactor = context->DefaultReactor();
+  const auto finish = [reactor](const Result<void>& result) {
+    if (!result.ok()) log_failure(result.error());
+    reactor->Finish(result.ok() ? grpc::Status::OK : to_status(result.error()));
+  };
+  const auto posted = workers.post(lane, [finish, work = std::move(work)] { finish(work()); });
+  if (!posted.ok()) finish(posted);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* not_yet(grpc::CallbackServerContext* context, std::string_view what) {
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("slipway does not have {} yet", what)});
+  return reactor;
+}
+
+}  // namespace slipway::cri

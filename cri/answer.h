@@ -1,0 +1,23 @@
+// From a posted piece of work to a gRPC reply: how every unary handler ends.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <functional>
+
+#include "base/result.h"
+#include "cri/workers.h"
+
+namespace slipway::cri {
+
+// Codes are gRPC's own numbers. A message is cut at 4 KiB of valid UTF-8: it travels in a header.
+grpc::Status to_status(const Error& error);
+
+// Runs `work` in the lane; request and response live until the reply is sent. A full queue is answered at once.
+grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work);
+
+// The reply to a call that slipway does not have yet; `what` is the sentence's subject.
+grpc::ServerUnaryReactor* not_yet(grpc::CallbackServerContext* context, std::string_view what);
+
+}  // namespace slipway::cri

@@ -1,0 +1,88 @@
+// ImageService's handlers.
+#include "cri/image_service.h"
+
+#include "cri/inspect.h"
+#include "cri/streams.h"
+#include "cri/to_proto.h"
+
+namespace slipway::cri {
+
+Error as_pull_error(Error error) {
+  if (error.code != Code::unavailable) return error;
+  return Error{Code::unknown, error.sys_errno, "RegistryUnavailable: " + error.message};
+}
+
+// A filter names one image, by any of its names.
+std::vector<v1::Image> ImageService::list(const v1::ImageFilter& filter) const {
+  std::vector<v1::Image> out;
+  if (!filter.image().image().empty()) {
+    const auto found = backend_.images.find(filter.image().image());
+    if (found.ok()) out.push_back(to_proto(found.value()));
+    return out;
+  }
+  for (const auto& image : backend_.images.list()) out.push_back(to_proto(image));
+  return out;
+}
+
+grpc::ServerUnaryReactor* ImageService::ListImages(grpc::CallbackServerContext* context, const v1::ListImagesRequest* request,
+                                                   v1::ListImagesResponse* response) {
+  return answer(Lane::read, context, [this, request, response]() -> Result<void> {
+    for (auto& image : list(request->filter())) *response->add_images() = std::move(image);
+    return {};
+  });
+}
+
+grpc::ServerWriteReactor<v1::StreamImagesResponse>* ImageService::StreamImages(grpc::CallbackServerContext*,
+                                                                               const v1::StreamImagesRequest* request) {
+  return stream_list<v1::StreamImagesResponse>(
+      backend_.workers, Lane::read, [this, request] { return list(request->filter()); }, [](auto& m) { return m.add_images(); });
+}
+
+grpc::ServerUnaryReactor* ImageService::ImageStatus(grpc::CallbackServerContext* context, const v1::ImageStatusRequest* request,
+                                                    v1::ImageStatusResponse* response) {
+  return answer(Lane::read, context, [this, request, response]() -> Result<void> {
+    if (request->image().image().empty()) return fail(Code::invalid_argument, "image.image: empty");
+    const auto image = backend_.images.find(request->image().image());
+    if (!image.ok() && image.error().code == Code::not_found) return {};  // absent is an empty answer, no error
+    if (!image.ok()) return image.error();
+    *response->mutable_image() = to_proto(image.value());
+    if (request->verbose()) (*response->mutable_info())["info"] = to_json(image.value());
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* ImageService::PullImage(grpc::CallbackServerContext* context, const v1::PullImageRequest* request,
+                                                  v1::PullImageResponse* response) {
+  return answer(Lane::wait, context, [this, request, response]() -> Result<void> {
+    const std::string& reference = request->image().image();
+    if (reference.empty()) return fail(Code::invalid_argument, "image.image: empty");
+    const auto& auth = request->auth();
+    const engine::RegistryAuth login{auth.username(),       auth.password(),       auth.auth(),
+                                     auth.server_address(), auth.identity_token(), auth.registry_token()};
+    auto image = backend_.images.pull(reference, login, [](const engine::Progress&) {});
+    if (!image.ok()) return as_pull_error(std::move(image).error());
+    response->set_image_ref(image.value().id);
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* ImageService::RemoveImage(grpc::CallbackServerContext* context, const v1::RemoveImageRequest* request,
+                                                    v1::RemoveImageResponse*) {
+  return answer(Lane::operate, context, [this, request]() -> Result<void> {
+    if (request->image().image().empty()) return fail(Code::invalid_argument, "image.image: empty");
+    return backend_.images.remove(request->image().image());
+  });
+}
+
+grpc::ServerUnaryReactor* ImageService::ImageFsInfo(grpc::CallbackServerContext* context, const v1::ImageFsInfoRequest*,
+                                                    v1::ImageFsInfoResponse* response) {
+  return answer(Lane::operate, context, [this, response]() -> Result<void> {
+    TRY_ASSIGN(const engine::FsUsage usage, backend_.images.usage());
+    // Layers and writable directories share one file system: the kubelet takes the first of each.
+    *response->add_image_filesystems() = to_proto(usage);
+    *response->add_container_filesystems() = to_proto(usage);
+    return {};
+  });
+}
+
+}  // namespace slipway::cri

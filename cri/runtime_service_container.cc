@@ -1,0 +1,174 @@
+// RuntimeService: the calls about containers.
+#include "base/ids.h"
+#include "base/log.h"
+#include "cri/from_proto.h"
+#include "cri/inspect.h"
+#include "cri/runtime_service.h"
+#include "cri/streams.h"
+#include "cri/to_proto.h"
+
+namespace slipway::cri {
+
+Result<std::string> RuntimeService::container_id(const std::string& id) const {
+  if (id.empty()) return fail(Code::invalid_argument, "container_id: empty");
+  if (is_full_id(id)) return id;
+  TRY_ASSIGN(const engine::ContainerRecord container, backend_.engine.find_container(id));
+  return container.id;
+}
+
+v1::ContainerStatus RuntimeService::status_of(const engine::ContainerRecord& container) const {
+  const auto image = backend_.images.find(container.image_id);
+  return to_status(container, image.ok() ? &image.value() : nullptr);
+}
+
+grpc::ServerUnaryReactor* RuntimeService::CreateContainer(grpc::CallbackServerContext* context, const v1::CreateContainerRequest* request,
+                                                          v1::CreateContainerResponse* response) {
+  return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
+    TRY_ASSIGN(const std::string pod, pod_id(request->pod_sandbox_id()));
+    TRY_ASSIGN(engine::ContainerSpec spec, from_proto(request->config()));
+    TRY_ASSIGN(const std::string id, backend_.engine.create_container(pod, std::move(spec)));
+    response->set_container_id(id);
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::StartContainer(grpc::CallbackServerContext* context, const v1::StartContainerRequest* request,
+                                                         v1::StartContainerResponse*) {
+  return answer(Lane::operate, context, [this, request]() -> Result<void> {
+    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
+    return backend_.engine.start_container(id);
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::StopContainer(grpc::CallbackServerContext* context, const v1::StopContainerRequest* request,
+                                                        v1::StopContainerResponse*) {
+  return answer(Lane::wait, context, [this, request]() -> Result<void> {
+    if (request->timeout() < 0) return fail(Code::invalid_argument, "timeout: {} is negative", request->timeout());
+    const auto id = container_id(request->container_id());
+    if (is_absent(id)) return {};
+    if (!id.ok()) return id.error();
+    return backend_.engine.stop_container(id.value(), std::chrono::seconds(request->timeout()));
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::RemoveContainer(grpc::CallbackServerContext* context, const v1::RemoveContainerRequest* request,
+                                                          v1::RemoveContainerResponse*) {
+  return answer(Lane::operate, context, [this, request]() -> Result<void> {
+    const auto id = container_id(request->container_id());
+    if (is_absent(id)) return {};
+    if (!id.ok()) return id.error();
+    return backend_.engine.remove_container(id.value());
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::ListContainers(grpc::CallbackServerContext* context, const v1::ListContainersRequest* request,
+                                                         v1::ListContainersResponse* response) {
+  return answer(Lane::read, context, [this, request, response]() -> Result<void> {
+    const auto snapshot = backend_.engine.snapshot();
+    for (const auto& [id, container] : snapshot->containers)
+      if (matches(request->filter(), container)) *response->add_containers() = to_container(container);
+    return {};
+  });
+}
+
+grpc::ServerWriteReactor<v1::StreamContainersResponse>* RuntimeService::StreamContainers(grpc::CallbackServerContext*,
+                                                                                         const v1::StreamContainersRequest* request) {
+  const auto list = [this, request] {
+    std::vector<v1::Container> out;
+    const auto snapshot = backend_.engine.snapshot();
+    for (const auto& [id, container] : snapshot->containers)
+      if (matches(request->filter(), container)) out.push_back(to_container(container));
+    return out;
+  };
+  return stream_list<v1::StreamContainersResponse>(backend_.workers, Lane::read, list, [](auto& m) { return m.add_containers(); });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::ContainerStatus(grpc::CallbackServerContext* context, const v1::ContainerStatusRequest* request,
+                                                          v1::ContainerStatusResponse* response) {
+  return answer(Lane::read, context, [this, request, response]() -> Result<void> {
+    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
+    TRY_ASSIGN(const engine::ContainerRecord container, backend_.engine.find_container(id));
+    *response->mutable_status() = status_of(container);
+    if (request->verbose()) (*response->mutable_info())["info"] = to_json(container, Secrets::hide);
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::UpdateContainerResources(grpc::CallbackServerContext* context,
+                                                                   const v1::UpdateContainerResourcesRequest* request,
+                                                                   v1::UpdateContainerResourcesResponse*) {
+  return answer(Lane::operate, context, [this, request]() -> Result<void> {
+    if (request->has_windows()) return fail(Code::invalid_argument, "windows: slipway runs Linux containers only");
+    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
+    TRY_ASSIGN(const engine::LinuxResources patch, from_proto(request->linux()));
+    return backend_.engine.update_resources(id, patch);
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::ReopenContainerLog(grpc::CallbackServerContext* context,
+                                                             const v1::ReopenContainerLogRequest* request,
+                                                             v1::ReopenContainerLogResponse*) {
+  return answer(Lane::operate, context, [this, request]() -> Result<void> {
+    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
+    return backend_.engine.reopen_log(id);
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::ExecSync(grpc::CallbackServerContext* context, const v1::ExecSyncRequest* request,
+                                                   v1::ExecSyncResponse* response) {
+  return answer(Lane::wait, context, [this, request, response]() -> Result<void> {
+    if (request->cmd().empty()) return fail(Code::invalid_argument, "cmd: empty");
+    if (request->timeout() < 0) return fail(Code::invalid_argument, "timeout: {} is negative", request->timeout());
+    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
+    TRY_ASSIGN(engine::ExecOutput output,
+               backend_.engine.exec_sync(id, to_vector(request->cmd()), std::chrono::seconds(request->timeout())));
+    response->set_stdout(std::move(output.out));
+    response->set_stderr(std::move(output.err));
+    response->set_exit_code(output.exit_code);
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::ContainerStats(grpc::CallbackServerContext* context, const v1::ContainerStatsRequest* request,
+                                                         v1::ContainerStatsResponse* response) {
+  return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
+    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
+    TRY_ASSIGN(const engine::ContainerRecord container, backend_.engine.find_container(id));
+    TRY_ASSIGN(const engine::ContainerStats stats, backend_.engine.stats(id));
+    *response->mutable_stats() = to_proto(stats, container);
+    return {};
+  });
+}
+
+std::vector<v1::ContainerStats> RuntimeService::stats_of(const v1::ContainerStatsFilter& filter) {
+  std::vector<v1::ContainerStats> out;
+  const auto snapshot = backend_.engine.snapshot();
+  for (const auto& [id, container] : snapshot->containers) {
+    if (container.state != engine::ContainerState::running || !matches(filter, container)) continue;
+    const auto stats = backend_.engine.stats(id);
+    if (stats.ok()) {
+      out.push_back(to_proto(stats.value(), container));
+    } else if (stats.error().code != Code::not_found && stats.error().code != Code::failed_precondition) {
+      log::warn("statistics of container {}: {}", id, stats.error().message);
+    }
+  }
+  return out;
+}
+
+grpc::ServerUnaryReactor* RuntimeService::ListContainerStats(grpc::CallbackServerContext* context,
+                                                             const v1::ListContainerStatsRequest* request,
+                                                             v1::ListContainerStatsResponse* response) {
+  return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
+    for (auto& stats : stats_of(request->filter())) *response->add_stats() = std::move(stats);
+    return {};
+  });
+}
+
+grpc::ServerWriteReactor<v1::StreamContainerStatsResponse>* RuntimeService::StreamContainerStats(
+    grpc::CallbackServerContext*, const v1::StreamContainerStatsRequest* request) {
+  return stream_list<v1::StreamContainerStatsResponse>(
+      backend_.workers, Lane::operate, [this, request] { return stats_of(request->filter()); },
+      [](auto& m) { return m.add_container_stats(); });
+}
+
+}  // namespace slipway::cri

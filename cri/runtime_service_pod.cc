@@ -1,0 +1,92 @@
+// RuntimeService: the calls about pods.
+#include <algorithm>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "cri/from_proto.h"
+#include "cri/inspect.h"
+#include "cri/runtime_service.h"
+#include "cri/streams.h"
+#include "cri/to_proto.h"
+
+namespace slipway::cri {
+
+Result<std::string> RuntimeService::pod_id(const std::string& id) const {
+  if (id.empty()) return fail(Code::invalid_argument, "pod_sandbox_id: empty");
+  if (is_full_id(id)) return id;  // known to the engine even while it is being made
+  TRY_ASSIGN(const engine::PodRecord pod, backend_.engine.find_pod(id));
+  return pod.id;
+}
+
+grpc::ServerUnaryReactor* RuntimeService::RunPodSandbox(grpc::CallbackServerContext* context, const v1::RunPodSandboxRequest* request,
+                                                        v1::RunPodSandboxResponse* response) {
+  return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
+    const auto& handlers = backend_.facts.runtime_handlers;
+    if (std::find(handlers.begin(), handlers.end(), request->runtime_handler()) == handlers.end())
+      return fail(Code::invalid_argument, "runtime_handler: '{}' is not configured", request->runtime_handler());
+    TRY_ASSIGN(engine::PodSpec spec, from_proto(*request));
+    TRY_ASSIGN(const std::string id, backend_.engine.run_pod(std::move(spec)));
+    response->set_pod_sandbox_id(id);
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::StopPodSandbox(grpc::CallbackServerContext* context, const v1::StopPodSandboxRequest* request,
+                                                         v1::StopPodSandboxResponse*) {
+  return answer(Lane::wait, context, [this, request]() -> Result<void> {
+    const auto id = pod_id(request->pod_sandbox_id());
+    if (is_absent(id)) return {};
+    if (!id.ok()) return id.error();
+    return backend_.engine.stop_pod(id.value());
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::RemovePodSandbox(grpc::CallbackServerContext* context, const v1::RemovePodSandboxRequest* request,
+                                                           v1::RemovePodSandboxResponse*) {
+  return answer(Lane::operate, context, [this, request]() -> Result<void> {
+    const auto id = pod_id(request->pod_sandbox_id());
+    if (is_absent(id)) return {};
+    if (!id.ok()) return id.error();
+    return backend_.engine.remove_pod(id.value());
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::PodSandboxStatus(grpc::CallbackServerContext* context, const v1::PodSandboxStatusRequest* request,
+                                                           v1::PodSandboxStatusResponse* response) {
+  return answer(Lane::read, context, [this, request, response]() -> Result<void> {
+    TRY_ASSIGN(const std::string id, pod_id(request->pod_sandbox_id()));
+    // The time comes first: the statuses below are at least as new as it says. The two go together or not at all.
+    response->set_timestamp(now_realtime());
+    TRY_ASSIGN(const engine::PodRecord pod, backend_.engine.find_pod(id));
+    *response->mutable_status() = to_status(pod);
+    const auto snapshot = backend_.engine.snapshot();
+    for (const auto& [container_id, container] : snapshot->containers)
+      if (container.pod_id == pod.id) *response->add_containers_statuses() = status_of(container);
+    if (request->verbose()) (*response->mutable_info())["info"] = to_json(pod);
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::ListPodSandbox(grpc::CallbackServerContext* context, const v1::ListPodSandboxRequest* request,
+                                                         v1::ListPodSandboxResponse* response) {
+  return answer(Lane::read, context, [this, request, response]() -> Result<void> {
+    const auto snapshot = backend_.engine.snapshot();
+    for (const auto& [id, pod] : snapshot->pods)
+      if (matches(request->filter(), pod)) *response->add_items() = to_sandbox(pod);
+    return {};
+  });
+}
+
+grpc::ServerWriteReactor<v1::StreamPodSandboxesResponse>* RuntimeService::StreamPodSandboxes(grpc::CallbackServerContext*,
+                                                                                             const v1::StreamPodSandboxesRequest* request) {
+  const auto list = [this, request] {
+    std::vector<v1::PodSandbox> out;
+    const auto snapshot = backend_.engine.snapshot();
+    for (const auto& [id, pod] : snapshot->pods)
+      if (matches(request->filter(), pod)) out.push_back(to_sandbox(pod));
+    return out;
+  };
+  return stream_list<v1::StreamPodSandboxesResponse>(backend_.workers, Lane::read, list, [](auto& m) { return m.add_pod_sandboxes(); });
+}
+
+}  // namespace slipway::cri

@@ -1,0 +1,66 @@
+// gRPC's server with the three services, tuned for a small idle daemon.
+#include "cri/server.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include "cri/admin_service.h"
+#include "cri/image_service.h"
+#include "cri/runtime_service.h"
+
+namespace slipway::cri {
+namespace {
+
+constexpr int kMessageLimit = 16 << 20;          // the kubelet's own
+constexpr std::size_t kMemoryQuota = 256 << 20;  // of all connections' buffers: lists and ExecSync's output
+
+class GrpcServer final : public Server {
+ public:
+  GrpcServer(ServerOptions options, engine::Engine& engine, engine::Images& images, engine::Network& network)
+      : workers_(options.workers), backend_{engine, images, network, workers_, std::move(options.facts)} {}
+  ~GrpcServer() override { GrpcServer::stop(std::chrono::milliseconds(0)); }
+
+  Result<void> listen(const std::string& address) {
+    grpc::ServerBuilder builder;
+    int bound = 0;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &bound);
+    builder.SetMaxReceiveMessageSize(kMessageLimit);
+    builder.SetMaxSendMessageSize(kMessageLimit);
+    builder.SetResourceQuota(grpc::ResourceQuota("cri").Resize(kMemoryQuota));
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.RegisterService(&runtime_);
+    builder.RegisterService(&images_);
+    builder.RegisterService(&admin_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || bound == 0) return fail(Code::unavailable, "listen on {}: gRPC cannot bind it", address);
+    return {};
+  }
+
+  void stop(std::chrono::milliseconds grace) override {
+    if (server_ == nullptr) return;
+    server_->Shutdown(std::chrono::system_clock::now() + grace);
+    // A handler that still runs answers a cancelled call; its messages live until then.
+    workers_.stop();
+    server_->Wait();
+    server_.reset();
+  }
+
+ private:
+  Workers workers_;
+  Backend backend_;
+  RuntimeService runtime_{backend_};
+  ImageService images_{backend_};
+  AdminService admin_{backend_};
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, engine::Engine& engine, engine::Images& images,
+                                              engine::Network& network) {
+  const std::string address = options.listen;
+  auto server = std::make_unique<GrpcServer>(std::move(options), engine, images, network);
+  TRY(server->listen(address));
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace slipway::cri

@@ -1,0 +1,65 @@
+// Server streams: a list sent in messages of bounded size, and the answer of a stream that is not there yet.
+#pragma once
+
+#include <grpcpp/support/server_callback.h>
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/format.h"
+#include "cri/answer.h"
+
+namespace slipway::cri {
+
+inline constexpr std::size_t kItemsPerMessage = 1000;
+
+// Owns itself until OnDone. `begin` is called once, from a worker.
+template <class Response>
+class ListStream final : public grpc::ServerWriteReactor<Response> {
+ public:
+  void begin(std::vector<Response> messages) {
+    messages_ = std::move(messages);
+    next();
+  }
+  void refuse(const Error& error) { this->Finish(to_status(error)); }
+  void OnWriteDone(bool ok) override { ok ? next() : this->Finish(grpc::Status::CANCELLED); }
+  void OnDone() override { delete this; }
+
+ private:
+  void next() {
+    if (sent_ == messages_.size()) return this->Finish(grpc::Status::OK);
+    this->StartWrite(&messages_[sent_++]);
+  }
+
+  std::vector<Response> messages_;
+  std::size_t sent_ = 0;
+};
+
+// Runs `list` on a worker: it returns the items, `add` puts one into a message.
+template <class Response, class List, class Add>
+grpc::ServerWriteReactor<Response>* stream_list(Workers& workers, Lane lane, List list, Add add) {
+  auto* stream = new ListStream<Response>();
+  const auto posted = workers.post(lane, [stream, list = std::move(list), add] {
+    std::vector<Response> messages;
+    std::size_t n = 0;
+    for (auto& item : list()) {
+      if (n++ % kItemsPerMessage == 0) messages.emplace_back();
+      *add(messages.back()) = std::move(item);
+    }
+    stream->begin(std::move(messages));
+  });
+  if (!posted.ok()) stream->refuse(posted.error());
+  return stream;
+}
+
+template <class Response>
+class NotYetStream final : public grpc::ServerWriteReactor<Response> {
+ public:
+  explicit NotYetStream(std::string_view what) {
+    this->Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("slipway does not have {} yet", what)});
+  }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace slipway::cri

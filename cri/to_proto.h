@@ -1,0 +1,33 @@
+// Engine values → CRI messages. Pure; what the kubelet refuses when empty (ids, metadata, created_at, image) is always set.
+#pragma once
+
+#include "cri/v1/api.pb.h"
+#include "engine/engine.h"
+#include "engine/types.h"
+
+namespace slipway::cri {
+
+namespace v1 = ::runtime::v1;
+
+// to_proto_pod.cc
+v1::PodSandbox to_sandbox(const engine::PodRecord& pod);
+v1::PodSandboxStatus to_status(const engine::PodRecord& pod);
+
+// to_proto_container.cc
+v1::Container to_container(const engine::ContainerRecord& container);
+// `image` is what its image_id means now; null when it has been removed.
+v1::ContainerStatus to_status(const engine::ContainerRecord& container, const engine::ImageRecord* image);
+v1::LinuxContainerResources to_proto(const engine::LinuxResources& resources);
+v1::Signal to_signal(std::string_view name);
+v1::ContainerStats to_proto(const engine::ContainerStats& stats, const engine::ContainerRecord& container);
+
+// to_proto_image.cc
+v1::Image to_proto(const engine::ImageRecord& image);
+v1::FilesystemUsage to_proto(const engine::FsUsage& usage);
+
+// filter.cc. Every part that is set must match; ids by prefix, labels each.
+bool matches(const v1::PodSandboxFilter& filter, const engine::PodRecord& pod);
+bool matches(const v1::ContainerFilter& filter, const engine::ContainerRecord& container);
+bool matches(const v1::ContainerStatsFilter& filter, const engine::ContainerRecord& container);
+
+}  // namespace slipway::cri

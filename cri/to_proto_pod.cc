@@ -1,0 +1,76 @@
+// PodRecord → what List and Status tell of a pod.
+#include "cri/to_proto.h"
+
+namespace slipway::cri {
+namespace {
+
+v1::PodSandboxState state_of(engine::PodState state) {
+  return state == engine::PodState::ready ? v1::SANDBOX_READY : v1::SANDBOX_NOTREADY;
+}
+
+v1::NamespaceMode mode_of(engine::NamespaceMode mode) {
+  switch (mode) {
+    case engine::NamespaceMode::pod: return v1::POD;
+    case engine::NamespaceMode::container: return v1::CONTAINER;
+    case engine::NamespaceMode::node: return v1::NODE;
+    case engine::NamespaceMode::target: return v1::TARGET;
+  }
+  return v1::POD;
+}
+
+void put_mappings(const std::vector<oci::IdMapping>& from, google::protobuf::RepeatedPtrField<v1::IDMapping>* to) {
+  for (const auto& mapping : from) {
+    auto* out = to->Add();
+    out->set_host_id(mapping.host_id);
+    out->set_container_id(mapping.container_id);
+    out->set_length(mapping.size);
+  }
+}
+
+void put_namespaces(const engine::NamespaceOptions& from, v1::NamespaceOption* to) {
+  to->set_network(mode_of(from.network));
+  to->set_pid(mode_of(from.pid));
+  to->set_ipc(mode_of(from.ipc));
+  to->set_target_id(from.target_id);
+  if (!from.userns) return;
+  to->mutable_userns_options()->set_mode(v1::POD);
+  put_mappings(from.uid_mappings, to->mutable_userns_options()->mutable_uids());
+  put_mappings(from.gid_mappings, to->mutable_userns_options()->mutable_gids());
+}
+
+// PodSandbox and PodSandboxStatus spell these alike.
+template <class Message>
+void put_common(const engine::PodRecord& pod, Message* out) {
+  out->set_id(pod.id);
+  auto* metadata = out->mutable_metadata();
+  metadata->set_name(pod.spec.metadata.name);
+  metadata->set_uid(pod.spec.metadata.uid);
+  metadata->set_namespace_(pod.spec.metadata.namespace_);
+  metadata->set_attempt(pod.spec.metadata.attempt);
+  out->set_state(state_of(pod.state));
+  out->set_created_at(pod.created_at);
+  out->mutable_labels()->insert(pod.spec.labels.begin(), pod.spec.labels.end());
+  out->mutable_annotations()->insert(pod.spec.annotations.begin(), pod.spec.annotations.end());
+  out->set_runtime_handler(pod.spec.runtime_handler);
+}
+
+}  // namespace
+
+v1::PodSandbox to_sandbox(const engine::PodRecord& pod) {
+  v1::PodSandbox out;
+  put_common(pod, &out);
+  return out;
+}
+
+v1::PodSandboxStatus to_status(const engine::PodRecord& pod) {
+  v1::PodSandboxStatus out;
+  put_common(pod, &out);
+  auto* network = out.mutable_network();
+  // A pod on the host's network has no address of its own, and one that stopped has given its back.
+  if (!pod.ips.empty()) network->set_ip(pod.ips[0]);
+  for (std::size_t i = 1; i < pod.ips.size(); ++i) network->add_additional_ips()->set_ip(pod.ips[i]);
+  put_namespaces(pod.spec.security.namespaces, out.mutable_linux()->mutable_namespaces()->mutable_options());
+  return out;
+}
+
+}  // namespace slipway::cri

@@ -1,0 +1,156 @@
+// Stand-ins for the engine and its ports: they keep what they were asked and answer what a test put into them.
+#pragma once
+
+#include <algorithm>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace slipway::tests {
+
+class FakeEngine final : public engine::Engine {
+ public:
+  Result<std::string> run_pod(engine::PodSpec spec) override {
+    if (failure) return *failure;
+    const std::lock_guard lock(mutex);
+    engine::PodRecord pod;
+    pod.id = std::string(63, 'a') + static_cast<char>('0' + records.pods.size());
+    pod.spec = std::move(spec);
+    pod.state = engine::PodState::ready;
+    pod.created_at = 1'000;
+    records.pods[pod.id] = pod;
+    return pod.id;
+  }
+  Result<void> stop_pod(const std::string& id) override { return note("stop_pod " + id); }
+  Result<void> remove_pod(const std::string& id) override { return note("remove_pod " + id); }
+  Result<std::string> create_container(const std::string& pod_id, engine::ContainerSpec spec) override {
+    if (failure) return *failure;
+    const std::lock_guard lock(mutex);
+    engine::ContainerRecord container;
+    container.id = std::string(63, 'c') + static_cast<char>('0' + records.containers.size());
+    container.pod_id = pod_id;
+    container.image_id = "sha256:" + std::string(64, '1');
+    container.spec = std::move(spec);
+    container.created_at = 2'000;
+    records.containers[container.id] = container;
+    return container.id;
+  }
+  Result<void> start_container(const std::string& id) override { return note("start_container " + id); }
+  Result<void> stop_container(const std::string& id, std::chrono::seconds grace) override {
+    return note("stop_container " + id + " " + std::to_string(grace.count()));
+  }
+  Result<void> remove_container(const std::string& id) override { return note("remove_container " + id); }
+  Result<engine::ExecOutput> exec_sync(const std::string& id, const std::vector<std::string>& command,
+                                       std::chrono::seconds timeout) override {
+    TRY(note("exec_sync " + id + " " + command[0] + " " + std::to_string(timeout.count())));
+    return engine::ExecOutput{"out\n", "err\n", 3};
+  }
+  Result<void> reopen_log(const std::string& id) override { return note("reopen_log " + id); }
+  Result<void> update_resources(const std::string& id, const engine::LinuxResources& patch) override {
+    return note("update_resources " + id + " " + std::to_string(patch.cpu_shares));
+  }
+  Result<engine::ContainerStats> stats(const std::string& id) override {
+    if (failure) return *failure;
+    engine::ContainerStats out;
+    out.id = id;
+    out.timestamp = 5'000;
+    out.cpu_usage_nanos = 77;
+    out.memory_working_set = 88;
+    return out;
+  }
+  std::shared_ptr<const engine::Snapshot> snapshot() const override {
+    const std::lock_guard lock(mutex);
+    return std::make_shared<engine::Snapshot>(records);
+  }
+  Result<engine::PodRecord> find_pod(const std::string& id) const override { return find(snapshot()->pods, id, "pod"); }
+  Result<engine::ContainerRecord> find_container(const std::string& id) const override {
+    return find(snapshot()->containers, id, "container");
+  }
+  void shut_down() override {}
+
+  std::vector<std::string> calls() const {
+    const std::lock_guard lock(mutex);
+    return asked;
+  }
+
+  mutable std::mutex mutex;
+  engine::Snapshot records;
+  std::vector<std::string> asked;
+  std::optional<Error> failure;
+  std::function<void()> on_call;  // runs within every call that is noted
+
+ private:
+  Result<void> note(std::string call) {
+    if (on_call) on_call();
+    const std::lock_guard lock(mutex);
+    asked.push_back(std::move(call));
+    if (failure) return *failure;
+    return {};
+  }
+  template <class Map>
+  static Result<typename Map::mapped_type> find(const Map& map, const std::string& id, const char* what) {
+    const auto at = map.lower_bound(id);
+    if (at == map.end() || at->first.compare(0, id.size(), id) != 0) return fail(Code::not_found, "no {} '{}'", what, id);
+    const auto next = std::next(at);
+    if (at->first != id && next != map.end() && next->first.compare(0, id.size(), id) == 0)
+      return fail(Code::invalid_argument, "{} '{}' is not the only one", what, id);
+    return at->second;
+  }
+};
+
+class FakeImages final : public engine::Images {
+ public:
+  Result<engine::ImageRecord> pull(const std::string& reference, const engine::RegistryAuth& auth,
+                                   const engine::OnProgress& progress) override {
+    user = auth.username;
+    if (failure) return *failure;
+    progress({"download", "layer1", 10, 20});
+    progress({"download", "layer1", 20, 20});
+    progress({"done", reference, 0, 0});
+    engine::ImageRecord image;
+    image.id = "sha256:" + std::string(64, '1');
+    image.repo_tags = {reference};
+    image.repo_digests = {"docker.io/library/web@sha256:" + std::string(64, '2')};
+    image.size = 4096;
+    records.push_back(image);
+    return image;
+  }
+  Result<std::vector<engine::ImageRecord>> load(const std::string& path, const std::string&, const engine::OnProgress&) override {
+    return fail(Code::not_found, "open '{}'", path);
+  }
+  Result<engine::ImageRecord> find(const std::string& reference) const override {
+    for (const auto& image : records)
+      if (image.id == reference || std::count(image.repo_tags.begin(), image.repo_tags.end(), reference) > 0) return image;
+    return fail(Code::not_found, "no image '{}'", reference);
+  }
+  std::vector<engine::ImageRecord> list() const override { return records; }
+  Result<void> remove(const std::string& reference) override {
+    std::erase_if(records, [&](const auto& image) { return image.id == reference; });
+    return {};
+  }
+  Result<engine::RootLayers> prepare_root(const engine::ImageRecord&, const std::string&) override { return engine::RootLayers{}; }
+  Result<void> remove_root(const std::string&) override { return {}; }
+  std::vector<std::string> roots() const override { return {}; }
+  Result<std::string> read_file(const engine::ImageRecord&, const std::string&, std::size_t) const override {
+    return fail(Code::not_found, "none");
+  }
+  Result<engine::FsUsage> usage() const override { return engine::FsUsage{9'000, "/var/lib/slipway", 123, 4}; }
+  Result<engine::FsUsage> root_usage(const std::string&) const override { return engine::FsUsage{}; }
+
+  std::vector<engine::ImageRecord> records;
+  std::optional<Error> failure;
+  std::string user;
+};
+
+class FakeNetwork final : public engine::Network {
+ public:
+  Result<engine::NetworkResult> attach(const engine::NetworkRequest&) override { return engine::NetworkResult{}; }
+  Result<void> detach(const engine::NetworkRequest&, const std::string&) override { return {}; }
+  engine::Condition ready() const override { return condition; }
+
+  engine::Condition condition{false, "NetworkPluginNotReady", "no CNI configuration in /etc/cni/net.d"};
+};
+
+}  // namespace slipway::tests

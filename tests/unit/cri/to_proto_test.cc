@@ -1,0 +1,170 @@
+// What records become on the wire, and which of them a filter takes.
+#include "cri/to_proto.h"
+
+#include <catch2/catch.hpp>
+
+#include "cri/answer.h"
+#include "cri/from_proto.h"
+#include "cri/image_service.h"
+#include "cri/inspect.h"
+
+using namespace slipway;
+using namespace slipway::cri;
+using Catch::Contains;
+
+namespace {
+
+engine::PodRecord pod_record() {
+  engine::PodRecord pod;
+  pod.id = "abc" + std::string(61, '0');
+  pod.spec.metadata = {"web", "u-1", "default", 1};
+  pod.spec.labels = {{"app", "web"}, {"tier", "front"}};
+  pod.state = engine::PodState::ready;
+  pod.created_at = 42;
+  pod.ips = {"10.1.0.2", "fd00::2"};
+  return pod;
+}
+
+engine::ContainerRecord container_record() {
+  engine::ContainerRecord container;
+  container.id = "cde" + std::string(61, '0');
+  container.pod_id = "abc" + std::string(61, '0');
+  container.spec.metadata = {"app", 0};
+  container.spec.image = "sha256:11";
+  container.spec.labels = {{"app", "web"}};
+  container.spec.envs = {{"TOKEN", "s3cret"}};
+  container.spec.mounts.emplace_back();
+  container.spec.mounts[0].container_path = "/dev/termination-log";
+  container.spec.mounts[0].host_path = "/var/lib/kubelet/x";
+  container.image_id = "sha256:11";
+  container.state = engine::ContainerState::exited;
+  container.created_at = 43;
+  container.exit_code = 137;
+  container.reason = "OOMKilled";
+  container.log_path = "/var/log/pods/x/app/0.log";
+  container.stop_signal = "SIGRTMIN+3";
+  container.resources.cpu_shares = 512;
+  container.user = {1000, 1001, {7}};
+  return container;
+}
+
+}  // namespace
+
+TEST_CASE("a pod's status has what the kubelet refuses to miss", "[cri]") {
+  const auto status = to_status(pod_record());
+  CHECK(status.id().size() == 64);
+  CHECK(status.metadata().namespace_() == "default");
+  CHECK(status.created_at() == 42);
+  CHECK(status.state() == v1::SANDBOX_READY);
+  CHECK(status.network().ip() == "10.1.0.2");
+  REQUIRE(status.network().additional_ips_size() == 1);
+  CHECK(status.network().additional_ips(0).ip() == "fd00::2");
+  CHECK(status.linux().namespaces().options().pid() == v1::CONTAINER);
+}
+
+TEST_CASE("a container's status tells times, reason, mounts, user, resources", "[cri]") {
+  engine::ImageRecord image;
+  image.id = "sha256:11";
+  image.repo_tags = {"docker.io/library/nginx:1"};
+  image.repo_digests = {"docker.io/library/nginx@sha256:22"};
+  const auto status = to_status(container_record(), &image);
+  CHECK(status.image_id() == "sha256:11");
+  CHECK(status.image_ref() == "docker.io/library/nginx@sha256:22");
+  CHECK(status.image().image() == "docker.io/library/nginx:1");
+  CHECK(status.exit_code() == 137);
+  CHECK(status.reason() == "OOMKilled");
+  REQUIRE(status.mounts_size() == 1);
+  CHECK(status.mounts(0).host_path() == "/var/lib/kubelet/x");
+  CHECK(status.user().linux().uid() == 1000);
+  CHECK(status.resources().linux().cpu_shares() == 512);
+  CHECK(status.stop_signal() == v1::SIGNAL_SIGRTMINPLUS3);
+  CHECK(to_status(container_record(), nullptr).image_ref() == "sha256:11");
+}
+
+TEST_CASE("signals survive both ways", "[cri]") {
+  for (int i = v1::Signal_MIN; i <= v1::Signal_MAX; ++i) {
+    const auto name = from_proto(static_cast<v1::Signal>(i));
+    REQUIRE(name.ok());
+    CHECK(to_signal(name.value()) == i);
+  }
+  CHECK(to_signal("TERM") == v1::SIGNAL_SIGTERM);
+}
+
+TEST_CASE("an image's user is a uid or a name, never a wrapped number", "[cri]") {
+  engine::ImageRecord image;
+  const auto with_user = [&](const char* user) {
+    image.config.user = user;
+    return to_proto(image);
+  };
+  CHECK(with_user("1000:1000").uid().value() == 1000);
+  CHECK(with_user("0").has_uid());
+  CHECK(with_user("web:web").username() == "web");
+  CHECK_FALSE(with_user("").has_uid());
+  for (const char* wrong : {"4294967296", "4294967295", "-1", "99999999999999999999", "10x"}) {
+    CHECK_FALSE(with_user(wrong).has_uid());
+    CHECK(with_user(wrong).username() == wrong);
+  }
+}
+
+TEST_CASE("filters: prefix, state, every label", "[cri]") {
+  const auto pod = pod_record();
+  v1::PodSandboxFilter filter;
+  CHECK(matches(filter, pod));
+  filter.set_id("abc");
+  CHECK(matches(filter, pod));
+  filter.mutable_state()->set_state(v1::SANDBOX_READY);
+  (*filter.mutable_label_selector())["app"] = "web";
+  CHECK(matches(filter, pod));
+  (*filter.mutable_label_selector())["tier"] = "back";
+  CHECK_FALSE(matches(filter, pod));
+  filter.clear_label_selector();
+  filter.mutable_state()->set_state(v1::SANDBOX_NOTREADY);
+  CHECK_FALSE(matches(filter, pod));
+  filter.clear_state();
+  filter.set_id("bc");
+  CHECK_FALSE(matches(filter, pod));
+
+  const auto container = container_record();
+  v1::ContainerFilter containers;
+  containers.set_pod_sandbox_id("abc");
+  containers.mutable_state()->set_state(v1::CONTAINER_EXITED);
+  CHECK(matches(containers, container));
+  containers.mutable_state()->set_state(v1::CONTAINER_RUNNING);
+  CHECK_FALSE(matches(containers, container));
+  containers.clear_state();
+  containers.set_pod_sandbox_id("x");
+  CHECK_FALSE(matches(containers, container));
+}
+
+TEST_CASE("verbose JSON hides variables' values, inspect shows them", "[cri]") {
+  const auto hidden = to_json(container_record(), Secrets::hide);
+  CHECK_THAT(hidden, Contains("TOKEN") && !Contains("s3cret"));
+  CHECK_THAT(to_json(container_record(), Secrets::show), Contains("TOKEN=s3cret"));
+  auto pod = pod_record();
+  pod.network_result = "{\"ips\":[]}";
+  pod.spec.hostname = "\xff";  // no UTF-8: the text stays JSON
+  CHECK_THAT(to_json(pod), Contains("\"ips\": []") && Contains("\xef\xbf\xbd"));
+}
+
+TEST_CASE("errors become statuses; only a pull's unavailable registry changes its code", "[cri]") {
+  const auto status = to_status(fail(Code::failed_precondition, "bad \xff byte"));
+  CHECK(status.error_code() == grpc::StatusCode::FAILED_PRECONDITION);
+  CHECK(status.error_message() == "bad ? byte");
+  CHECK(to_status(fail(Code::internal, "{}", std::string(10000, 'x'))).error_message().size() <= 4100);
+  const Error pull = as_pull_error(fail(Code::unavailable, "GET https://r/v2/: Connection refused"));
+  CHECK(pull.code == Code::unknown);
+  CHECK_THAT(pull.message, Catch::StartsWith("RegistryUnavailable"));
+  CHECK(as_pull_error(fail(Code::not_found, "x")).code == Code::not_found);
+}
+
+TEST_CASE("statistics leave the rate for the kubelet", "[cri]") {
+  engine::ContainerStats stats;
+  stats.timestamp = 9;
+  stats.cpu_usage_nanos = 11;
+  const auto out = to_proto(stats, container_record());
+  CHECK(out.cpu().timestamp() == 9);
+  CHECK(out.cpu().usage_core_nano_seconds().value() == 11);
+  CHECK_FALSE(out.cpu().has_usage_nano_cores());
+  CHECK_FALSE(out.has_writable_layer());
+  CHECK(out.attributes().metadata().name() == "app");
+}
