@@ -67,6 +67,6 @@ boot_shell() {
 # console_tail RUN_DIR: the last words of a guest that did not end well.
 console_tail() {
   note "the console's last lines ($1/console.log):"
-  tail -n 40 "$1/console.log" 2>/dev/null | tr -d '\r' | sed 's/^/vm|   /' >&2
+  tail -n 60 "$1/console.log" 2>/dev/null | tr -d '\r' | sed 's/^/vm|   /' >&2
   sed 's/^/vm|   /' "$1/qemu.log" >&2 2>/dev/null || true
 }

@@ -6,12 +6,17 @@ run_here() {
   local missing
   missing=$(missing_here)
   [[ -z $missing ]] || die "this host cannot run it with --here: $missing"
-  export SLIPWAY_PROJECT=$PROJECT_DIR SLIPWAY_PRESET=$PRESET
+  IMAGES=$(images_disk)
+  export SLIPWAY_IMAGES=${IMAGES%.img} SLIPWAY_PROJECT=$PROJECT_DIR SLIPWAY_PRESET=$PRESET
   export SLIPWAY_BIN=$BUILD_DIR/$PRESET/bin SLIPWAY_TESTS=$BUILD_DIR/$PRESET/tests
   export PATH=$SLIPWAY_BIN:$PATH
   cd "$PROJECT_DIR" || exit 1
   exec "$@"
 }
+
+# What the tests call and a bare host may lack: program and Debian package.
+HERE_TOOLS=(/usr/lib/cni/bridge=containernetworking-plugins nft=nftables iptables=iptables ip=iproute2
+  docker-registry=docker-registry jq=jq curl=curl)
 
 # One sentence, or nothing when nothing is missing.
 missing_here() {
@@ -27,5 +32,8 @@ missing_here() {
   controllers=" $(</sys/fs/cgroup/cgroup.controllers) "
   for name in cpu cpuset io memory pids; do
     [[ $controllers == *" $name "* ]] || { echo "cgroup v2 has no $name controller here" && return; }
+  done
+  for name in "${HERE_TOOLS[@]}"; do
+    command -v "${name%%=*}" >/dev/null || { echo "Debian's package ${name#*=} is missing" && return; }
   done
 }

@@ -1,0 +1,3 @@
+#!/bin/bash
+# Selftest: verdict fail, with the status in the log.
+exit 3

@@ -1,0 +1,4 @@
+#!/bin/bash
+# Selftest: verdict skip.
+echo "skip: because"
+exit 77
