@@ -30,7 +30,7 @@ class Cgroup {
   // needs it fails later, by name). An existing cgroup is opened: `was_there` says so.
   static Result<Cgroup> create(const Root& root, std::string_view path);
 
-  FdRef dir() const { return dir_; }           // O_RDONLY|O_DIRECTORY, for clone3's CLONE_INTO_CGROUP
+  FdRef dir() const { return dir_; }                 // O_RDONLY|O_DIRECTORY, for clone3's CLONE_INTO_CGROUP
   const std::string& path() const { return path_; }  // absolute
   bool was_there() const { return was_there_; }
 
@@ -38,11 +38,11 @@ class Cgroup {
   Result<void> apply(const oci::Resources& resources) const;
   Result<void> write(const Write& write) const;
 
-  Result<void> add(pid_t pid) const;                          // moves a process; prefer CLONE_INTO_CGROUP
-  Result<std::vector<pid_t>> processes() const;               // of this cgroup only
-  Result<std::vector<pid_t>> processes_below() const;         // and of those beneath, depth first
-  Result<bool> populated() const;                             // cgroup.events, the whole subtree
-  Result<bool> wait_empty(int timeout_ms) const;              // poll(2) on cgroup.events; false = time is over
+  Result<void> add(pid_t pid) const;                   // moves a process; prefer CLONE_INTO_CGROUP
+  Result<std::vector<pid_t>> processes() const;        // of this cgroup only
+  Result<std::vector<pid_t>> processes_below() const;  // and of those beneath, depth first
+  Result<bool> populated() const;                      // cgroup.events, the whole subtree
+  Result<bool> wait_empty(int timeout_ms) const;       // poll(2) on cgroup.events; false = time is over
 
   // SIGKILL to the whole subtree at once, new forks included.
   Result<void> kill() const;

@@ -67,7 +67,7 @@ struct IdMapping {
 
 struct Mount {
   std::string destination;
-  std::string type;    // "proc", "sysfs", "tmpfs", "bind", "cgroup", "devpts", "mqueue", …
+  std::string type;  // "proc", "sysfs", "tmpfs", "bind", "cgroup", "devpts", "mqueue", …
   std::string source;
   std::vector<std::string> options;  // "ro", "nosuid", "rbind", "rprivate", "rro", "mode=755", …
   std::vector<IdMapping> uid_mappings;
@@ -93,24 +93,24 @@ struct Device {
 
 struct DeviceRule {
   bool allow = false;
-  std::string type;  // "a", "c", "b"; empty = "a"
+  std::string type;                   // "a", "c", "b"; empty = "a"
   std::optional<std::int64_t> major;  // absent: any
   std::optional<std::int64_t> minor;
   std::string access;  // some of "rwm"; empty = all
 };
 
 struct Memory {
-  std::optional<std::int64_t> limit;        // -1: none
+  std::optional<std::int64_t> limit;  // -1: none
   std::optional<std::int64_t> reservation;
-  std::optional<std::int64_t> swap;         // memory + swap; -1: none
+  std::optional<std::int64_t> swap;  // memory + swap; -1: none
   std::optional<bool> check_before_update;
 };
 
 struct Cpu {
   std::optional<std::uint64_t> shares;
-  std::optional<std::int64_t> quota;     // microseconds; -1: none
-  std::optional<std::uint64_t> burst;    // microseconds
-  std::optional<std::uint64_t> period;   // microseconds
+  std::optional<std::int64_t> quota;    // microseconds; -1: none
+  std::optional<std::uint64_t> burst;   // microseconds
+  std::optional<std::uint64_t> period;  // microseconds
   std::optional<std::int64_t> idle;
   std::string cpus;
   std::string mems;

@@ -1,0 +1,85 @@
+// The `linux` object of config.json without its resources and seccomp.
+#include "oci/names.h"
+#include "oci/parse_parts.h"
+
+namespace slipway::oci::json {
+namespace {
+
+Result<void> read(const Value& value, NamespaceType& out) {
+  std::string name;
+  TRY(json::read(value, name));
+  const auto type = namespace_type(name);
+  if (!type) return value.not_known();
+  out = *type;
+  return {};
+}
+
+Result<void> read(const Value& value, Namespace& out) {
+  bool typed = false;
+  TRY(value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "path") return json::read(v, out.path);
+    if (key != "type") return {};
+    typed = true;
+    return read(v, out.type);
+  }));
+  if (!typed) return value.error(Code::invalid_argument, "'type' is missing");
+  return {};
+}
+
+Result<void> read(const Value& value, Device& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "path") return json::read(v, out.path);
+    if (key == "type") return json::read(v, out.type);
+    if (key == "major") return json::read(v, out.major);
+    if (key == "minor") return json::read(v, out.minor);
+    if (key == "fileMode") return json::read(v, out.file_mode);
+    if (key == "uid") return json::read(v, out.uid);
+    if (key == "gid") return json::read(v, out.gid);
+    return {};
+  });
+}
+
+// The default domain of a 64-bit process is what every process has.
+Result<void> read_personality(const Value& value) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "domain" && v.kind() == Kind::string && v.node().text == "LINUX") return {};
+    return refuse_unless_empty(v);
+  });
+}
+
+bool is_refused(std::string_view key) {
+  return key == "netDevices" || key == "intelRdt" || key == "memoryPolicy" || key == "timeOffsets";
+}
+
+}  // namespace
+
+Result<void> read(const Value& value, IdMapping& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "containerID") return read(v, out.container_id);
+    if (key == "hostID") return read(v, out.host_id);
+    if (key == "size") return read(v, out.size);
+    return {};
+  });
+}
+
+Result<void> read(const Value& value, Linux& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "namespaces") return v.items([&](const Value& item) { return read(item, out.namespaces.emplace_back()); });
+    if (key == "uidMappings") return read(v, out.uid_mappings);
+    if (key == "gidMappings") return read(v, out.gid_mappings);
+    if (key == "devices") return v.items([&](const Value& item) { return read(item, out.devices.emplace_back()); });
+    if (key == "cgroupsPath") return read(v, out.cgroups_path);
+    if (key == "resources") return read(v, out.resources.emplace());
+    if (key == "rootfsPropagation") return read(v, out.rootfs_propagation);
+    if (key == "seccomp") return read(v, out.seccomp.emplace());
+    if (key == "sysctl") return read(v, out.sysctl);
+    if (key == "maskedPaths") return read(v, out.masked_paths);
+    if (key == "readonlyPaths") return read(v, out.readonly_paths);
+    if (key == "mountLabel") return read(v, out.mount_label);
+    if (key == "personality") return read_personality(v);
+    if (is_refused(key)) return refuse_unless_empty(v);
+    return {};
+  });
+}
+
+}  // namespace slipway::oci::json

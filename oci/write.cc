@@ -1,0 +1,327 @@
+// The values of spec.h as JSON: compact, members in the specification's order, empty ones left out.
+#include <concepts>
+
+#include "oci/json.h"
+#include "oci/names.h"
+#include "oci/parse.h"
+
+namespace slipway::oci {
+namespace {
+
+// One object or array being written; the destructor closes it.
+class Writer {
+ public:
+  Writer(std::string& out, char open, char close) : out_(out), close_(close) { out_ += open; }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() { out_ += close_; }
+
+  std::string& next() {
+    if (!first_) out_ += ',';
+    first_ = false;
+    return out_;
+  }
+  std::string& member(std::string_view name) {
+    json::append_quoted(next(), name);
+    out_ += ':';
+    return out_;
+  }
+
+ private:
+  std::string& out_;
+  char close_;
+  bool first_ = true;
+};
+
+struct ObjectWriter : Writer {
+  explicit ObjectWriter(std::string& out) : Writer(out, '{', '}') {}
+
+  // Absent, empty and false members are left out; numbers are always written.
+  void put(std::string_view name, const std::string& text) {
+    if (!text.empty()) json::append_quoted(member(name), text);
+  }
+  void put(std::string_view name, bool value) {
+    if (value) member(name) += "true";
+  }
+  template <std::integral T>
+  requires(!std::same_as<T, bool>) void put(std::string_view name, T value) {
+    fmt::format_to(std::back_inserter(member(name)), "{}", value);
+  }
+  void put(std::string_view name, const std::map<std::string, std::string>& map) {
+    if (map.empty()) return;
+    ObjectWriter object(member(name));
+    for (const auto& [key, value] : map) json::append_quoted(object.member(key), value);
+  }
+  template <class T>
+  void put(std::string_view name, const std::optional<T>& value);
+  template <class T>
+  void put(std::string_view name, const std::vector<T>& list);
+  template <class T>
+  requires std::is_class_v<T>
+  void put(std::string_view name, const T& value);
+};
+
+void write(std::string& out, const std::string& text) {
+  json::append_quoted(out, text);
+}
+void write(std::string& out, std::uint32_t value) {
+  fmt::format_to(std::back_inserter(out), "{}", value);
+}
+
+void write(std::string& out, const ConsoleSize& v) {
+  ObjectWriter o(out);
+  o.put("height", v.height);
+  o.put("width", v.width);
+}
+
+void write(std::string& out, const User& v) {
+  ObjectWriter o(out);
+  o.put("uid", v.uid);
+  o.put("gid", v.gid);
+  o.put("umask", v.umask);
+  o.put("additionalGids", v.additional_gids);
+}
+
+void write(std::string& out, const Rlimit& v) {
+  ObjectWriter o(out);
+  o.put("type", v.type);
+  o.put("hard", v.hard);
+  o.put("soft", v.soft);
+}
+
+void write(std::string& out, const Capabilities& v) {
+  ObjectWriter o(out);
+  o.put("bounding", v.bounding);
+  o.put("effective", v.effective);
+  o.put("inheritable", v.inheritable);
+  o.put("permitted", v.permitted);
+  o.put("ambient", v.ambient);
+}
+
+void write(std::string& out, const Process& v) {
+  ObjectWriter o(out);
+  o.put("terminal", v.terminal);
+  o.put("consoleSize", v.console_size);
+  o.put("user", v.user);
+  o.put("args", v.args);
+  o.put("env", v.env);
+  o.put("cwd", v.cwd);
+  o.put("capabilities", v.capabilities);
+  o.put("rlimits", v.rlimits);
+  o.put("noNewPrivileges", v.no_new_privileges);
+  o.put("apparmorProfile", v.apparmor_profile);
+  o.put("oomScoreAdj", v.oom_score_adj);
+  o.put("selinuxLabel", v.selinux_label);
+}
+
+void write(std::string& out, const Root& v) {
+  ObjectWriter o(out);
+  o.put("path", v.path);
+  o.put("readonly", v.readonly);
+}
+
+void write(std::string& out, const IdMapping& v) {
+  ObjectWriter o(out);
+  o.put("containerID", v.container_id);
+  o.put("hostID", v.host_id);
+  o.put("size", v.size);
+}
+
+void write(std::string& out, const Mount& v) {
+  ObjectWriter o(out);
+  o.put("destination", v.destination);
+  o.put("type", v.type);
+  o.put("source", v.source);
+  o.put("options", v.options);
+  o.put("uidMappings", v.uid_mappings);
+  o.put("gidMappings", v.gid_mappings);
+}
+
+void write(std::string& out, const Namespace& v) {
+  ObjectWriter o(out);
+  o.put("type", std::string(namespace_name(v.type)));
+  o.put("path", v.path);
+}
+
+void write(std::string& out, const Device& v) {
+  ObjectWriter o(out);
+  o.put("path", v.path);
+  o.put("type", v.type);
+  o.put("major", v.major);
+  o.put("minor", v.minor);
+  o.put("fileMode", v.file_mode);
+  o.put("uid", v.uid);
+  o.put("gid", v.gid);
+}
+
+void write(std::string& out, const DeviceRule& v) {
+  ObjectWriter o(out);
+  o.member("allow") += v.allow ? "true" : "false";
+  o.put("type", v.type);
+  o.put("major", v.major);
+  o.put("minor", v.minor);
+  o.put("access", v.access);
+}
+
+void write(std::string& out, const Memory& v) {
+  ObjectWriter o(out);
+  o.put("limit", v.limit);
+  o.put("reservation", v.reservation);
+  o.put("swap", v.swap);
+  o.put("checkBeforeUpdate", v.check_before_update);
+}
+
+void write(std::string& out, const Cpu& v) {
+  ObjectWriter o(out);
+  o.put("shares", v.shares);
+  o.put("quota", v.quota);
+  o.put("burst", v.burst);
+  o.put("period", v.period);
+  o.put("idle", v.idle);
+  o.put("cpus", v.cpus);
+  o.put("mems", v.mems);
+}
+
+void write(std::string& out, const WeightDevice& v) {
+  ObjectWriter o(out);
+  o.put("major", v.major);
+  o.put("minor", v.minor);
+  o.put("weight", v.weight);
+}
+
+void write(std::string& out, const ThrottleDevice& v) {
+  ObjectWriter o(out);
+  o.put("major", v.major);
+  o.put("minor", v.minor);
+  o.put("rate", v.rate);
+}
+
+void write(std::string& out, const BlockIo& v) {
+  ObjectWriter o(out);
+  o.put("weight", v.weight);
+  o.put("weightDevice", v.weight_device);
+  o.put("throttleReadBpsDevice", v.throttle_read_bps_device);
+  o.put("throttleWriteBpsDevice", v.throttle_write_bps_device);
+  o.put("throttleReadIOPSDevice", v.throttle_read_iops_device);
+  o.put("throttleWriteIOPSDevice", v.throttle_write_iops_device);
+}
+
+void write(std::string& out, const HugepageLimit& v) {
+  ObjectWriter o(out);
+  o.put("pageSize", v.page_size);
+  o.put("limit", v.limit);
+}
+
+void write(std::string& out, const Resources& v) {
+  ObjectWriter o(out);
+  o.put("devices", v.devices);
+  o.put("memory", v.memory);
+  o.put("cpu", v.cpu);
+  if (v.pids_limit) ObjectWriter(o.member("pids")).put("limit", *v.pids_limit);
+  o.put("blockIO", v.block_io);
+  o.put("hugepageLimits", v.hugepage_limits);
+  o.put("unified", v.unified);
+}
+
+void write(std::string& out, const SeccompArg& v) {
+  ObjectWriter o(out);
+  o.put("index", v.index);
+  o.put("value", v.value);
+  if (v.value_two != 0) o.put("valueTwo", v.value_two);
+  o.put("op", v.op);
+}
+
+void write(std::string& out, const SeccompSyscall& v) {
+  ObjectWriter o(out);
+  o.put("names", v.names);
+  o.put("action", v.action);
+  o.put("errnoRet", v.errno_ret);
+  o.put("args", v.args);
+}
+
+void write(std::string& out, const Seccomp& v) {
+  ObjectWriter o(out);
+  o.put("defaultAction", v.default_action);
+  o.put("defaultErrnoRet", v.default_errno_ret);
+  o.put("architectures", v.architectures);
+  o.put("flags", v.flags);
+  o.put("listenerPath", v.listener_path);
+  o.put("listenerMetadata", v.listener_metadata);
+  o.put("syscalls", v.syscalls);
+}
+
+void write(std::string& out, const Linux& v) {
+  ObjectWriter o(out);
+  o.put("uidMappings", v.uid_mappings);
+  o.put("gidMappings", v.gid_mappings);
+  o.put("sysctl", v.sysctl);
+  o.put("resources", v.resources);
+  o.put("cgroupsPath", v.cgroups_path);
+  o.put("namespaces", v.namespaces);
+  o.put("devices", v.devices);
+  o.put("seccomp", v.seccomp);
+  o.put("rootfsPropagation", v.rootfs_propagation);
+  o.put("maskedPaths", v.masked_paths);
+  o.put("readonlyPaths", v.readonly_paths);
+  o.put("mountLabel", v.mount_label);
+}
+
+void write(std::string& out, const Spec& v) {
+  ObjectWriter o(out);
+  o.put("ociVersion", v.oci_version);
+  o.put("process", v.process);
+  o.put("root", v.root);
+  o.put("hostname", v.hostname);
+  o.put("domainname", v.domainname);
+  o.put("mounts", v.mounts);
+  o.put("annotations", v.annotations);
+  o.put("linux", v.linux_);
+}
+
+template <class T>
+void ObjectWriter::put(std::string_view name, const std::optional<T>& value) {
+  if (!value) return;
+  if constexpr (std::same_as<T, bool>) {
+    member(name) += *value ? "true" : "false";
+  } else if constexpr (std::same_as<T, std::string>) {
+    json::append_quoted(member(name), *value);  // an empty text that is there stays there
+  } else {
+    put(name, *value);
+  }
+}
+
+template <class T>
+void ObjectWriter::put(std::string_view name, const std::vector<T>& list) {
+  if (list.empty()) return;
+  Writer array(member(name), '[', ']');
+  for (const T& item : list) write(array.next(), item);
+}
+
+template <class T>
+requires std::is_class_v<T>
+void ObjectWriter::put(std::string_view name, const T& value) {
+  write(member(name), value);
+}
+
+}  // namespace
+
+std::string write_spec(const Spec& spec) {
+  std::string out;
+  out.reserve(16 << 10);
+  write(out, spec);
+  return out;
+}
+
+std::string write_process(const Process& process) {
+  std::string out;
+  write(out, process);
+  return out;
+}
+
+std::string write_resources(const Resources& resources) {
+  std::string out;
+  write(out, resources);
+  return out;
+}
+
+}  // namespace slipway::oci

@@ -1,0 +1,170 @@
+// config.json → Spec: every field arrives, what cannot be done is named.
+#include "oci/parse.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <sstream>
+
+using namespace slipway;
+using namespace slipway::oci;
+using Catch::Contains;
+
+namespace {
+
+std::string data(const std::string& name) {
+  std::ifstream in(std::string(SLIPWAY_SOURCE_DIR "/tests/unit/oci/data/") + name);
+  REQUIRE(in.good());
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string error_of(const std::string& json) {
+  const auto r = parse_spec(json);
+  return r.ok() ? "ok" : std::string(to_string(r.error().code)) + " " + r.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("every field of a full config.json arrives", "[oci][parse]") {
+  const auto r = parse_spec(data("full.json"));
+  if (!r.ok()) FAIL(r.error().message);
+  const Spec& s = r.value();
+  CHECK(s.oci_version == "1.3.0");
+  CHECK(s.hostname == "web-0");
+  CHECK(s.domainname == "example.org");
+  CHECK(s.root->path == "rootfs");
+  CHECK(s.root->readonly);
+  const Process& p = *s.process;
+  CHECK(p.terminal);
+  CHECK((p.console_size->height == 40 && p.console_size->width == 120));
+  CHECK((p.user.uid == 1000 && p.user.gid == 2000 && p.user.umask == 022U));
+  CHECK(p.user.additional_gids == std::vector<std::uint32_t>{5, 4294967294U});
+  CHECK(p.args == std::vector<std::string>{"/bin/sh", "-c", "echo \"\xc3\xa9\""});
+  CHECK(p.env == std::vector<std::string>{"PATH=/bin", "EMPTY="});
+  CHECK(p.cwd == "/work");
+  CHECK(p.capabilities->bounding == std::vector<std::string>{"CAP_KILL", "CAP_CHOWN"});
+  CHECK(p.capabilities->effective == std::vector<std::string>{"CAP_KILL"});
+  CHECK(p.capabilities->permitted == std::vector<std::string>{"CAP_KILL"});
+  CHECK(p.capabilities->inheritable.empty());
+  CHECK(p.capabilities->ambient == std::vector<std::string>{"CAP_CHOWN"});
+  REQUIRE(p.rlimits.size() == 1);
+  CHECK((p.rlimits[0].type == "RLIMIT_NOFILE" && p.rlimits[0].hard == 18446744073709551615ULL && p.rlimits[0].soft == 1024));
+  CHECK(p.no_new_privileges);
+  CHECK(p.apparmor_profile == "slipway-default");
+  CHECK(p.selinux_label == "system_u:system_r:container_t:s0");
+  CHECK(p.oom_score_adj == -997);
+  REQUIRE(s.mounts.size() == 2);
+  CHECK(s.mounts[0].destination == "/proc");
+  CHECK(s.mounts[1].options == std::vector<std::string>{"rbind", "rprivate", "ro"});
+  CHECK((s.mounts[1].uid_mappings[0].host_id == 100000 && s.mounts[1].gid_mappings[0].size == 65536));
+  CHECK(s.annotations.at("io.kubernetes.cri.container-type") == "container");
+  const Linux& l = s.linux_;
+  REQUIRE(l.namespaces.size() == 8);
+  CHECK((l.namespaces[1].type == NamespaceType::network && l.namespaces[1].path == "/run/netns/x"));
+  CHECK(l.namespaces[7].type == NamespaceType::time);
+  CHECK(l.uid_mappings[0].host_id == 100000);
+  CHECK(l.gid_mappings[0].container_id == 0);
+  CHECK((l.devices[0].path == "/dev/fuse" && l.devices[0].major == 10 && l.devices[0].minor == 229 && l.devices[0].file_mode == 0666U));
+  CHECK((l.devices[0].uid == 1U && l.devices[0].gid == 2U && l.devices[0].type == "c"));
+  CHECK(l.cgroups_path == "/kubepods/pod1/c1");
+  CHECK(l.rootfs_propagation == "rslave");
+  CHECK(l.sysctl.at("net.ipv4.ip_forward") == "1");
+  CHECK(l.masked_paths == std::vector<std::string>{"/proc/kcore"});
+  CHECK(l.readonly_paths == std::vector<std::string>{"/proc/sys"});
+  CHECK(l.mount_label == "system_u:object_r:container_file_t:s0");
+}
+
+TEST_CASE("every resource of a full config.json arrives", "[oci][parse]") {
+  const auto spec = parse_spec(data("full.json"));
+  REQUIRE(spec.ok());
+  const Resources& r = *spec.value().linux_.resources;
+  REQUIRE(r.devices.size() == 2);
+  CHECK((!r.devices[0].allow && r.devices[0].access == "rwm" && !r.devices[0].major));
+  CHECK((r.devices[1].allow && r.devices[1].type == "c" && r.devices[1].major == 10 && r.devices[1].minor == 229));
+  CHECK(
+      (r.memory->limit == 536870912 && r.memory->reservation == 1048576 && r.memory->swap == -1 && r.memory->check_before_update == true));
+  CHECK((r.cpu->shares == 1024U && r.cpu->quota == 50000 && r.cpu->period == 100000U && r.cpu->burst == 1000U && r.cpu->idle == 0));
+  CHECK((r.cpu->cpus == "0-1" && r.cpu->mems == "0"));
+  CHECK(r.pids_limit == 1024);
+  CHECK((r.block_io->weight == 500 && r.block_io->weight_device[0].weight == 100 && r.block_io->weight_device[0].major == 8));
+  CHECK(r.block_io->throttle_read_bps_device[0].rate == 1000);
+  CHECK(r.block_io->throttle_write_bps_device[0].rate == 2000);
+  CHECK(r.block_io->throttle_read_iops_device[0].rate == 3000);
+  CHECK(r.block_io->throttle_write_iops_device[0].rate == 4000);
+  CHECK((r.hugepage_limits[0].page_size == "2MB" && r.hugepage_limits[0].limit == 0));
+  CHECK(r.unified.at("memory.oom.group") == "1");
+  const Seccomp& c = *spec.value().linux_.seccomp;
+  CHECK((c.default_action == "SCMP_ACT_ERRNO" && c.default_errno_ret == 1U));
+  CHECK(c.architectures == std::vector<std::string>{"SCMP_ARCH_X86_64"});
+  CHECK(c.flags == std::vector<std::string>{"SECCOMP_FILTER_FLAG_LOG"});
+  REQUIRE(c.syscalls.size() == 1);
+  CHECK(c.syscalls[0].names == std::vector<std::string>{"clone", "read"});
+  CHECK((c.syscalls[0].errno_ret == 38U && c.syscalls[0].args[0].value == 2114060288U && c.syscalls[0].args[0].value_two == 5));
+  CHECK(c.syscalls[0].args[0].op == "SCMP_CMP_MASKED_EQ");
+}
+
+TEST_CASE("unknown properties and nulls are ignored", "[oci][parse]") {
+  CHECK(error_of(R"({"ociVersion":"1.0.2","process":null,"novelty":{"a":[1]},"linux":{"namespaces":null,"resources":{"foo":3}}})") == "ok");
+}
+
+TEST_CASE("what slipway cannot do yet is refused by name, unless it is empty", "[oci][parse]") {
+  for (const char* empty :
+       {R"({"hooks":{}})", R"({"hooks":{"prestart":[],"poststop":null}})", R"({"windows":{}})",
+        R"({"linux":{"intelRdt":{},"netDevices":{},"timeOffsets":null,"personality":{"domain":"LINUX"}}})",
+        R"({"linux":{"resources":{"network":{"classID":0,"priorities":[]},"rdma":{},"memory":{"kernel":-1,"disableOOMKiller":false}}}})",
+        R"({"process":{"scheduler":null,"ioPriority":{},"user":{"username":""}}})"})
+    CHECK(error_of(empty) == "ok");
+  const std::pair<const char*, const char*> refused[] = {
+      {R"({"hooks":{"createRuntime":[{"path":"/bin/x"}]}})", "hooks"},
+      {R"({"windows":{"layerFolders":["c"]}})", "windows"},
+      {R"({"vm":{"kernel":{"path":"/k"}}})", "vm"},
+      {R"({"solaris":{"milestone":"m"}})", "solaris"},
+      {R"({"process":{"scheduler":{"policy":"SCHED_FIFO"}}})", "process.scheduler"},
+      {R"({"process":{"ioPriority":{"class":"IOPRIO_CLASS_RT"}}})", "process.ioPriority"},
+      {R"({"process":{"execCPUAffinity":{"initial":"0"}}})", "process.execCPUAffinity"},
+      {R"({"process":{"commandLine":"x"}})", "process.commandLine"},
+      {R"({"process":{"user":{"username":"bob"}}})", "process.user.username"},
+      {R"({"linux":{"timeOffsets":{"boottime":{"secs":1}}}})", "linux.timeOffsets"},
+      {R"({"linux":{"personality":{"domain":"LINUX32"}}})", "linux.personality.domain"},
+      {R"({"linux":{"intelRdt":{"closID":"x"}}})", "linux.intelRdt"},
+      {R"({"linux":{"netDevices":{"eth0":{"name":"e"}}}})", "linux.netDevices"},
+      {R"({"linux":{"memoryPolicy":{"mode":"MPOL_BIND"}}})", "linux.memoryPolicy"},
+      {R"({"linux":{"resources":{"rdma":{"mlx":{"hcaHandles":3}}}}})", "linux.resources.rdma"},
+      {R"({"linux":{"resources":{"network":{"classID":5}}}})", "linux.resources.network"},
+      {R"({"linux":{"resources":{"network":{"priorities":[{"name":"a","priority":1}]}}}})", "linux.resources.network"},
+      {R"({"linux":{"resources":{"memory":{"swappiness":0}}}})", "linux.resources.memory.swappiness"},
+      {R"({"linux":{"resources":{"memory":{"disableOOMKiller":true}}}})", "linux.resources.memory.disableOOMKiller"},
+      {R"({"linux":{"resources":{"memory":{"kernel":1000}}}})", "linux.resources.memory.kernel"},
+      {R"({"linux":{"resources":{"cpu":{"realtimeRuntime":1000}}}})", "linux.resources.cpu.realtimeRuntime"},
+      {R"({"linux":{"resources":{"blockIO":{"leafWeight":10}}}})", "linux.resources.blockIO.leafWeight"},
+      {R"({"linux":{"resources":{"blockIO":{"weightDevice":[{"major":8,"minor":0,"leafWeight":10}]}}}})",
+       "linux.resources.blockIO.weightDevice[0].leafWeight"},
+  };
+  for (const auto& [json, field] : refused) CHECK_THAT(error_of(json), Catch::StartsWith(std::string("unimplemented ") + field + ": "));
+}
+
+TEST_CASE("a wrong type or value names its path", "[oci][parse]") {
+  CHECK_THAT(error_of(R"({"process":{"rlimits":[{},{"hard":-1}]}})"), Contains("process.rlimits[1].hard: -1 is not an integer from 0 to"));
+  CHECK_THAT(error_of(R"({"process":{"user":{"uid":4294967296}}})"),
+             Contains("process.user.uid: 4294967296 is not an integer from 0 to 4294967295"));
+  CHECK_THAT(error_of(R"({"process":{"user":{"uid":1.0}}})"), Contains("process.user.uid: 1.0 is not an integer"));
+  CHECK_THAT(error_of(R"({"process":{"user":{"uid":"0"}}})"), Contains("process.user.uid: a number expected, not a string"));
+  CHECK_THAT(error_of(R"({"process":{"args":"sh"}})"), Contains("process.args: an array expected, not a string"));
+  CHECK_THAT(error_of(R"({"linux":{"namespaces":[{"type":"pid"},{"type":"foo"}]}})"),
+             Contains("linux.namespaces[1].type: 'foo' is not known"));
+  CHECK_THAT(error_of(R"({"linux":{"namespaces":[{"path":"/x"}]}})"), Contains("linux.namespaces[0]: 'type' is missing"));
+  CHECK_THAT(error_of(R"([])"), Contains("an object expected, not an array"));
+}
+
+TEST_CASE("process and resources are documents of their own", "[oci][parse]") {
+  const auto p = parse_process(R"({"args":["true"],"cwd":"/","user":{"uid":7}})");
+  REQUIRE(p.ok());
+  CHECK(p.value().user.uid == 7);
+  const auto bad = parse_process(R"({"terminal":1})");
+  REQUIRE_FALSE(bad.ok());
+  CHECK(bad.error().message == "process.terminal: a boolean expected, not a number");
+  const auto r = parse_resources(R"({"memory":{"limit":-1},"pids":{"limit":10}})");
+  REQUIRE(r.ok());
+  CHECK((r.value().memory->limit == -1 && r.value().pids_limit == 10));
+}
