@@ -1,0 +1,235 @@
+// The table of keys and the TOML around it.
+#include "slipwayd/config.h"
+
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_UNRELEASED_FEATURES 0
+#include <toml++/toml.h>
+
+#include <nlohmann/json.hpp>
+#include <variant>
+
+#include "base/log.h"
+#include "sys/file.h"
+
+namespace slipway::daemon {
+namespace {
+
+using Strings = std::vector<std::string>;
+using Field = std::variant<std::string Config::*, std::uint32_t Config::*, Strings Config::*>;
+
+struct Key {
+  std::string_view table;  // "" = top level
+  std::string_view name;
+  Field field;
+  std::string_view comment;  // lines without "# "
+};
+
+const Key kKeys[] = {
+    {"", "root", &Config::root, "Images, containers' writable layers and the records of pods. Must survive a reboot."},
+    {"", "state", &Config::state, "Sockets of slipwayd and of the pods' monitors, bundles. A tmpfs: gone after a reboot."},
+    {"", "listen", &Config::listen, "The CRI socket, as unix:///PATH. Empty: slipway.sock in `state`."},
+    {"", "cgroup_driver", &Config::cgroup_driver,
+     "Who makes cgroups: \"cgroupfs\" (slipway itself). \"systemd\" comes with a later release."},
+    {"", "netns_directory", &Config::netns_directory, "Where pods' network namespaces are pinned; CNI plugins and Multus look there."},
+    {"", "seccomp_profile_root", &Config::seccomp_profile_root, "Where Localhost seccomp profiles with relative names are."},
+    {"cni", "conf_dir", &Config::cni_conf_dir, "The first configuration in alphabetical order is used; it may appear later."},
+    {"cni", "bin_dirs", &Config::cni_bin_dirs, "Where plugins are, in the order of searching."},
+    {"cni", "timeout", &Config::cni_timeout, "Seconds that all plugins of one pod may take for one verb."},
+    {"log", "level", &Config::log_level, "\"debug\", \"info\", \"warn\" or \"error\"."},
+    {"log", "format", &Config::log_format, "\"text\" or \"json\", on stderr."},
+    {"programs", "monitor", &Config::monitor_program, "slipway-monitor. Empty: beside slipwayd, or in ../libexec/slipway from there."},
+    {"programs", "image", &Config::image_program, "slipway-image. Empty: as above."},
+    {"workers", "reads", &Config::read_workers, "Threads at most for calls that only read records."},
+    {"workers", "operations", &Config::operation_workers, "Threads at most for calls that make, start and remove."},
+    {"workers", "waits", &Config::wait_workers, "Threads at most for calls that may take long: stops, execs, pulls."},
+    {"workers", "queue", &Config::queue, "Calls of each kind that may wait for a thread; more are refused with RESOURCE_EXHAUSTED."},
+    {"images", "plain_http_registries", &Config::plain_http_registries,
+     "Registries, as HOST:PORT, that are spoken to without TLS. Those on loopback addresses always may be."},
+};
+
+struct TableComment {
+  std::string_view table, comment;
+};
+constexpr TableComment kTables[] = {
+    {"cni", "The pod network."},
+    {"log", "slipwayd's own log; containers' logs are where the kubelet wants them."},
+    {"programs", "The other programs of slipway."},
+    {"workers", "How many calls are worked on at once."},
+    {"images", "Pulling images."},
+};
+
+std::string name_of(const Key& key) {
+  return key.table.empty() ? std::string(key.name) : fmt::format("{}.{}", key.table, key.name);
+}
+
+const Key* find_key(std::string_view table, std::string_view name) {
+  for (const Key& key : kKeys)
+    if (key.table == table && key.name == name) return &key;
+  return nullptr;
+}
+
+bool is_table(std::string_view name) {
+  for (const auto& table : kTables)
+    if (table.table == name) return true;
+  return false;
+}
+
+// What goes wrong is collected: one start shows every mistake of a file.
+class Reader {
+ public:
+  Reader(std::string_view file, Config& config) : file_(file), config_(config) {}
+
+  void read(std::string_view table, const toml::table& values) {
+    for (const auto& [key, node] : values) {
+      const toml::table* inner = node.as_table();
+      if (table.empty() && inner != nullptr && is_table(key.str())) {
+        read(key.str(), *inner);
+        continue;
+      }
+      const Key* known = find_key(table, key.str());
+      if (known == nullptr) {
+        complain(key.source().begin.line, fmt::format("unknown key '{}{}{}'", table, table.empty() ? "" : ".", key.str()));
+      } else {
+        set(*known, node);
+      }
+    }
+  }
+
+  const std::string& complaints() const { return complaints_; }
+
+ private:
+  void complain(std::size_t line, const std::string& what) {
+    complaints_ += fmt::format("{}{}:{}: {}", complaints_.empty() ? "" : "\n", file_, line, what);
+  }
+
+  void set(const Key& key, const toml::node& node) {
+    const auto line = node.source().begin.line;
+    if (const auto* text = std::get_if<std::string Config::*>(&key.field)) {
+      if (!node.is_string()) return complain(line, fmt::format("{} wants a string", name_of(key)));
+      config_.*(*text) = node.as_string()->get();
+    } else if (const auto* number = std::get_if<std::uint32_t Config::*>(&key.field)) {
+      const auto* value = node.as_integer();
+      if (value == nullptr || value->get() < 1 || value->get() > 1'000'000)
+        return complain(line, fmt::format("{} wants a number from 1 to 1000000", name_of(key)));
+      config_.*(*number) = static_cast<std::uint32_t>(value->get());
+    } else {
+      set_list(key, std::get<Strings Config::*>(key.field), node);
+    }
+  }
+
+  void set_list(const Key& key, Strings Config::*field, const toml::node& node) {
+    const auto* array = node.as_array();
+    Strings values;
+    if (array != nullptr)
+      for (const auto& item : *array)
+        if (item.is_string()) values.push_back(item.as_string()->get());
+    if (array == nullptr || values.size() != array->size())
+      return complain(node.source().begin.line, fmt::format("{} wants a list of strings", name_of(key)));
+    config_.*field = std::move(values);
+  }
+
+  std::string_view file_;
+  Config& config_;
+  std::string complaints_;
+};
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string value_of(const Config& config, const Key& key) {
+  if (const auto* text = std::get_if<std::string Config::*>(&key.field)) return quoted(config.*(*text));
+  if (const auto* number = std::get_if<std::uint32_t Config::*>(&key.field)) return std::to_string(config.*(*number));
+  std::string out;
+  for (const auto& item : config.*std::get<Strings Config::*>(key.field)) out += (out.empty() ? "" : ", ") + quoted(item);
+  return "[" + out + "]";
+}
+
+Result<void> check_absolute(std::string_view name, const std::string& path) {
+  if (!path.empty() && path[0] == '/' && path.find('\0') == std::string::npos) return {};
+  return fail(Code::invalid_argument, "{}: '{}' is not an absolute path", name, path);
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view text, std::string_view name) {
+  const toml::parse_result parsed = toml::parse(text, name);
+  if (!parsed) {
+    const auto& error = parsed.error();
+    return fail(Code::invalid_argument, "{}:{}: {}", name, error.source().begin.line, error.description());
+  }
+  Config config;
+  Reader reader(name, config);
+  reader.read("", parsed.table());
+  if (!reader.complaints().empty()) return fail(Code::invalid_argument, "{}", reader.complaints());
+  return config;
+}
+
+Result<Config> read_config(const std::string& path) {
+  constexpr std::size_t kLimit = 1 << 20;
+  TRY_ASSIGN(const std::string text, sys::read_file(path, kLimit));
+  return parse_config(text, path);
+}
+
+Result<void> check(const Config& config) {
+  TRY(check_absolute("root", config.root));
+  TRY(check_absolute("state", config.state));
+  TRY(check_absolute("netns_directory", config.netns_directory));
+  TRY(check_absolute("seccomp_profile_root", config.seccomp_profile_root));
+  TRY(check_absolute("cni.conf_dir", config.cni_conf_dir));
+  for (const auto& dir : config.cni_bin_dirs) TRY(check_absolute("cni.bin_dirs", dir));
+  if (!config.monitor_program.empty()) TRY(check_absolute("programs.monitor", config.monitor_program));
+  if (!config.image_program.empty()) TRY(check_absolute("programs.image", config.image_program));
+  TRY(log::parse_level(config.log_level));
+  TRY(log::parse_format(config.log_format));
+  constexpr std::string_view kScheme = "unix://";
+  const std::string listen = listen_address(config);
+  if (!listen.starts_with(kScheme)) return fail(Code::invalid_argument, "listen: '{}' is not of the form unix:///PATH", listen);
+  TRY(check_absolute("listen", listen.substr(kScheme.size())));
+  if (config.cgroup_driver == "systemd")
+    return fail(Code::unimplemented, "cgroup_driver: 'systemd' comes with a later release of slipway; use 'cgroupfs', also in the kubelet");
+  if (config.cgroup_driver != "cgroupfs")
+    return fail(Code::invalid_argument, "cgroup_driver: '{}' is none of cgroupfs, systemd", config.cgroup_driver);
+  return {};
+}
+
+std::string default_config_text() {
+  const Config config;
+  std::string out =
+      fmt::format("# slipway's configuration, {}. Every value here is the default; flags of slipwayd override it.\n", kDefaultConfigPath);
+  std::string_view table;
+  for (const Key& key : kKeys) {
+    if (key.table != table) {
+      table = key.table;
+      for (const auto& comment : kTables)
+        if (comment.table == table) out += fmt::format("\n# {}\n[{}]\n", comment.comment, table);
+    }
+    out += fmt::format("\n# {}\n{} = {}\n", key.comment, key.name, value_of(config, key));
+  }
+  return out;
+}
+
+std::string to_json(const Config& config) {
+  nlohmann::json out = nlohmann::json::object();
+  for (const Key& key : kKeys) {
+    nlohmann::json value;
+    std::visit([&](const auto field) { value = config.*field; }, key.field);
+    if (key.table.empty()) {
+      out[std::string(key.name)] = value;
+    } else {
+      out[std::string(key.table)][std::string(key.name)] = value;
+    }
+  }
+  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string listen_address(const Config& config) {
+  return config.listen.empty() ? "unix://" + config.state + "/slipway.sock" : config.listen;
+}
+
+}  // namespace slipway::daemon

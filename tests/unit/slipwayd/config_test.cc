@@ -1,0 +1,95 @@
+// Configuration: what is read, what is refused with which name and line.
+#include "slipwayd/config.h"
+
+#include <catch2/catch.hpp>
+
+using namespace slipway;
+using namespace slipway::daemon;
+using Catch::Contains;
+
+TEST_CASE("the default text means the defaults, and comments every key", "[slipwayd]") {
+  const std::string text = default_config_text();
+  const auto config = parse_config(text, "default");
+  REQUIRE(config.ok());
+  CHECK(to_json(config.value()) == to_json(Config{}));
+  CHECK(check(config.value()).ok());
+  std::string previous;
+  for (std::size_t start = 0; start < text.size();) {
+    const auto end = text.find('\n', start);
+    const std::string line = text.substr(start, end - start);
+    if (line.find(" = ") != std::string::npos && line[0] != '#') CHECK(previous.rfind("# ", 0) == 0);
+    previous = line;
+    start = end + 1;
+  }
+}
+
+TEST_CASE("values are taken from their tables", "[slipwayd]") {
+  const auto config = parse_config("root = '/srv/slipway'\n[cni]\nbin_dirs = ['/a', '/b']\ntimeout = 5\n[workers]\nwaits = 7\n", "c.toml");
+  REQUIRE(config.ok());
+  CHECK(config.value().root == "/srv/slipway");
+  CHECK(config.value().cni_bin_dirs == std::vector<std::string>{"/a", "/b"});
+  CHECK(config.value().cni_timeout == 5);
+  CHECK(config.value().wait_workers == 7);
+  CHECK(config.value().state == "/run/slipway");
+  CHECK(listen_address(config.value()) == "unix:///run/slipway/slipway.sock");
+}
+
+TEST_CASE("every mistake is told by name and line", "[slipwayd]") {
+  const auto config = parse_config("rot = '/x'\n[cni]\nconfdir = 1\ntimeout = 'long'\nbin_dirs = ['/a', 1]\n[cmi]\nx = 1\n", "c.toml");
+  REQUIRE_FALSE(config.ok());
+  CHECK(config.error().code == Code::invalid_argument);
+  const auto& message = config.error().message;
+  CHECK_THAT(message, Contains("c.toml:1: unknown key 'rot'"));
+  CHECK_THAT(message, Contains("c.toml:3: unknown key 'cni.confdir'"));
+  CHECK_THAT(message, Contains("c.toml:4: cni.timeout wants a number"));
+  CHECK_THAT(message, Contains("c.toml:5: cni.bin_dirs wants a list of strings"));
+  CHECK_THAT(message, Contains("c.toml:6: unknown key 'cmi'"));
+}
+
+TEST_CASE("broken TOML is told with its line", "[slipwayd]") {
+  const auto config = parse_config("root = '/x'\nstate = \n", "c.toml");
+  REQUIRE_FALSE(config.ok());
+  CHECK_THAT(config.error().message, Contains("c.toml:2"));
+}
+
+TEST_CASE("numbers out of range are refused", "[slipwayd]") {
+  CHECK_FALSE(parse_config("[workers]\nreads = 0\n", "c").ok());
+  CHECK_FALSE(parse_config("[workers]\nreads = -1\n", "c").ok());
+  CHECK_FALSE(parse_config("[workers]\nreads = 99999999999\n", "c").ok());
+}
+
+TEST_CASE("values that cannot be are refused by name", "[slipwayd]") {
+  Config config;
+  const auto refused = [&](const char* words) {
+    const auto result = check(config);
+    REQUIRE_FALSE(result.ok());
+    CHECK_THAT(result.error().message, Contains(words));
+    return result.error().code;
+  };
+  SECTION("relative root") {
+    config.root = "var";
+    refused("root: 'var' is not an absolute path");
+  }
+  SECTION("tcp") {
+    config.listen = "tcp://127.0.0.1:1";
+    refused("listen: 'tcp://127.0.0.1:1'");
+  }
+  SECTION("level") {
+    config.log_level = "loud";
+    refused("log level 'loud'");
+  }
+  SECTION("driver") {
+    config.cgroup_driver = "v1";
+    refused("cgroup_driver: 'v1'");
+  }
+  SECTION("systemd comes later") {
+    config.cgroup_driver = "systemd";
+    CHECK(refused("later release") == Code::unimplemented);
+  }
+}
+
+TEST_CASE("an absent file is not_found", "[slipwayd]") {
+  const auto config = read_config("/nonexistent/config.toml");
+  REQUIRE_FALSE(config.ok());
+  CHECK(config.error().code == Code::not_found);
+}
