@@ -1,0 +1,128 @@
+// The CRI bench: the calls of a pod's life against several servers in turn, then what pods cost them in memory.
+//
+// cri_bench --image REF [--rounds N] [--pods N] [--logs DIR] NAME=unix:///SOCKET…   prints JSON: times in ms by server and call.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tests/bench/cri_client.h"
+#include "tests/bench/processes.h"
+
+namespace {
+
+using bench::Client;
+using bench::Samples;
+using Json = nlohmann::json;
+
+struct Options {
+  std::string image, logs = "/tmp";
+  int rounds = 30, pods = 10;
+  std::vector<std::pair<std::string, std::string>> servers;
+};
+
+Options parse(int argc, char** argv) {
+  Options out;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto next = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
+    if (word == "--image") {
+      out.image = next();
+    } else if (word == "--rounds") {
+      out.rounds = std::atoi(next().c_str());
+    } else if (word == "--pods") {
+      out.pods = std::atoi(next().c_str());
+    } else if (word == "--logs") {
+      out.logs = next();
+    } else if (const auto equals = word.find('='); equals != std::string::npos && word[0] != '-') {
+      out.servers.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+    } else {
+      std::fprintf(stderr, "cri_bench: unknown argument %s\n", word.c_str());
+      std::exit(2);
+    }
+  }
+  if (out.image.empty() || out.servers.empty() || out.rounds < 1) {
+    std::fprintf(stderr, "usage: cri_bench --image REF [--rounds N] [--pods N] [--logs DIR] NAME=unix:///SOCKET...\n");
+    std::exit(2);
+  }
+  return out;
+}
+
+Json summary(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double share) {
+    return values[std::min(values.size() - 1, static_cast<std::size_t>(share * static_cast<double>(values.size())))];
+  };
+  const std::size_t middle = values.size() / 2;
+  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  return {{"median", median}, {"p10", at(0.1)}, {"p90", at(0.9)}, {"count", values.size()}};
+}
+
+Json to_json(const bench::Cost& cost, double share = 1) {
+  return {{"processes", cost.processes / share},
+          {"threads", cost.threads / share},
+          {"pss_kib", cost.pss_kib / share},
+          {"private_kib", cost.private_kib / share}};
+}
+
+// The kernel hands back the memory of what has just ended a little later; readings begin when it has come to rest.
+double settled_memory() {
+  double before = bench::available_memory_kib();
+  for (int i = 0; i < 40; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    const double now = bench::available_memory_kib();
+    if (now - before < 512 && before - now < 512) return now;
+    before = now;
+  }
+  return before;
+}
+
+// Pods without containers: what is new among the processes is theirs.
+Json memory_of(Client& client, int pods) {
+  const std::set<pid_t> daemon = {client.daemon()};
+  Json out = {{"pods", pods}, {"daemon_without_pods", to_json(bench::cost_of(daemon))}};
+  const double memory_before = settled_memory();
+  const std::set<pid_t> before = bench::all_processes();
+  std::vector<std::string> made;
+  for (int i = 0; i < pods; ++i) made.push_back(client.make_pod(1'000'000 + i));
+  const double memory_after = settled_memory();
+  std::set<pid_t> fresh;
+  for (const pid_t pid : bench::all_processes())
+    if (before.count(pid) == 0) fresh.insert(pid);
+  out["daemon_with_pods"] = to_json(bench::cost_of(daemon));
+  out["per_pod"] = to_json(bench::cost_of(fresh), pods);
+  out["per_pod"]["available_memory_kib"] = (memory_before - memory_after) / pods;
+  for (const std::string& id : made) client.drop_pod(id);
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  std::vector<Client> clients;
+  for (const auto& [name, address] : options.servers) clients.emplace_back(name, address, options.image, options.logs);
+  std::map<std::string, Samples> samples;
+  for (Client& client : clients) {
+    Samples warm_up;
+    client.pull();
+    client.round(-1, warm_up);
+  }
+  for (int round = 0; round < options.rounds; ++round) {
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      Client& client = clients[(i + static_cast<std::size_t>(round)) % clients.size()];
+      client.round(round, samples[client.name()]);
+    }
+    std::fprintf(stderr, "\rround %d of %d", round + 1, options.rounds);
+  }
+  std::fprintf(stderr, "\n");
+  Json out = {{"rounds", options.rounds}, {"image", options.image}};
+  for (Client& client : clients) {
+    for (const auto& [call, values] : samples[client.name()]) out["calls"][client.name()][call] = summary(values);
+    if (options.pods > 0) out["memory"][client.name()] = memory_of(client, options.pods);
+  }
+  std::cout << out.dump(1) << "\n";
+  return 0;
+}

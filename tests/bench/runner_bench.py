@@ -1,0 +1,161 @@
+"""The runner bench: `run` of one Kubernetes-like container by slipway, Debian's crun and the floor program, interleaved."""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import bundle
+import report
+
+CONTAINER = "slipway-bench"
+HERE = os.path.dirname(os.path.realpath(__file__))
+RULES = os.path.join(HERE, "../../oci/seccomp-default.tsv")
+
+
+class Bench:
+    def __init__(self, options, work):
+        self.options = options
+        self.work = work
+        self.bundle = f"{work}/bundle"
+        self.table = options.profile
+        bundle.make(self.bundle, options.busybox, f"{options.programs}/probe", self.table)
+        self.call([f"{options.programs}/compile_filter", f"{self.bundle}/rules", f"{self.bundle}/filter.bpf"])
+
+    def call(self, command):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode != 0:
+            sys.exit(f"bench: {' '.join(command)}: exit {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
+    def runtime(self, name):
+        program = {"slipway": self.options.slipway, "crun": self.options.crun}[name]
+        return [program, "--root", f"{self.work}/state-{name}"]
+
+    def run_command(self, name, program):
+        if name == "floor":
+            return [f"{self.options.programs}/floor", self.bundle, "/sys/fs/cgroup" + bundle.CGROUP, program]
+        return self.runtime(name) + ["run", "-b", self.bundle, CONTAINER]
+
+    def lifecycle_command(self, name):
+        runtime = " ".join(self.runtime(name))
+        return ["sh", "-c", f"{runtime} create -b {self.bundle} {CONTAINER} && {runtime} start {CONTAINER} && {runtime} delete -f {CONTAINER}"]
+
+    def probe(self, names):
+        """How each runtime's container is confined; the bench compares only equals."""
+        bundle.select(self.bundle, self.table, ["/bin/probe"])
+        seen = {name: normalise(self.call(self.run_command(name, "/bin/probe"))) for name in names}
+        first = names[0]
+        differences = []
+        for name in names[1:]:
+            for line in sorted(set(seen[first]) ^ set(seen[name])):
+                differences.append(f"  only in {first if line in seen[first] else name}: {line}")
+        if differences:
+            sys.exit("bench: the containers are not the same, so their times say nothing:\n" + "\n".join(differences))
+        bad = [line for line in seen[first] if re.search(r"VISIBLE|WRITABLE|namespace .* host", line) and not re.search("namespace (user|time)", line)]
+        if bad:
+            sys.exit("bench: the containers are not confined:\n" + "\n".join(bad))
+        return seen[first]
+
+    def race(self, commands):
+        argv = [f"{self.options.programs}/race", str(self.options.rounds)]
+        for i, (name, command) in enumerate(commands.items()):
+            argv += (["--"] if i else []) + [name] + command
+        times, peaks = {name: [] for name in commands}, {name: [] for name in commands}
+        for line in self.call_long(argv).splitlines():
+            name, _, nanoseconds, peak, _ = line.split()
+            times[name].append(int(nanoseconds) / 1e6)
+            peaks[name].append(int(peak))
+        return {name: report.summary(times[name]) | {"max_rss_kib": report.median(peaks[name])} for name in commands}
+
+    def call_long(self, argv):
+        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=1800, check=False)
+        if done.returncode != 0:
+            sys.exit(f"bench: a run failed: {done.stdout.splitlines()[-1:]}")
+        return done.stdout
+
+    def system_calls(self, name):
+        out = f"{self.work}/strace"
+        self.call(["strace", "-f", "-c", "-o", out] + self.run_command(name, "/bin/true"))
+        with open(out, encoding="utf-8") as file:
+            return int(file.read().splitlines()[-1].split()[3])
+
+
+def normalise(text):
+    """Namespaces become `new` or `host`: their numbers differ from run to run."""
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("namespace "):
+            _, kind, link = line.split()
+            line = f"namespace {kind} {'host' if os.readlink(f'/proc/self/ns/{kind}') == link else 'new'}"
+        lines.append(line)
+    return lines
+
+
+def measure(options, work):
+    bench = Bench(options, work)
+    names = [name for name in options.runtimes.split(",") if name]
+    confined = bench.probe(names)
+    bundle.select(bench.bundle, bench.table, ["/bin/true"])
+    for name in names:  # caches warm: crun keeps compiled filters, everybody's pages are in memory
+        for _ in range(3):
+            bench.call(bench.run_command(name, "/bin/true"))
+    out = {"run": bench.race({name: bench.run_command(name, "/bin/true") for name in names})}
+    out["create+start+delete"] = bench.race({name: bench.lifecycle_command(name) for name in names if name != "floor"})
+    for name in names:
+        out["run"][name]["system_calls"] = bench.system_calls(name)
+    return out | {"rounds": options.rounds, "confinement": confined}
+
+
+def table(result):
+    rows = [["", "median ms", "p10", "p90", "peak KiB", "system calls"]]
+    for verb in ("run", "create+start+delete"):
+        for name, value in result[verb].items():
+            rows.append([f"{verb}: {name}", f"{value['median']:.2f}", f"{value['p10']:.2f}", f"{value['p90']:.2f}", str(value["max_rss_kib"]),
+                         str(value.get("system_calls", ""))])
+    return report.format_table(rows)
+
+
+def ratios(result):
+    out = {}
+    for verb in ("run", "create+start+delete"):
+        times = result[verb]
+        if "slipway" in times:
+            for name in times:
+                if name != "slipway":
+                    out[f"{verb}: slipway/{name}"] = round(times["slipway"]["median"] / times[name]["median"], 3)
+    return out
+
+
+def parse_options():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--programs", required=True, help="folder of floor, probe, race, compile_filter")
+    parser.add_argument("--slipway", required=True)
+    parser.add_argument("--crun", default="/usr/bin/crun")
+    parser.add_argument("--busybox", default="/bin/busybox")
+    parser.add_argument("--profile", default=RULES)
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--runtimes", default="slipway,crun,floor")
+    parser.add_argument("--json", required=True)
+    parser.add_argument("--max-ratio", type=float, help="fail when run takes more than this many times crun's")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_options()
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as work:
+        result = measure(options, work)
+    result["ratios"] = ratios(result)
+    result["environment"] = report.environment()
+    with open(options.json, "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=1)
+    print(table(result))
+    for name, value in result["ratios"].items():
+        print(f"{name} = {value}")
+    if options.max_ratio is not None and result["ratios"]["run: slipway/crun"] > options.max_ratio:
+        sys.exit(f"bench: run takes {result['ratios']['run: slipway/crun']} of crun's time, more than {options.max_ratio}")
+
+
+main()
