@@ -9,7 +9,7 @@ run_here() {
   IMAGES=$(images_disk)
   export SLIPWAY_IMAGES=${IMAGES%.img} SLIPWAY_PROJECT=$PROJECT_DIR SLIPWAY_PRESET=$PRESET
   export SLIPWAY_BIN=$BUILD_DIR/$PRESET/bin SLIPWAY_TESTS=$BUILD_DIR/$PRESET/tests
-  export PATH=$SLIPWAY_BIN:$PATH
+  export PATH=$SLIPWAY_BIN:$PATH:$BUILD_DIR/tools
   cd "$PROJECT_DIR" || exit 1
   exec "$@"
 }

@@ -13,7 +13,7 @@ kernel_dir() {
 
 # The meta package only depends on the real one, whose name carries the version.
 kernel_package() {
-  apt-cache depends --important "$KERNEL_PACKAGE" |
+  { apt-cache depends --important "$KERNEL_PACKAGE" 2>/dev/null || true; } |
     sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1
 }
 
@@ -23,7 +23,11 @@ make_kernel() {
   rm -rf "$tmp"
   mkdir -p "$tmp/deb" "$tmp/root"
   package=$(kernel_package)
-  [[ -n $package ]] || die "apt knows no $KERNEL_PACKAGE: run 'apt-get update' first"
+  if [[ -z $package ]]; then # a fresh machine has no package lists yet
+    apt-get -q update
+    package=$(kernel_package)
+  fi
+  [[ -n $package ]] || die "apt knows no $KERNEL_PACKAGE"
   note "kernel: $package"
   (cd "$tmp/deb" && apt-get -q -o APT::Sandbox::User=root download "$package")
   dpkg -x "$tmp"/deb/*.deb "$tmp/root"

@@ -4,6 +4,7 @@
 # In the guest it is mounted at the project's own absolute path, and /slipway links there:
 #   build/<preset>/bin     the programs (first in PATH; SLIPWAY_BIN)
 #   build/<preset>/tests   unit and other test executables (SLIPWAY_TESTS)
+#   build/tools            programs that tests bring along beside ours (crictl), when the folder is there; last in PATH
 #   tests/ examples/ …     every folder named in PAYLOAD_FOLDERS, as it is in the tree
 
 PAYLOAD_FOLDERS=(tests examples docs proto packaging wire)
@@ -23,6 +24,7 @@ make_payload() {
 copy_built() {
   local built=$BUILD_DIR/$PRESET to=$1/build/$PRESET file
   mkdir -p "$to/bin" "$to/tests"
+  [[ ! -d $BUILD_DIR/tools ]] || cp -a "$BUILD_DIR/tools" "$1/build/"
   [[ -d $built/bin ]] && cp -a "$built/bin/." "$to/bin/"
   [[ -d $built/tests ]] || return 0
   while IFS= read -r -d '' file; do
