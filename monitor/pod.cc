@@ -1,0 +1,277 @@
+// The pod's life in the loop: tasks, exits, strangers, the end.
+#include "monitor/pod.h"
+
+#include <malloc.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/log.h"
+#include "sys/process.h"
+
+namespace slipway::monitor {
+namespace {
+
+constexpr MonotonicNanos kSecond = 1'000'000'000;
+constexpr MonotonicNanos kTaskTime = 60 * kSecond;
+
+}  // namespace
+
+Pod::Pod(Loop& loop, PodParts parts, cgroups::Root root)
+    : loop_(loop), parts_(std::move(parts)), root_(std::move(root)), link_(loop, *this) {
+  if (parts_.config.cgroup().empty()) return;
+  auto cgroup = cgroups::Cgroup::open(root_, parts_.config.cgroup());
+  if (cgroup.ok())
+    pod_cgroup_ = std::move(cgroup).take();
+  else
+    log::warn("the pod's cgroup is not watched: {}", cgroup.error().message);
+}
+
+Result<void> Pod::start() {
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  children_fd_.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!children_fd_) return fail_errno(errno, "watch for children");
+  TRY(children_watch_.start(loop_, children_fd_, EPOLLIN, [this](std::uint32_t) { on_children(); }));
+  if (parts_.init.pid != 0)
+    TRY(init_watch_.start(loop_, parts_.init.pidfd, EPOLLIN, [this](std::uint32_t) {
+      init_watch_.stop();
+      if (!ending_) log::error("the init of the pod's PID namespace has died: its containers end, none can be made");
+    }));
+  return link_.listen(parts_.config.directory() + "/monitor.sock");
+}
+
+Result<void> Pod::run() {
+  while (!done_) {
+    TRY_ASSIGN(const bool event, loop_.step(next_deadline()));
+    if (!event) expire(now_monotonic());
+    if (greeting_) greet();
+    if (ending_ && settled()) give_back();
+  }
+  return {};
+}
+
+MonotonicNanos Pod::next_deadline() const {
+  MonotonicNanos next = ending_ ? ending_->deadline : 0;
+  for (const auto& task : tasks_)
+    if (next == 0 || task->deadline() < next) next = task->deadline();
+  return next;
+}
+
+void Pod::expire(MonotonicNanos now) {
+  for (const auto& task : tasks_)
+    if (task->deadline() <= now) task->expire();
+  if (ending_ && ending_->deadline <= now) {
+    const Asker asker = ending_->asker;
+    ending_.reset();
+    answer(asker, fail(Code::deadline_exceeded, "processes of the pod could not be ended"));
+  }
+}
+
+Result<void> Pod::begin_task(std::vector<int> keep, const Task::Work& work, Task::Done done) {
+  tasks_.emplace_back();
+  const auto at = std::prev(tasks_.end());
+  auto finish = [this, at, done = std::move(done)](Outcome outcome) {
+    const std::unique_ptr<Task> task = std::move(*at);  // ends after `done`
+    tasks_.erase(at);
+    done(std::move(outcome));
+    if (tasks_.empty()) reap_strangers();
+    (void)::malloc_trim(0);  // the monitor's size is what every fork copies
+  };
+  auto task = Task::start(loop_, parts_.origin, keep, now_monotonic() + kTaskTime, work, std::move(finish));
+  if (!task.ok()) {
+    tasks_.erase(at);
+    return std::move(task).error();
+  }
+  *at = std::move(task).take();
+  return {};
+}
+
+Result<Container*> Pod::find(const std::string& id) {
+  const auto at = containers_.find(id);
+  if (at == containers_.end()) return fail(Code::not_found, "the pod has no container '{}'", id);
+  return at->second.get();
+}
+
+Result<Container*> Pod::find_live(const std::string& id) {
+  TRY_ASSIGN(Container * container, find(id));
+  if (container->state == Container::State::creating) return fail(Code::failed_precondition, "container '{}' is being created", id);
+  if (container->state == Container::State::exited) return fail(Code::failed_precondition, "container '{}' has exited", id);
+  return container;
+}
+
+void Pod::answer(const Asker& asker, const Result<void>& result) {
+  Reply reply;
+  if (!result.ok()) set_error(reply, result.error());
+  answer(asker, std::move(reply));
+}
+
+void Pod::answer(const Asker& asker, Reply reply, Fds fds) {
+  reply.set_id(asker.request);
+  link_.reply(asker.controller, reply, std::move(fds));
+}
+
+void Pod::tell(Event event) {
+  const Event& kept = events_.push(std::move(event));
+  if (!greeting_) link_.event(kept);  // before Welcome none is sent: it would come twice
+}
+
+void Pod::on_exit(Container& container) {
+  const auto status = sys::try_wait_pidfd(container.pidfd);
+  if (!status.ok()) log::error("container '{}': {}", container.id, status.error().message);
+  if (status.ok() && !status.value()) return;  // a spurious wake
+  container.pidfd_watch.stop();
+  if (container.starting) started(container);
+  container.exit = make_exit_record(status.ok() ? *status.value() : sys::ExitStatus{255, 0}, now_realtime());
+  container.io.drain();
+  if (container.cgroup) {
+    const cgroups::Cgroup* pod = pod_cgroup_ ? &*pod_cgroup_ : nullptr;
+    container.oom.stop(*container.cgroup, pod);
+    container.exit.set_oom_killed(container.oom.kills() > 0);
+    if (container.oom.where() == OomWatch::Where::container) container.exit.set_oom_cgroup(container.cgroup_path);
+    if (container.oom.where() == OomWatch::Where::pod) container.exit.set_oom_cgroup(parts_.config.cgroup());
+    // With a PID namespace of its own nothing is left; in a shared one the rest must not outlive its container.
+    if (auto killed = container.cgroup->kill(); !killed.ok()) log::warn("container '{}': {}", container.id, killed.error().message);
+  }
+  container.state = Container::State::exited;
+  container.start_fd.reset();
+  container.sync_watch.stop();
+  container.sync.reset();
+  container.pidfd.reset();
+  if (auto written = write_exit_record(parts_.config.directory(), container.id, container.exit); !written.ok())
+    log::error("exit record of '{}': {}", container.id, written.error().message);
+  Event event;
+  event.mutable_exited()->set_id(container.id);
+  *event.mutable_exited()->mutable_exit() = container.exit;
+  tell(std::move(event));
+}
+
+void Pod::on_session_exit(const std::string& id) {
+  const auto at = sessions_.find(id);
+  if (at == sessions_.end()) return;
+  const auto status = sys::try_wait_pidfd(at->second->pidfd);
+  if (status.ok() && !status.value()) return;
+  Event event;
+  event.mutable_exec_exited()->set_id(id);
+  event.mutable_exec_exited()->set_container_id(at->second->container_id);
+  *event.mutable_exec_exited()->mutable_exit() = make_exit_record(status.ok() ? *status.value() : sys::ExitStatus{255, 0}, now_realtime());
+  sessions_.erase(at);
+  tell(std::move(event));
+}
+
+void Pod::on_oom(const std::string& id, std::uint64_t kills) {
+  Event event;
+  event.mutable_oom()->set_container_id(id);
+  event.mutable_oom()->set_oom_kill(kills);
+  tell(std::move(event));
+}
+
+void Pod::on_children() {
+  signalfd_siginfo info;
+  while (::read(children_fd_.get(), &info, sizeof info) > 0) continue;
+  // A fork under way may be making a container, which is our child already: only its report tells that it is no stranger.
+  if (tasks_.empty()) reap_strangers();
+}
+
+// Children by pidfd go their own way; forks that have reported and orphans (we are a subreaper) end here.
+void Pod::reap_strangers() {
+  for (;;) {
+    siginfo_t info{};
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    const pid_t pid = info.si_pid;
+    const auto container = std::find_if(containers_.begin(), containers_.end(),
+                                        [pid](const auto& entry) { return entry.second->pid == pid && entry.second->pidfd.valid(); });
+    if (container != containers_.end()) {
+      on_exit(*container->second);
+      continue;
+    }
+    const auto session = std::find_if(sessions_.begin(), sessions_.end(), [pid](const auto& entry) { return entry.second->pid == pid; });
+    if (session != sessions_.end()) {
+      on_session_exit(std::string(session->first));
+      continue;
+    }
+    if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG) != 0) return;
+  }
+}
+
+Welcome Pod::welcome() const {
+  Welcome out;
+  out.set_version(1);
+  out.set_monitor_pid(static_cast<std::uint32_t>(::getpid()));
+  out.set_pod_id(parts_.config.pod_id());
+  out.set_init_pid(static_cast<std::uint32_t>(parts_.init.pid));
+  out.set_last_sequence(events_.last());
+  Namespaces& names = *out.mutable_namespaces();
+  names.set_network(parts_.config.netns_path());
+  if (parts_.namespaces.ipc.valid()) {
+    names.set_ipc(fmt::format("/proc/{}/fd/{}", ::getpid(), parts_.namespaces.ipc.get()));
+    names.set_shm(parts_.config.directory() + "/shm");
+  }
+  if (parts_.namespaces.uts.valid()) names.set_uts(fmt::format("/proc/{}/fd/{}", ::getpid(), parts_.namespaces.uts.get()));
+  if (parts_.init.pid != 0) names.set_pid(fmt::format("/proc/{}/ns/pid", parts_.init.pid));
+  for (const Stage& stage : parts_.stages) *out.add_stages() = stage;
+  for (const auto& [id, container] : containers_) {
+    if (container->state == Container::State::creating) continue;
+    ContainerState& state = *out.add_containers();
+    state.set_id(id);
+    state.set_pid(static_cast<std::uint32_t>(container->pid));
+    state.set_cgroup(container->cgroup_path);
+    state.set_state(container->state == Container::State::exited    ? ContainerState::EXITED
+                    : container->state == Container::State::running ? ContainerState::RUNNING
+                                                                    : ContainerState::CREATED);
+    if (container->state == Container::State::exited) *state.mutable_exit() = container->exit;
+  }
+  return out;
+}
+
+void Pod::greet() {
+  for (const auto& [id, container] : containers_)
+    if (container->state == Container::State::creating) return;
+  const Greeting greeting = *greeting_;
+  greeting_.reset();
+  Reply reply;
+  *reply.mutable_welcome() = welcome();
+  answer(greeting.asker, std::move(reply));
+  for (const Event& event : events_.kept())
+    if (event.sequence() > greeting.last_sequence) link_.event(event);
+}
+
+bool Pod::settled() const {
+  const auto alive = [](const auto& entry) { return entry.second->state != Container::State::exited; };
+  return tasks_.empty() && sessions_.empty() && std::none_of(containers_.begin(), containers_.end(), alive) && !init_watch_.active();
+}
+
+void Pod::end_everything() {
+  for (const auto& [id, container] : containers_) {
+    if (container->cgroup) (void)container->cgroup->kill();
+    if (container->pidfd.valid()) (void)sys::pidfd_send_signal(container->pidfd, SIGKILL);
+  }
+  for (const auto& [id, session] : sessions_) (void)sys::pidfd_send_signal(session->pidfd, SIGKILL);
+  if (parts_.init.pid != 0) (void)sys::pidfd_send_signal(parts_.init.pidfd, SIGKILL);
+}
+
+void Pod::give_back() {
+  constexpr int kRemoveWaitMs = 2000;
+  Result<void> result;
+  const auto keep_first = [&result](Result<void> step) {
+    if (result.ok() && !step.ok()) result = std::move(step);
+  };
+  for (const auto& [id, container] : containers_) {
+    if (container->cgroup_path.empty()) continue;
+    container->cgroup.reset();
+    keep_first(cgroups::Cgroup::kill_and_remove(root_, container->cgroup_path, kRemoveWaitMs));
+  }
+  containers_.clear();
+  if (!parts_.config.host_ipc()) keep_first(unmount_shm(parts_.config.directory() + "/shm"));
+  if (!parts_.config.netns_path().empty()) keep_first(unpin_network(parts_.config.netns_path()));
+  link_.close();
+  answer(ending_->asker, result);
+  ending_.reset();
+  done_ = true;
+}
+
+}  // namespace slipway::monitor

@@ -1,0 +1,151 @@
+// One pod as its monitor knows it: the containers, the exec sessions, what is under way, what must still be told.
+//
+// Everything happens in the loop's one thread; nothing waits. A request is either answered at once, or it starts a Task (a fork)
+// or a wait for a descriptor, whose end answers it. The order at a container's exit: reap, read what is left in the pipes,
+// read memory.events, kill what is left of the cgroup, exit record to disk, then the event.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "base/unique_fd.h"
+#include "cgroups/cgroup.h"
+#include "monitor/container_io.h"
+#include "monitor/events.h"
+#include "monitor/exits.h"
+#include "monitor/link.h"
+#include "monitor/loop.h"
+#include "monitor/pod_init.h"
+#include "monitor/pod_namespaces.h"
+#include "monitor/task.h"
+#include "slipway/monitor.pb.h"
+
+namespace slipway::monitor {
+
+// Who waits for an answer.
+struct Asker {
+  ControllerId controller = 0;
+  std::uint64_t request = 0;
+};
+
+struct Container {
+  explicit Container(Loop& loop) : io(loop) {}
+
+  enum class State { creating, created, running, exited };
+  std::string id, bundle, cgroup_path;
+  State state = State::creating;
+  pid_t pid = 0;
+  UniqueFd pidfd;
+  Watch pidfd_watch;
+  UniqueFd start_fd;  // the init waits for a byte from it
+  UniqueFd sync;      // how its exec went
+  Watch sync_watch;
+  std::optional<Asker> starting;  // StartContainer, not yet answered
+  ContainerIo io;
+  std::optional<cgroups::Cgroup> cgroup;
+  OomWatch oom;
+  ExitRecord exit;
+  bool removing = false;
+};
+
+struct Session {
+  std::string id, container_id;
+  pid_t pid = 0;
+  UniqueFd pidfd;
+  Watch pidfd_watch;
+};
+
+// All that a started monitor owns besides the pod's processes.
+struct PodParts {
+  PodConfig config;
+  Origin origin;
+  PodNamespaces namespaces;
+  PodInit init;  // pid 0 = none
+  std::vector<Stage> stages;
+};
+
+class Pod final : public Requests {
+ public:
+  Pod(Loop& loop, PodParts parts, cgroups::Root root);
+  Pod(const Pod&) = delete;
+  Pod& operator=(const Pod&) = delete;
+
+  Result<void> start();  // listens and watches for children
+  // The loop until a Shutdown is done.
+  Result<void> run();
+
+  void on_request(ControllerId from, Request& request, std::vector<UniqueFd> fds) override;
+  Welcome welcome() const;
+
+ private:
+  using Fds = std::vector<UniqueFd>;
+
+  // pod_requests.cc: a request each. What they return is the answer; those that answer later say so by `later_`.
+  Result<void> dispatch(const Asker& asker, Request& request, Fds fds);
+  Result<void> create(const Asker& asker, const CreateContainer& request);
+  Result<void> start(const Asker& asker, const StartContainer& request);
+  Result<void> signal(const Signal& request);
+  Result<void> remove(const Asker& asker, const RemoveContainer& request);
+  Result<void> exec(const Asker& asker, Exec& request, Fds fds);
+  Result<void> update(const Asker& asker, const Update& request);
+  Result<void> shutdown(const Asker& asker);
+  void hello(const Asker& asker, const Hello& request);
+  void created(const std::string& id, const Asker& asker, Outcome outcome);
+  Result<void> adopt(Container& container, Outcome& outcome);
+  void executed(const Exec& request, const Asker& asker, Outcome outcome);
+  void started(Container& container);
+  void removed(const std::string& id);
+
+  // pod.cc
+  Result<void> begin_task(std::vector<int> keep, const Task::Work& work, Task::Done done);
+  Result<Container*> find(const std::string& id);
+  Result<Container*> find_live(const std::string& id);
+  void answer(const Asker& asker, const Result<void>& result);
+  void answer(const Asker& asker, Reply reply, Fds fds = {});
+  void tell(Event event);
+  void on_exit(Container& container);
+  void on_session_exit(const std::string& id);
+  void on_oom(const std::string& id, std::uint64_t kills);
+  void on_children();
+  void reap_strangers();
+  void greet();
+  MonotonicNanos next_deadline() const;
+  void expire(MonotonicNanos now);
+  bool settled() const;  // nothing of the pod is alive or under way
+  void end_everything();
+  void give_back();  // after the last process: cgroups, mounts, socket
+
+  Loop& loop_;
+  PodParts parts_;
+  cgroups::Root root_;
+  std::optional<cgroups::Cgroup> pod_cgroup_;
+  Link link_;
+  EventQueue events_;
+  UniqueFd children_fd_;  // signalfd
+  Watch children_watch_;
+  Watch init_watch_;
+  std::map<std::string, std::unique_ptr<Container>> containers_;
+  std::map<std::string, std::unique_ptr<Session>> sessions_;
+  std::list<std::unique_ptr<Task>> tasks_;
+  bool later_ = false;
+  struct Greeting {
+    Asker asker;
+    std::uint64_t last_sequence = 0;
+  };
+  std::optional<Greeting> greeting_;  // Hello waits for containers that are being created: Welcome shows them all
+  struct Ending {
+    Asker asker;
+    MonotonicNanos deadline = 0;
+  };
+  std::optional<Ending> ending_;
+  bool done_ = false;
+};
+
+}  // namespace slipway::monitor

@@ -1,0 +1,122 @@
+// The pod's init.
+#include "monitor/pod_init.h"
+
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <grp.h>
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "sys/file.h"
+#include "sys/process.h"
+#include "sys/socket.h"
+
+namespace slipway::monitor {
+namespace {
+
+constexpr unsigned kNobody = 65535;
+
+// What failed, as static text: the child has no words of its own.
+struct Failure {
+  const char* what = nullptr;
+  int err = 0;
+};
+
+Failure failed(const char* what) {
+  return {what, errno};
+}
+
+Failure join(const PodNamespaces& namespaces) {
+  for (const UniqueFd* fd : {&namespaces.net, &namespaces.ipc, &namespaces.uts})
+    if (fd->valid() && ::setns(fd->get(), 0) != 0) return failed("join the pod's namespaces");
+  return {};
+}
+
+// The host's mounts would be reachable through /proc/1/root.
+Failure empty_root(const char* mountpoint) {
+  if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return failed("make its mounts private");
+  if (::mount("none", mountpoint, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") != 0) return failed("mount its root");
+  if (::chdir(mountpoint) != 0) return failed("enter its root");
+  if (::syscall(SYS_pivot_root, ".", ".") != 0) return failed("pivot to its root");
+  if (::umount2(".", MNT_DETACH) != 0) return failed("leave the host's root");
+  if (::chdir("/") != 0) return failed("enter its root");
+  if (::mount("", "/", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
+    return failed("make its root read-only");
+  return {};
+}
+
+Failure drop_privileges() {
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability) >= 0; ++capability)
+    if (::prctl(PR_CAPBSET_DROP, capability) != 0) return failed("drop a capability");
+  if (::syscall(SYS_setgroups, 0, nullptr) != 0) return failed("drop its groups");
+  if (::syscall(SYS_setresgid, kNobody, kNobody, kNobody) != 0) return failed("change its group");
+  if (::syscall(SYS_setresuid, kNobody, kNobody, kNobody) != 0) return failed("change its user");
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> none{};
+  if (::syscall(SYS_capset, &header, none.data()) != 0) return failed("drop its capabilities");
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("set no_new_privs");
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0) return failed("become undumpable");
+  // Last: the kernel clears it when the user changes.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return failed("bind its life to the monitor's");
+  return {};
+}
+
+[[noreturn]] void reap_for_ever() {
+  sigset_t all;
+  sigfillset(&all);
+  (void)::sigprocmask(SIG_SETMASK, &all, nullptr);
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  for (;;) {
+    siginfo_t info{};
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0) continue;
+    (void)::sigwaitinfo(&child, &info);
+  }
+}
+
+[[noreturn]] void run_init(const PodNamespaces& namespaces, const char* mountpoint, int report) {
+  (void)::prctl(PR_SET_NAME, "pod-init");
+  Failure failure = join(namespaces);
+  if (failure.what == nullptr) failure = empty_root(mountpoint);
+  if (failure.what == nullptr) failure = drop_privileges();
+  // 0, 1, 2 are files of the host's too.
+  if (report != 0) (void)::close_range(0, static_cast<unsigned>(report) - 1, 0);
+  (void)::close_range(static_cast<unsigned>(report) + 1, ~0U, 0);
+  (void)::send(report, &failure, sizeof failure, MSG_NOSIGNAL);  // `what` points into the text that both programs map alike
+  (void)::close(report);
+  if (failure.what != nullptr) ::_exit(1);
+  reap_for_ever();
+}
+
+}  // namespace
+
+Result<PodInit> start_pod_init(const PodNamespaces& namespaces, const std::string& mountpoint) {
+  TRY_ASSIGN(auto pair, sys::seqpacket_pair());
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0) return fail_errno(errno, "fork the pod's init");
+  if (pid == 0) run_init(namespaces, mountpoint.c_str(), pair.second.get());
+  pair.second.reset();
+  sys::Child child(static_cast<pid_t>(pid), UniqueFd(pidfd));
+  Failure failure;
+  const ssize_t n = sys::retry_eintr([&] { return ::recv(pair.first.get(), &failure, sizeof failure, 0); });
+  if (n != static_cast<ssize_t>(sizeof failure)) return fail(Code::internal, "the pod's init ended before it was ready");
+  if (failure.what != nullptr) return fail_errno(failure.err, "the pod's init: {}", failure.what);
+  return PodInit{static_cast<pid_t>(pid), child.release()};
+}
+
+}  // namespace slipway::monitor

@@ -1,0 +1,178 @@
+// Making and pinning a pod's namespaces.
+#include "monitor/pod_namespaces.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "oci/parse.h"
+#include "sys/file.h"
+
+namespace slipway::monitor {
+namespace {
+
+bool own_net(const PodConfig& config) {
+  return !config.netns_path().empty();
+}
+bool own_uts(const PodConfig& config) {
+  return own_net(config) || !config.hostname().empty();
+}
+
+Result<void> raise_loopback() {
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return fail_errno(errno, "make a socket for lo");
+  ifreq request{};
+  std::memcpy(request.ifr_name, "lo", sizeof "lo");
+  if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) return fail_errno(errno, "ask for lo's flags");
+  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return fail_errno(errno, "bring lo up");
+  return {};
+}
+
+// /proc/sys without following anything: a mount or a link put there must not turn the write elsewhere (CVE-2025-52881).
+Result<void> write_sysctl(const std::string& path, const std::string& value) {
+  TRY_ASSIGN(const UniqueFd proc, sys::open_path("/proc", O_PATH | O_DIRECTORY));
+  struct statfs info {};
+  if (::fstatfs(proc.get(), &info) != 0) return fail_errno(errno, "ask what /proc is");
+  if (info.f_type != PROC_SUPER_MAGIC) return fail(Code::failed_precondition, "/proc is not procfs");
+  open_how how{};
+  how.flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+  const std::string name = "sys/" + path;
+  const UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, proc.get(), name.c_str(), &how, sizeof how)));
+  if (!fd) return fail_errno(errno, "open /proc/{}", name);
+  const ssize_t n = sys::retry_eintr([&] { return ::write(fd.get(), value.data(), value.size()); });
+  if (n < 0) return fail_errno(errno, "write '{}' to /proc/{}", value, name);
+  return {};
+}
+
+Result<void> set_sysctls(const PodConfig& config) {
+  for (const auto& [name, value] : config.sysctls()) {
+    TRY_ASSIGN(const std::string path, oci::sysctl_path(name));
+    TRY(check_sysctl(path, own_net(config), !config.host_ipc()));
+    if (value.find('\n') != std::string::npos || value.find('\0') != std::string::npos)
+      return fail(Code::invalid_argument, "sysctl '{}': its value has a line break or a NUL", name);
+    TRY(write_sysctl(path, value));
+  }
+  return {};
+}
+
+// In the fork.
+Result<void> become_pod(const PodConfig& config, Outcome& outcome) {
+  const int flags = (own_net(config) ? CLONE_NEWNET : 0) | (config.host_ipc() ? 0 : CLONE_NEWIPC) | (own_uts(config) ? CLONE_NEWUTS : 0);
+  if (flags != 0 && ::unshare(flags) != 0) return fail_errno(errno, "make namespaces (flags {:#x})", flags);
+  const std::string& hostname = config.hostname();
+  if (!hostname.empty() && ::sethostname(hostname.data(), hostname.size()) != 0)
+    return fail_errno(errno, "set the hostname '{}'", hostname);
+  if (own_net(config)) TRY(raise_loopback());
+  TRY(set_sysctls(config));
+  struct Wanted {
+    bool own;
+    const char* path;
+  };
+  for (const Wanted& w : {Wanted{own_net(config), "/proc/self/ns/net"}, Wanted{!config.host_ipc(), "/proc/self/ns/ipc"},
+                          Wanted{own_uts(config), "/proc/self/ns/uts"}}) {
+    if (!w.own) continue;
+    TRY_ASSIGN(UniqueFd fd, sys::open_path(w.path, O_RDONLY));
+    outcome.fds.push_back(std::move(fd));
+  }
+  return {};
+}
+
+// `directory` as a shared mount of its own, once for the node: others may be doing the same now, hence the lock.
+Result<void> share_directory(const std::string& directory) {
+  TRY(sys::make_directories(directory, 0755));
+  TRY_ASSIGN(const UniqueFd lock, sys::open_path(directory, O_RDONLY | O_DIRECTORY));
+  if (sys::retry_eintr([&] { return ::flock(lock.get(), LOCK_EX); }) != 0) return fail_errno(errno, "lock '{}'", directory);
+  if (::mount("", directory.c_str(), "none", MS_SHARED | MS_REC, nullptr) == 0) return {};
+  if (errno != EINVAL) return fail_errno(errno, "share '{}'", directory);
+  if (::mount(directory.c_str(), directory.c_str(), "none", MS_BIND | MS_REC, nullptr) != 0)
+    return fail_errno(errno, "bind '{}' to itself", directory);
+  if (::mount("", directory.c_str(), "none", MS_SHARED | MS_REC, nullptr) != 0) return fail_errno(errno, "share '{}'", directory);
+  return {};
+}
+
+Result<void> unmount(const std::string& path) {
+  if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT)
+    return fail_errno(errno, "unmount '{}'", path);
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_sysctl(std::string_view path, bool own_network, bool own_ipc) {
+  if (path.starts_with("net/")) {
+    if (own_network) return {};
+    return fail(Code::invalid_argument, "sysctl '{}' would change the host's network: the pod has none of its own", path);
+  }
+  const bool ipc =
+      path.starts_with("kernel/shm") || path.starts_with("kernel/msg") || path == "kernel/sem" || path.starts_with("fs/mqueue/");
+  if (!ipc) return fail(Code::invalid_argument, "sysctl '{}' belongs to no namespace of a pod", path);
+  if (own_ipc) return {};
+  return fail(Code::invalid_argument, "sysctl '{}' would change the host's IPC: the pod has none of its own", path);
+}
+
+Result<PodNamespaces> make_namespaces(const PodConfig& config, const Origin& origin) {
+  TRY_ASSIGN(Outcome made, Task::run(origin, {}, [&config](Outcome& outcome) {
+               if (auto done = become_pod(config, outcome); !done.ok()) {
+                 outcome.fds.clear();
+                 set_error(outcome.reply, done.error());
+               }
+             }));
+  PodNamespaces out;
+  std::size_t next = 0;
+  if (own_net(config)) out.net = std::move(made.fds.at(next++));
+  if (!config.host_ipc()) out.ipc = std::move(made.fds.at(next++));
+  if (own_uts(config)) out.uts = std::move(made.fds.at(next++));
+  return out;
+}
+
+Result<void> pin_network(FdRef net, const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (path.empty() || path[0] != '/' || slash == 0) return fail(Code::invalid_argument, "netns path '{}' is not absolute", path);
+  TRY(share_directory(path.substr(0, slash)));
+  { TRY_ASSIGN(const UniqueFd file, sys::open_path(path, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0444)); }
+  const std::string source = fmt::format("/proc/self/fd/{}", net.get());
+  if (::mount(source.c_str(), path.c_str(), "none", MS_BIND, nullptr) == 0) return {};
+  const int err = errno;
+  (void)::unlink(path.c_str());
+  return fail_errno(err, "pin the network namespace at '{}'", path);
+}
+
+Result<void> unpin_network(const std::string& path) {
+  TRY(unmount(path));
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "remove '{}'", path);
+  return {};
+}
+
+Result<void> mount_shm(const std::string& path, std::int64_t size) {
+  if (size <= 0) return fail(Code::invalid_argument, "shm_size {}", size);
+  TRY(sys::make_directories(path, 0755));
+  const std::string options = fmt::format("mode=1777,size={}", size);
+  if (::mount("shm", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) != 0)
+    return fail_errno(errno, "mount a tmpfs at '{}'", path);
+  return {};
+}
+
+Result<void> unmount_shm(const std::string& path) {
+  TRY(unmount(path));
+  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "remove '{}'", path);
+  return {};
+}
+
+}  // namespace slipway::monitor

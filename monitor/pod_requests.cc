@@ -1,0 +1,314 @@
+// What slipwayd asks of a pod, request by request.
+#include <fcntl.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "monitor/pod.h"
+#include "monitor/runner_work.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace slipway::monitor {
+namespace {
+
+constexpr std::uint32_t kVersion = 1;
+constexpr MonotonicNanos kEndingTime = 10'000'000'000;
+
+// An environment may be in it: it leaves the heap for a file that only one fork reads.
+Result<UniqueFd> to_memfd(std::string& json) {
+  UniqueFd fd(::memfd_create("process", MFD_CLOEXEC));
+  if (!fd) return fail_errno(errno, "make a memfd");
+  const auto written = sys::write_all(fd, json);
+  ::explicit_bzero(json.data(), json.size());
+  json.clear();
+  TRY(written);
+  if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind a memfd");
+  return fd;
+}
+
+struct ExecFds {
+  UniqueFd process, in, out, err;
+};
+
+Result<ExecFds> sort_fds(Exec& request, std::vector<UniqueFd> fds) {
+  ExecFds sorted;
+  const int sources = (request.process_fd() ? 1 : 0) + (request.process_path().empty() ? 0 : 1) + (request.process_json().empty() ? 0 : 1);
+  if (sources != 1) return fail(Code::invalid_argument, "exec '{}': exactly one of process_fd, process_path, process_json", request.id());
+  if (request.tty() && (request.has_stdin() || request.has_stdout() || request.has_stderr()))
+    return fail(Code::invalid_argument, "exec '{}': a terminal or descriptors, not both", request.id());
+  std::size_t next = 0;
+  const auto take = [&fds, &next](bool wanted, UniqueFd& into) {
+    if (wanted && next < fds.size()) into = std::move(fds[next]);
+    if (wanted) ++next;
+  };
+  take(request.process_fd(), sorted.process);
+  take(request.has_stdin(), sorted.in);
+  take(request.has_stdout(), sorted.out);
+  take(request.has_stderr(), sorted.err);
+  if (next != fds.size()) return fail(Code::invalid_argument, "exec '{}': {} descriptors, {} expected", request.id(), fds.size(), next);
+  if (!request.process_json().empty()) {
+    TRY_ASSIGN(sorted.process, to_memfd(*request.mutable_process_json()));
+  }
+  return sorted;
+}
+
+}  // namespace
+
+void Pod::on_request(ControllerId from, Request& request, Fds fds) {
+  const Asker asker{from, request.id()};
+  later_ = false;
+  const Result<void> result = dispatch(asker, request, std::move(fds));
+  if (!later_) answer(asker, result);
+}
+
+Result<void> Pod::dispatch(const Asker& asker, Request& request, Fds fds) {
+  if (ending_ && !request.has_hello() && !request.has_ack()) return fail(Code::failed_precondition, "the pod is being shut down");
+  switch (request.call_case()) {
+    case Request::kHello:
+      if (request.hello().version() < 1) return fail(Code::invalid_argument, "hello of version {}", request.hello().version());
+      hello(asker, request.hello());
+      return {};
+    case Request::kCreate: return create(asker, request.create());
+    case Request::kStart: return start(asker, request.start());
+    case Request::kSignal: return signal(request.signal());
+    case Request::kRemove: return remove(asker, request.remove());
+    case Request::kExec: return exec(asker, *request.mutable_exec(), std::move(fds));
+    case Request::kUpdate: return update(asker, request.update());
+    case Request::kShutdown: return shutdown(asker);
+    case Request::kAck: events_.acknowledge(request.ack().sequence()); return {};
+    case Request::kReopenLog: {
+      TRY_ASSIGN(Container * container, find_live(request.reopen_log().id()));
+      return container->io.reopen_log();
+    }
+    case Request::kResize: {
+      TRY_ASSIGN(Container * container, find_live(request.resize().id()));
+      return container->io.resize(request.resize().width(), request.resize().height());
+    }
+    case Request::kCloseStdin: {
+      TRY_ASSIGN(Container * container, find_live(request.close_stdin().id()));
+      return container->io.close_stdin();
+    }
+    case Request::kAttach: return fail(Code::unimplemented, "attach comes with the issue on streaming");
+    case Request::CALL_NOT_SET: break;
+  }
+  return fail(Code::unimplemented, "this monitor (version {}) does not know that request", kVersion);
+}
+
+void Pod::hello(const Asker& asker, const Hello& request) {
+  later_ = true;
+  greeting_ = Greeting{asker, request.last_sequence()};  // answered by the loop, as soon as no container is half made
+}
+
+Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
+  const MonotonicNanos begun = now_monotonic();
+  TRY(check_name("container id", request.id()));
+  if (containers_.contains(request.id())) return fail(Code::already_exists, "the pod has a container '{}' already", request.id());
+  if (request.cgroup().find_first_not_of('/') == std::string::npos)
+    return fail(Code::invalid_argument, "container '{}': no cgroup of its own, '{}'", request.id(), request.cgroup());
+  auto container = std::make_unique<Container>(loop_);
+  container->id = request.id();
+  container->bundle = request.bundle();
+  container->cgroup_path = request.cgroup();
+  TRY(container->io.open_log(request.log_path()));
+  ContainerEnds ends;
+  if (!request.tty()) {
+    TRY_ASSIGN(ends, container->io.make_pipes(request.stdin()));
+  }
+  int start[2];
+  if (::pipe2(start, O_CLOEXEC) != 0) return fail_errno(errno, "make the start pipe");
+  const UniqueFd start_read(start[0]);
+  container->start_fd.reset(start[1]);
+
+  const CreateWork work{&request, {ends.in.get(), ends.out.get(), ends.err.get()}, start_read.get(), begun};
+  TRY(begin_task(
+      {ends.in.get(), ends.out.get(), ends.err.get(), start_read.get()}, [&work](Outcome& outcome) { run_create(work, outcome); },
+      [this, id = request.id(), asker](Outcome outcome) { created(id, asker, std::move(outcome)); }));
+  containers_.emplace(request.id(), std::move(container));
+  later_ = true;
+  return {};
+}
+
+Result<void> Pod::adopt(Container& container, Outcome& outcome) {
+  if (outcome.reply.code() != 0) return to_error(outcome.reply);
+  if (outcome.fds.size() < 2) return fail(Code::internal, "the runner reported {} descriptors", outcome.fds.size());
+  container.pid = static_cast<pid_t>(outcome.reply.pid());
+  container.pidfd = std::move(outcome.fds[0]);
+  container.sync = std::move(outcome.fds[1]);
+  if (!outcome.reply.cgroup().empty()) container.cgroup_path = outcome.reply.cgroup();
+  if (outcome.fds.size() > 2) TRY(container.io.take_console(std::move(outcome.fds[2])));
+  if (!container.cgroup_path.empty()) {
+    TRY_ASSIGN(container.cgroup, cgroups::Cgroup::open(root_, container.cgroup_path));
+    TRY(container.oom.start(loop_, *container.cgroup, pod_cgroup_ ? &*pod_cgroup_ : nullptr,
+                            [this, id = container.id](std::uint64_t kills) { on_oom(id, kills); }));
+  }
+  return container.pidfd_watch.start(loop_, container.pidfd, EPOLLIN, [this, at = &container](std::uint32_t) { on_exit(*at); });
+}
+
+void Pod::created(const std::string& id, const Asker& asker, Outcome outcome) {
+  const auto at = containers_.find(id);
+  if (at == containers_.end()) return;
+  Container& container = *at->second;
+  const MonotonicNanos begun = now_monotonic();
+  const auto adopted = adopt(container, outcome);
+  outcome.fds.clear();
+  if (!adopted.ok()) {
+    // Whatever a runner left that ended without a word: its init sits in the container's cgroup.
+    if (container.pidfd.valid()) (void)sys::pidfd_send_signal(container.pidfd, SIGKILL);
+    if (!container.cgroup_path.empty())
+      if (auto cgroup = cgroups::Cgroup::open(root_, container.cgroup_path); cgroup.ok()) (void)cgroup.value().kill();
+    containers_.erase(at);
+    return answer(asker, adopted);
+  }
+  container.state = Container::State::created;
+  Stage* stage = outcome.reply.add_stages();
+  stage->set_name("adopt");
+  stage->set_start(begun);
+  stage->set_duration(now_monotonic() - begun);
+  answer(asker, std::move(outcome.reply));
+  if (ending_) end_everything();
+}
+
+Result<void> Pod::start(const Asker& asker, const StartContainer& request) {
+  TRY_ASSIGN(Container * container, find_live(request.id()));
+  if (container->state != Container::State::created || container->starting)
+    return fail(Code::failed_precondition, "container '{}' has been started already", request.id());
+  TRY(container->sync_watch.start(loop_, container->sync, EPOLLIN, [this, container](std::uint32_t) { started(*container); }));
+  const char byte = 0;
+  const ssize_t n = sys::retry_eintr([&] { return ::write(container->start_fd.get(), &byte, 1); });
+  if (n != 1) {
+    const int err = errno;
+    container->sync_watch.stop();
+    return fail_errno(err, "start container '{}': its init is gone", request.id());
+  }
+  container->start_fd.reset();
+  container->starting = asker;
+  later_ = true;
+  return {};
+}
+
+void Pod::started(Container& container) {
+  container.sync_watch.stop();
+  const Asker asker = *container.starting;
+  container.starting.reset();
+  // Readable (a failure or its end), or the process is dead: this does not wait.
+  const Result<void> result = runtime::await_exec(container.sync).context("start container '{}'", container.id);
+  container.sync.reset();
+  if (result.ok()) container.state = Container::State::running;
+  answer(asker, result);
+}
+
+Result<void> Pod::signal(const Signal& request) {
+  const int number = static_cast<int>(request.signal());
+  if (number < 1 || number >= NSIG) return fail(Code::invalid_argument, "signal {}", request.signal());
+  if (const auto session = sessions_.find(request.id()); session != sessions_.end())
+    return sys::pidfd_send_signal(session->second->pidfd, number);
+  TRY_ASSIGN(Container * container, find(request.id()));
+  if (container->state == Container::State::creating)
+    return fail(Code::failed_precondition, "container '{}' is being created", request.id());
+  if (request.all()) {
+    if (number != SIGKILL) return fail(Code::invalid_argument, "a whole cgroup takes SIGKILL only, not {}", number);
+    if (!container->cgroup) return fail(Code::failed_precondition, "container '{}' has no cgroup", request.id());
+    return container->cgroup->kill();
+  }
+  if (container->state == Container::State::exited) return {};
+  return sys::pidfd_send_signal(container->pidfd, number);
+}
+
+Result<void> Pod::remove(const Asker& asker, const RemoveContainer& request) {
+  const auto at = containers_.find(request.id());
+  if (at == containers_.end()) return {};
+  Container& container = *at->second;
+  if (container.state != Container::State::exited || container.removing)
+    return fail(Code::failed_precondition, "container '{}' {}", request.id(), container.removing ? "is being removed" : "has not exited");
+  if (!container.cgroup || container.cgroup->remove(0).ok()) {
+    removed(request.id());
+    return {};
+  }
+  // Processes of it are still dying: a fork waits for them.
+  TRY(begin_task(
+      {}, [path = container.cgroup_path](Outcome& outcome) { run_remove(path, outcome); },
+      [this, id = request.id(), asker](Outcome outcome) {
+        if (outcome.reply.code() == 0)
+          removed(id);
+        else if (const auto left = containers_.find(id); left != containers_.end())
+          left->second->removing = false;
+        answer(asker, std::move(outcome.reply));
+      }));
+  container.removing = true;
+  later_ = true;
+  return {};
+}
+
+void Pod::removed(const std::string& id) {
+  containers_.erase(id);
+  if (auto gone = remove_exit_record(parts_.config.directory(), id); !gone.ok()) log::warn("{}", gone.error().message);
+}
+
+Result<void> Pod::exec(const Asker& asker, Exec& request, Fds fds) {
+  const MonotonicNanos begun = now_monotonic();
+  TRY(check_name("exec id", request.id()));
+  if (sessions_.contains(request.id()) || containers_.contains(request.id()))
+    return fail(Code::already_exists, "'{}' exists already", request.id());
+  TRY_ASSIGN(const ExecFds given, sort_fds(request, std::move(fds)));
+  TRY_ASSIGN(Container * container, find_live(request.container_id()));
+  if (container->state != Container::State::running)
+    return fail(Code::failed_precondition, "container '{}' is not running", request.container_id());
+  const ExecWork work{&request,
+                      container->bundle,
+                      container->cgroup_path,
+                      container->pid,
+                      container->pidfd.get(),
+                      given.process.get(),
+                      {given.in.get(), given.out.get(), given.err.get()},
+                      begun};
+  TRY(begin_task(
+      {container->pidfd.get(), given.process.get(), given.in.get(), given.out.get(), given.err.get()},
+      [&work](Outcome& outcome) { run_exec(work, outcome); },
+      [this, request, asker](Outcome outcome) { executed(request, asker, std::move(outcome)); }));
+  later_ = true;
+  return {};
+}
+
+void Pod::executed(const Exec& request, const Asker& asker, Outcome outcome) {
+  if (outcome.reply.code() != 0) return answer(asker, std::move(outcome.reply));
+  auto session = std::make_unique<Session>();
+  session->id = request.id();
+  session->container_id = request.container_id();
+  session->pid = static_cast<pid_t>(outcome.reply.pid());
+  if (outcome.fds.empty()) return answer(asker, fail(Code::internal, "the runner reported no descriptor"));
+  session->pidfd = std::move(outcome.fds[0]);
+  outcome.fds.erase(outcome.fds.begin());
+  const auto watched =
+      session->pidfd_watch.start(loop_, session->pidfd, EPOLLIN, [this, id = request.id()](std::uint32_t) { on_session_exit(id); });
+  if (!watched.ok()) {
+    (void)sys::pidfd_send_signal(session->pidfd, SIGKILL);
+    return answer(asker, watched);
+  }
+  sessions_.emplace(request.id(), std::move(session));
+  answer(asker, std::move(outcome.reply), std::move(outcome.fds));
+  if (ending_) end_everything();
+}
+
+Result<void> Pod::update(const Asker& asker, const Update& request) {
+  TRY_ASSIGN(Container * container, find_live(request.id()));
+  if (container->cgroup_path.empty()) return fail(Code::failed_precondition, "container '{}' has no cgroup", request.id());
+  TRY(begin_task(
+      {}, [&request, container](Outcome& outcome) { run_update(request, container->cgroup_path, outcome); },
+      [this, asker](Outcome outcome) { answer(asker, std::move(outcome.reply)); }));
+  later_ = true;
+  return {};
+}
+
+Result<void> Pod::shutdown(const Asker& asker) {
+  later_ = true;
+  ending_ = Ending{asker, now_monotonic() + kEndingTime};
+  end_everything();
+  return {};
+}
+
+}  // namespace slipway::monitor

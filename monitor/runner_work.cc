@@ -1,0 +1,130 @@
+// The forked runner's work.
+#include "monitor/runner_work.h"
+
+#include <fcntl.h>
+
+#include "cgroups/cgroup.h"
+#include "oci/parse.h"
+#include "sys/file.h"
+
+namespace slipway::monitor {
+namespace {
+
+constexpr int kRemoveWaitMs = 5000;
+
+void add_stage(Reply& reply, const char* name, MonotonicNanos start) {
+  Stage* stage = reply.add_stages();
+  stage->set_name(name);
+  stage->set_start(start);
+  stage->set_duration(now_monotonic() - start);
+}
+
+Result<oci::Spec> read_spec(const std::string& bundle) {
+  TRY_ASSIGN(const std::string json, sys::read_file(bundle + "/config.json", oci::kMaxDocument));
+  return oci::parse_spec(json).context("{}/config.json", bundle);
+}
+
+void put_created(runtime::Created created, bool with_sync, Outcome& outcome) {
+  outcome.reply.set_pid(static_cast<std::uint32_t>(created.pid));
+  outcome.reply.set_cgroup(created.cgroup);
+  for (const runtime::Stage& s : created.stages) {
+    Stage* stage = outcome.reply.add_stages();
+    stage->set_name(s.name);
+    stage->set_start(s.start);
+    stage->set_duration(s.duration);
+  }
+  outcome.fds.push_back(std::move(created.pidfd));
+  if (with_sync) outcome.fds.push_back(std::move(created.sync));
+  if (created.console.valid()) outcome.fds.push_back(std::move(created.console));
+}
+
+Result<void> create(const CreateWork& work, Outcome& outcome) {
+  const CreateContainer& request = *work.request;
+  add_stage(outcome.reply, "fork", work.begun);
+  const MonotonicNanos parse_begun = now_monotonic();
+  TRY_ASSIGN(const oci::Spec spec, read_spec(request.bundle()));
+  TRY(oci::validate(spec).context("{}/config.json", request.bundle()));
+  if (!spec.process || spec.process->terminal != request.tty())
+    return fail(Code::invalid_argument, "{}/config.json: process.terminal and the request's tty differ", request.bundle());
+  add_stage(outcome.reply, "parse", parse_begun);
+
+  runtime::CreateRequest create;
+  create.id = request.id();
+  create.spec = &spec;
+  create.bundle = request.bundle();
+  create.cgroup = request.cgroup();
+  create.manager = request.systemd_cgroup() ? runtime::CgroupManager::systemd : runtime::CgroupManager::cgroupfs;
+  create.stdio = work.stdio;
+  create.start_fd = work.start_fd;
+  create.child_of_parent = true;
+  if (request.has_rootfs()) {
+    const Overlay& overlay = request.rootfs();
+    create.overlay = runtime::OverlayRoot{{overlay.lower().begin(), overlay.lower().end()}, overlay.upper(), overlay.work()};
+  }
+  TRY_ASSIGN(runtime::Created created, runtime::create(create));
+  put_created(std::move(created), true, outcome);
+  return {};
+}
+
+Result<std::string> process_json(const ExecWork& work) {
+  if (work.process_fd >= 0) return sys::read_fd(FdRef(work.process_fd), oci::kMaxDocument);
+  return sys::read_file(work.request->process_path(), oci::kMaxDocument);
+}
+
+Result<void> exec(const ExecWork& work, Outcome& outcome) {
+  add_stage(outcome.reply, "fork", work.begun);
+  const MonotonicNanos parse_begun = now_monotonic();
+  TRY_ASSIGN(const std::string json, process_json(work));
+  TRY_ASSIGN(const oci::Process process, oci::parse_process(json));
+  TRY(oci::validate(process));
+  if (process.terminal != work.request->tty()) return fail(Code::invalid_argument, "the process's terminal and the request's tty differ");
+  TRY_ASSIGN(const oci::Spec spec, read_spec(work.bundle));
+  add_stage(outcome.reply, "parse", parse_begun);
+
+  runtime::ExecRequest exec;
+  exec.pid = work.pid;
+  exec.pidfd = work.pidfd;
+  exec.process = &process;
+  exec.seccomp = spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr;
+  exec.cgroup = work.cgroup;
+  exec.stdio = work.stdio;
+  exec.child_of_parent = true;
+  TRY_ASSIGN(runtime::Created created, runtime::exec(exec));
+  put_created(std::move(created), false, outcome);
+  return {};
+}
+
+Result<void> update(const Update& request, const std::string& cgroup) {
+  TRY_ASSIGN(const oci::Resources resources, oci::parse_resources(request.resources_json()));
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  TRY_ASSIGN(const cgroups::Cgroup at, cgroups::Cgroup::open(root, cgroup));
+  return at.apply(resources);
+}
+
+Result<void> remove(const std::string& cgroup) {
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  return cgroups::Cgroup::kill_and_remove(root, cgroup, kRemoveWaitMs);
+}
+
+void settle(const Result<void>& result, Outcome& outcome) {
+  if (result.ok()) return;
+  outcome.fds.clear();
+  set_error(outcome.reply, result.error());
+}
+
+}  // namespace
+
+void run_create(const CreateWork& work, Outcome& outcome) {
+  settle(create(work, outcome), outcome);
+}
+void run_exec(const ExecWork& work, Outcome& outcome) {
+  settle(exec(work, outcome), outcome);
+}
+void run_update(const Update& request, const std::string& cgroup, Outcome& outcome) {
+  settle(update(request, cgroup), outcome);
+}
+void run_remove(const std::string& cgroup, Outcome& outcome) {
+  settle(remove(cgroup), outcome);
+}
+
+}  // namespace slipway::monitor

@@ -1,0 +1,43 @@
+// What a fork of the monitor does with runtime/: read the specification, make the process, report it.
+//
+// All of it runs in the fork: config.json, environments and secrets never enter the monitor's heap.
+#pragma once
+
+#include <string>
+
+#include "base/time.h"
+#include "monitor/task.h"
+#include "runtime/runner.h"
+#include "slipway/monitor.pb.h"
+
+namespace slipway::monitor {
+
+// Everything borrowed from the monitor by the fork.
+struct CreateWork {
+  const CreateContainer* request = nullptr;
+  runtime::Stdio stdio;
+  int start_fd = -1;
+  MonotonicNanos begun = 0;  // when the request came
+};
+// Outcome: pid, cgroup, stages; descriptors pidfd, sync and, with a terminal, the pty's master.
+void run_create(const CreateWork& work, Outcome& outcome);
+
+struct ExecWork {
+  const Exec* request = nullptr;
+  std::string bundle;  // of the container: its seccomp profile is read from there
+  std::string cgroup;
+  pid_t pid = 0;
+  int pidfd = -1;
+  int process_fd = -1;  // the process object, where it came as a descriptor
+  runtime::Stdio stdio;
+  MonotonicNanos begun = 0;
+};
+// Outcome: pid, stages; descriptors pidfd and, with a terminal, the pty's master.
+void run_exec(const ExecWork& work, Outcome& outcome);
+
+void run_update(const Update& request, const std::string& cgroup, Outcome& outcome);
+
+// Kills what is left in a cgroup and removes it; waits for the dying.
+void run_remove(const std::string& cgroup, Outcome& outcome);
+
+}  // namespace slipway::monitor

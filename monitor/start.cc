@@ -1,0 +1,212 @@
+// Starting a monitor.
+#include "monitor/start.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
+#include <utility>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/undo.h"
+#include "cgroups/cgroup.h"
+#include "monitor/pod.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace slipway::monitor {
+namespace {
+
+constexpr std::size_t kMaxConfig = 64 * 1024;
+constexpr const char* kOomScoreAdj = "-999";
+
+class Stages {
+ public:
+  explicit Stages(std::vector<Stage>& out) : out_(out), begun_(now_monotonic()) {}
+  void end(const char* name) {
+    const MonotonicNanos now = now_monotonic();
+    Stage stage;
+    stage.set_name(name);
+    stage.set_start(begun_);
+    stage.set_duration(now - begun_);
+    out_.push_back(std::move(stage));
+    begun_ = now;
+  }
+
+ private:
+  std::vector<Stage>& out_;
+  MonotonicNanos begun_;
+};
+
+Result<PodConfig> read_config(FdRef fd) {
+  TRY_ASSIGN(const std::string text, sys::read_fd(fd, kMaxConfig));
+  PodConfig config;
+  if (!config.ParseFromString(text)) return fail(Code::invalid_argument, "the pod's configuration cannot be read");
+  if (config.version() < 1) return fail(Code::invalid_argument, "the pod's configuration has version {}", config.version());
+  TRY(check_name("pod id", config.pod_id()));
+  if (!config.directory().starts_with('/')) return fail(Code::invalid_argument, "pod directory '{}' is not absolute", config.directory());
+  if (config.host_pid() && config.share_pid()) return fail(Code::invalid_argument, "the host's PID namespace or a shared one, not both");
+  return config;
+}
+
+// Diagnostics go to a file of the pod's: slipwayd's stderr may end with slipwayd.
+Result<void> detach(const PodConfig& config) {
+  (void)::setsid();
+  (void)::umask(0022);
+  if (::chdir("/") != 0) return fail_errno(errno, "enter /");
+  TRY_ASSIGN(const UniqueFd null, sys::open_path("/dev/null", O_RDWR));
+  TRY_ASSIGN(const UniqueFd log_file,
+             sys::open_path(config.directory() + "/monitor.log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600));
+  if (::dup2(null.get(), 0) < 0 || ::dup2(null.get(), 1) < 0 || ::dup2(log_file.get(), 2) < 0)
+    return fail_errno(errno, "set up descriptors 0 to 2");
+  return {};
+}
+
+// The pod ends by Shutdown only: a terminal's or an init system's signal is not one.
+void set_signals() {
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGCHLD);
+  (void)::sigprocmask(SIG_SETMASK, &blocked, nullptr);
+  for (const int signal : {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2}) (void)::signal(signal, SIG_IGN);
+}
+
+Origin protect_from_oom() {
+  Origin origin;
+  auto before = sys::read_file("/proc/self/oom_score_adj", 64);
+  if (before.ok()) origin.oom_score_adj = std::move(before).take();
+  const auto fd = sys::open_path("/proc/self/oom_score_adj", O_WRONLY);
+  const auto written = fd.ok() ? sys::write_all(fd.value(), kOomScoreAdj) : Result<void>(fd.error());
+  if (!written.ok()) log::warn("not protected from the OOM killer: oom_score_adj {}: {}", kOomScoreAdj, written.error().message);
+  return origin;
+}
+
+Result<void> join_cgroup(const cgroups::Root& root, const std::string& path) {
+  if (path.empty()) return {};
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, path));
+  return cgroup.add(::getpid());
+}
+
+Result<void> make_pod(PodParts& parts, const cgroups::Root& root, Stages& stages, Undo& undo) {
+  const PodConfig& config = parts.config;
+  TRY(join_cgroup(root, config.monitor_cgroup()).context("join the monitor's cgroup"));
+  stages.end("monitor cgroup");
+  TRY_ASSIGN(parts.namespaces, make_namespaces(config, parts.origin));
+  stages.end("namespaces");
+  if (!config.netns_path().empty()) {
+    TRY(pin_network(parts.namespaces.net, config.netns_path()));
+    undo.add("unpin", [path = config.netns_path()] { return unpin_network(path); });
+    parts.namespaces.net.reset();  // the mount holds it
+    stages.end("pin network");
+  }
+  const std::string shm = config.directory() + "/shm";
+  if (!config.host_ipc()) {
+    TRY(mount_shm(shm, config.shm_size()));
+    undo.add("unmount", [shm] { return unmount_shm(shm); });
+    stages.end("shm");
+  }
+  if (config.share_pid()) {
+    PodNamespaces joined;
+    if (!config.netns_path().empty()) {
+      TRY_ASSIGN(joined.net, sys::open_path(config.netns_path(), O_RDONLY));
+    }
+    joined.ipc.reset(parts.namespaces.ipc.valid() ? ::fcntl(parts.namespaces.ipc.get(), F_DUPFD_CLOEXEC, 0) : -1);
+    joined.uts.reset(parts.namespaces.uts.valid() ? ::fcntl(parts.namespaces.uts.get(), F_DUPFD_CLOEXEC, 0) : -1);
+    TRY_ASSIGN(parts.init, start_pod_init(joined, config.directory()));
+    stages.end("pod init");
+  }
+  return {};
+}
+
+// Who is told how the start went: slipwayd the whole story, the first process its exit status. Once only.
+struct Report {
+  UniqueFd slipwayd;
+  UniqueFd first_process;
+
+  // False: slipwayd is not there to take it.
+  bool send(const Reply& reply) {
+    const bool taken = slipwayd.valid() && sys::write_all(slipwayd, reply.SerializeAsString()).ok();
+    const char status = reply.code() == 0 ? 0 : 1;
+    if (first_process) (void)!::write(first_process.get(), &status, 1);
+    slipwayd.reset();
+    first_process.reset();
+    return taken;
+  }
+  void send(const Error& error) {
+    Reply reply;
+    set_error(reply, error);
+    (void)send(reply);
+  }
+};
+
+Result<void> serve(FdRef config_fd, Report& report) {
+  PodParts parts;
+  Stages stages(parts.stages);
+  TRY_ASSIGN(parts.config, read_config(config_fd));
+  TRY(detach(parts.config));
+  set_signals();
+  parts.origin = protect_from_oom();
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail_errno(errno, "become a subreaper");
+  TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
+  stages.end("detach");
+  Undo undo;
+  TRY(make_pod(parts, root, stages, undo));
+  TRY_ASSIGN(Loop loop, Loop::open());
+  Pod pod(loop, std::move(parts), std::move(root));
+  TRY(pod.start());
+  Reply reply;
+  *reply.mutable_welcome() = pod.welcome();
+  // A pod that nobody has been told of must not stay.
+  if (!report.send(reply)) return fail(Code::cancelled, "slipwayd went away while the pod was being made");
+  undo.dismiss();
+  (void)::malloc_trim(0);
+  return pod.run();
+}
+
+// The first process waits until the monitor has reported; from then on the monitor is nobody's child of slipwayd's.
+int wait_for_report(pid_t child, FdRef told, Report report) {
+  char status = 0;
+  if (sys::retry_eintr([&] { return ::read(told.get(), &status, 1); }) == 1) return status;
+  const auto pidfd = sys::pidfd_open(child);
+  const auto ended = pidfd.ok() ? sys::wait_pidfd(pidfd.value()) : Result<sys::ExitStatus>(pidfd.error());
+  report.send(fail(Code::internal, "the monitor ended at its start, status {}", ended.ok() ? ended.value().code : -1));
+  return 1;
+}
+
+}  // namespace
+
+int run_monitor(UniqueFd config, UniqueFd report_fd) {
+  // What only a start needs shall not stay in the heap: every fork copies it.
+  (void)::mallopt(M_TOP_PAD, 0);
+  (void)::mallopt(M_TRIM_THRESHOLD, 16 * 1024);
+  Report report{std::move(report_fd), {}};
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) {
+    report.send(fail_errno(errno, "make a pipe"));
+    return 1;
+  }
+  UniqueFd told(fds[0]);
+  report.first_process.reset(fds[1]);
+  const pid_t child = ::fork();
+  if (child < 0) {
+    report.send(fail_errno(errno, "fork the monitor"));
+    return 1;
+  }
+  if (child > 0) {
+    report.first_process.reset();
+    return wait_for_report(child, told, std::move(report));
+  }
+  told.reset();
+  const auto served = serve(config, report);
+  if (served.ok()) return 0;
+  log::error("{}", served.error().message);
+  report.send(served.error());
+  return 1;
+}
+
+}  // namespace slipway::monitor
