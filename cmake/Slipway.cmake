@@ -21,6 +21,12 @@ if(SLIPWAY_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+if(SLIPWAY_FUZZ)
+  # The rooms too: a fuzzer that sees no coverage of the parser only throws dice.
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
 # slipway_room(NAME SOURCES … [DEPS …]): the static library slipway_NAME, alias slipway::NAME.
 function(slipway_room name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
