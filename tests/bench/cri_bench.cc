@@ -71,6 +71,7 @@ Json to_json(const bench::Cost& cost, double share = 1) {
 double settled_memory() {
   double before = bench::available_memory_kib();
   for (int i = 0; i < 40; ++i) {
+    // lint: allow sleep, because the bench reads a machine, it does not wait for an event
     std::this_thread::sleep_for(std::chrono::milliseconds(250));
     const double now = bench::available_memory_kib();
     if (now - before < 512 && before - now < 512) return now;
