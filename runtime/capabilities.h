@@ -31,7 +31,8 @@ struct CapabilityMasks {  // bit n = capability n
 // /proc/sys/kernel/cap_last_cap.
 Result<int> last_capability();
 
-// Absent capabilities are empty sets. Refuses what capset(2) would: effective outside permitted, ambient outside permitted or inheritable.
+// Absent capabilities are empty sets. Effective outside permitted is refused, as capset(2) would. Ambient outside permitted or inheritable
+// cannot be raised and is dropped: known templates list such.
 Result<CapabilityMasks> capability_masks(const std::optional<oci::Capabilities>& sets, int last_capability,
                                          std::vector<std::string>* dropped = nullptr);
 

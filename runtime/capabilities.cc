@@ -1,0 +1,120 @@
+// The table of capabilities(7), and the masks that capset(2) and prctl(2) take.
+#include "runtime/capabilities.h"
+
+#include <linux/capability.h>
+
+#include <array>
+#include <charconv>
+
+#include "sys/file.h"
+
+namespace slipway::runtime {
+namespace {
+
+// By number.
+constexpr auto kNames = std::to_array<std::string_view>({
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+});
+static_assert(kNames.size() == CAP_LAST_CAP + 1);
+
+Result<std::uint64_t> to_mask(std::string_view set, const std::vector<std::string>& names, int last, std::vector<std::string>* dropped) {
+  std::uint64_t mask = 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto number = capability_number(names[i]);
+    if (!number) return fail(Code::invalid_argument, "process.capabilities.{}[{}]: '{}' is not known", set, i, names[i]);
+    if (*number > last) {
+      if (dropped != nullptr) dropped->push_back(names[i]);
+      continue;
+    }
+    mask |= std::uint64_t{1} << *number;
+  }
+  return mask;
+}
+
+// The first capability in `mask` for a message.
+std::string_view first_of(std::uint64_t mask) {
+  return capability_name(__builtin_ctzll(mask));
+}
+
+}  // namespace
+
+std::optional<int> capability_number(std::string_view name) {
+  for (std::size_t i = 0; i < kNames.size(); ++i)
+    if (kNames[i] == name) return static_cast<int>(i);
+  return std::nullopt;
+}
+
+std::string_view capability_name(int number) {
+  return number >= 0 && number < static_cast<int>(kNames.size()) ? kNames[static_cast<std::size_t>(number)] : std::string_view();
+}
+
+std::vector<std::string> all_capability_names() {
+  return {kNames.begin(), kNames.end()};
+}
+
+Result<int> last_capability() {
+  TRY_ASSIGN(const std::string text, sys::read_file("/proc/sys/kernel/cap_last_cap", 64));
+  int last = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), last).ec != std::errc())
+    return fail(Code::internal, "/proc/sys/kernel/cap_last_cap: '{}' is not a number", text);
+  return last;
+}
+
+Result<CapabilityMasks> capability_masks(const std::optional<oci::Capabilities>& sets, int last, std::vector<std::string>* dropped) {
+  CapabilityMasks out;
+  if (!sets) return out;
+  TRY_ASSIGN(out.bounding, to_mask("bounding", sets->bounding, last, dropped));
+  TRY_ASSIGN(out.effective, to_mask("effective", sets->effective, last, dropped));
+  TRY_ASSIGN(out.inheritable, to_mask("inheritable", sets->inheritable, last, dropped));
+  TRY_ASSIGN(out.permitted, to_mask("permitted", sets->permitted, last, dropped));
+  TRY_ASSIGN(out.ambient, to_mask("ambient", sets->ambient, last, dropped));
+  if (const std::uint64_t extra = out.effective & ~out.permitted; extra != 0)
+    return fail(Code::invalid_argument, "process.capabilities.effective: {} is not in permitted", first_of(extra));
+  // The kernel would refuse to raise these; `crun spec` and old runc templates list them, and no runtime fails for it.
+  for (std::uint64_t extra = out.ambient & ~(out.permitted & out.inheritable); extra != 0; extra &= extra - 1)
+    if (dropped != nullptr) dropped->push_back("ambient " + std::string(first_of(extra)));
+  out.ambient &= out.permitted & out.inheritable;
+  return out;
+}
+
+}  // namespace slipway::runtime

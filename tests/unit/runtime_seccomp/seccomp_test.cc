@@ -1,0 +1,152 @@
+// What the compiler promises beyond equivalence: newer calls, foreign architectures, errors that name the field, speed.
+#include "runtime/seccomp.h"
+
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+
+#include <catch2/catch.hpp>
+#include <cerrno>
+#include <chrono>
+
+#include "oci/parse.h"
+#include "oci/seccomp_default.h"
+#include "tests/unit/runtime_seccomp/bpf_machine.h"
+
+using namespace slipway;
+using namespace slipway::runtime;
+using Catch::Contains;
+
+namespace {
+
+oci::Seccomp simple(const std::string& default_action, std::vector<oci::SeccompSyscall> rules = {}) {
+  oci::Seccomp p;
+  p.default_action = default_action;
+  p.syscalls = std::move(rules);
+  return p;
+}
+
+std::uint32_t answer(const oci::Seccomp& profile, std::uint32_t number, std::uint32_t arch = AUDIT_ARCH_X86_64, std::uint64_t arg0 = 0) {
+  const auto program = compile_seccomp(profile);
+  if (!program.ok()) FAIL(program.error().message);
+  REQUIRE(tests::is_valid(program.value()));
+  seccomp_data data{};
+  data.nr = static_cast<int>(number);
+  data.arch = arch;
+  data.args[0] = arg0;
+  return tests::run(program.value(), data);
+}
+
+std::string error_of(const oci::Seccomp& profile) {
+  const auto r = compile_seccomp(profile);
+  return r.ok() ? "ok" : r.error().message;
+}
+
+constexpr std::uint32_t kEnosys = SECCOMP_RET_ERRNO | ENOSYS;
+constexpr std::uint32_t kEperm = SECCOMP_RET_ERRNO | EPERM;
+
+}  // namespace
+
+TEST_CASE("a call newer than the profile gives ENOSYS where the default is an errno", "[seccomp]") {
+  const std::vector<std::string> capabilities;
+  const auto standard = oci::default_profile(capabilities).value();
+  CHECK(answer(standard, 0) == SECCOMP_RET_ALLOW);
+  CHECK(answer(standard, 165) == kEperm);             // mount
+  CHECK(answer(standard, 435) == kEnosys);            // clone3, by the table's own row
+  CHECK(answer(standard, 425) == kEperm);             // io_uring_setup: known, not allowed
+  CHECK(answer(standard, 462) == SECCOMP_RET_ALLOW);  // mseal
+  CHECK(answer(standard, 500) == kEnosys);
+  CHECK(answer(standard, 1000000) == kEnosys);
+  CHECK(answer(standard, UINT32_MAX) == kEnosys);
+  CHECK(answer(standard, 500, AUDIT_ARCH_I386) == kEnosys);
+  CHECK(answer(standard, 0x40000000U + 500) == kEnosys);
+  CHECK(answer(standard, 0x40000000U + 513) == SECCOMP_RET_ALLOW);  // x32's own rt_sigreturn
+
+  const auto old = simple("SCMP_ACT_ERRNO", {{{"read", "statx"}, "SCMP_ACT_ALLOW", {}, {}}});
+  CHECK(answer(old, 257) == kEperm);   // openat
+  CHECK(answer(old, 334) == kEperm);   // rseq: before the common numbering
+  CHECK(answer(old, 452) == kEnosys);  // fchmodat2: the C library falls back
+  CHECK(answer(simple("SCMP_ACT_ALLOW"), 5000) == SECCOMP_RET_ALLOW);
+  CHECK(answer(simple("SCMP_ACT_KILL_PROCESS"), 5000) == SECCOMP_RET_KILL_PROCESS);
+  CHECK(answer(simple("SCMP_ACT_TRAP"), 5000) == SECCOMP_RET_TRAP);
+}
+
+TEST_CASE("foreign architectures are killed", "[seccomp]") {
+  const auto native = simple("SCMP_ACT_ALLOW");
+  CHECK(answer(native, 1, AUDIT_ARCH_I386) == SECCOMP_RET_KILL_PROCESS);
+  CHECK(answer(native, 0x40000001U) == SECCOMP_RET_KILL_PROCESS);
+  CHECK(answer(native, 1, AUDIT_ARCH_AARCH64) == SECCOMP_RET_KILL_PROCESS);
+  auto other = native;
+  other.architectures = {"SCMP_ARCH_AARCH64", "SCMP_ARCH_S390X"};
+  CHECK(answer(other, 1) == SECCOMP_RET_ALLOW);
+  CHECK(answer(other, 1, AUDIT_ARCH_AARCH64) == SECCOMP_RET_KILL_PROCESS);
+}
+
+TEST_CASE("the first of several matching conditional rules decides", "[seccomp]") {
+  const oci::SeccompArg small{0, 10, 0, "SCMP_CMP_LT"};
+  const oci::SeccompArg zero{0, 0, 0, "SCMP_CMP_EQ"};
+  const auto p = simple("SCMP_ACT_ALLOW", {{{"ioctl"}, "SCMP_ACT_ERRNO", 5, {small}}, {{"ioctl"}, "SCMP_ACT_KILL_PROCESS", {}, {zero}}});
+  CHECK(answer(p, 16, AUDIT_ARCH_X86_64, 0) == (SECCOMP_RET_ERRNO | 5));
+  CHECK(answer(p, 16, AUDIT_ARCH_X86_64, 10) == SECCOMP_RET_ALLOW);
+}
+
+TEST_CASE("names from elsewhere are skipped and told", "[seccomp]") {
+  std::vector<std::string> unknown;
+  const auto p = simple("SCMP_ACT_ERRNO", {{{"read", "s390_pci_mmio_read", "semop", "no_such_call"}, "SCMP_ACT_ALLOW", {}, {}}});
+  REQUIRE(compile_seccomp(p, &unknown).ok());
+  CHECK(unknown == std::vector<std::string>{"s390_pci_mmio_read", "no_such_call"});
+}
+
+TEST_CASE("errors name the field", "[seccomp]") {
+  CHECK_THAT(error_of(simple("SCMP_ACT_FOO")), Contains("linux.seccomp.defaultAction: 'SCMP_ACT_FOO' is not known"));
+  CHECK_THAT(error_of(simple("SCMP_ACT_NOTIFY")), Contains("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY needs a listener"));
+  auto p = simple("SCMP_ACT_ALLOW");
+  p.default_errno_ret = 5;
+  CHECK_THAT(error_of(p), Contains("linux.seccomp.defaultErrnoRet: SCMP_ACT_ALLOW gives no errno"));
+  CHECK_THAT(error_of(simple("SCMP_ACT_ALLOW", {{{}, "SCMP_ACT_ERRNO", {}, {}}})), Contains("linux.seccomp.syscalls[0].names: is empty"));
+  CHECK_THAT(error_of(simple("SCMP_ACT_ALLOW", {{{"read"}, "SCMP_ACT_ERRNO", 4096, {}}})),
+             Contains("linux.seccomp.syscalls[0].errnoRet: 4096 is not an errno"));
+  CHECK_THAT(error_of(simple("SCMP_ACT_ALLOW", {{{"read"}, "SCMP_ACT_ERRNO", {}, {{6, 0, 0, "SCMP_CMP_EQ"}}}})),
+             Contains("linux.seccomp.syscalls[0].args[0].index: 6"));
+  CHECK_THAT(error_of(simple("SCMP_ACT_ALLOW", {{{"read"}, "SCMP_ACT_ERRNO", {}, {{0, 0, 0, "EQ"}}}})),
+             Contains("linux.seccomp.syscalls[0].args[0].op: 'EQ' is not known"));
+  p = simple("SCMP_ACT_ALLOW");
+  p.architectures = {"x86_64"};
+  CHECK_THAT(error_of(p), Contains("linux.seccomp.architectures[0]: 'x86_64' is not known"));
+  p = simple("SCMP_ACT_ALLOW");
+  p.listener_path = "/run/x.sock";
+  CHECK_THAT(error_of(p), Contains("linux.seccomp.listenerPath"));
+}
+
+TEST_CASE("a profile beyond the kernel's instructions is refused, not cut", "[seccomp]") {
+  oci::SeccompSyscall rule{{"ioctl"}, "SCMP_ACT_ERRNO", {}, {}};
+  for (std::uint64_t v = 0; v < 2000; ++v) rule.args.push_back({1, v * 2, 0, "SCMP_CMP_EQ"});
+  const auto r = compile_seccomp(simple("SCMP_ACT_ALLOW", {rule}));
+  REQUIRE_FALSE(r.ok());
+  CHECK(r.error().code == Code::resource_exhausted);
+}
+
+TEST_CASE("flags", "[seccomp]") {
+  auto p = simple("SCMP_ACT_ALLOW");
+  CHECK(seccomp_flags(p).value() == 0);
+  p.flags = {"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"};
+  CHECK(seccomp_flags(p).value() == (SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW));
+  p.flags = {"SECCOMP_FILTER_FLAG_NEW_LISTENER"};
+  CHECK(seccomp_flags(p).error().code == Code::unimplemented);
+  p.flags = {"FOO"};
+  CHECK_THAT(seccomp_flags(p).error().message, Contains("linux.seccomp.flags[0]: 'FOO' is not known"));
+}
+
+TEST_CASE("the default profile compiles within a millisecond", "[seccomp][speed]") {
+  const std::vector<std::string> capabilities;
+  const auto profile = oci::default_profile(capabilities).value();
+  std::chrono::nanoseconds best = std::chrono::hours(1);
+  for (int i = 0; i < 50; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto r = compile_seccomp(profile);
+    best = std::min<std::chrono::nanoseconds>(best, std::chrono::steady_clock::now() - start);
+    REQUIRE(r.ok());
+  }
+  const auto program = compile_seccomp(profile);
+  WARN("default profile: " << program.value().size() << " instructions, best of 50: " << best.count() / 1000 << " us");
+  CHECK(best < std::chrono::milliseconds(1));
+}
