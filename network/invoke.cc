@@ -93,6 +93,7 @@ Result<Run> start(const Invocation& call) {
   request.stdio[1] = out.write.get();
   request.stdio[2] = err.write.get();
   request.cwd.assign(1, '/');  // g++ 12 sees an overlap in assigning a literal here (PR 105651)
+  request.own_group = true;
   TRY_ASSIGN(sys::Child child, sys::spawn(request));
   return Run{std::move(child), {std::move(out.read), {}}, {std::move(err.read), {}}};
 }
@@ -142,7 +143,12 @@ Error plugin_error(const Run& run, const sys::ExitStatus& status) {
 
 Result<std::string> run_plugin(const Invocation& call, Deadline deadline) {
   TRY_ASSIGN(Run run, start(call));
-  TRY(collect(run, deadline));  // on failure the Child's destructor kills and reaps
+  Result<void> collected = collect(run, deadline);
+  if (!collected.ok()) {
+    // With what it delegated to: an IPAM plugin that goes on alone would take an address after our DEL.
+    (void)run.child.kill_group();
+    return std::move(collected).error();
+  }
   TRY_ASSIGN(const sys::ExitStatus status, run.child.wait());
   if (status.code != 0) return plugin_error(run, status);
   return std::move(run.out.text);

@@ -121,6 +121,13 @@ Result<ExitStatus> Child::wait() {
   return status;
 }
 
+Result<void> Child::kill_group() const {
+  if (!pidfd_.valid()) return {};
+  // lint: allow kill, because the child is not reaped yet: its number, and so its group's, cannot be another's
+  if (::kill(-pid_, SIGKILL) != 0 && errno != ESRCH) return fail_errno(errno, "kill the process group {}", pid_);
+  return {};
+}
+
 Result<std::optional<ExitStatus>> Child::wait_for(int timeout_ms) {
   TRY_ASSIGN(const bool ended, poll_readable(pidfd_, timeout_ms));
   if (!ended) return std::optional<ExitStatus>{};
@@ -146,7 +153,9 @@ Result<Child> spawn(const SpawnRequest& request) {
   sigemptyset(&none);
   posix_spawnattr_setsigdefault(&setup.attributes, &all);
   posix_spawnattr_setsigmask(&setup.attributes, &none);
-  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setpgroup(&setup.attributes, 0);
+  const int group = request.own_group ? POSIX_SPAWN_SETPGROUP : 0;
+  posix_spawnattr_setflags(&setup.attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | group));
   std::vector<char*> argv = pointers(request.argv);
   std::vector<char*> env = pointers(request.env);
   pid_t pid = 0;

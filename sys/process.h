@@ -39,6 +39,8 @@ class Child {
   pid_t pid() const { return pid_; }
   FdRef pidfd() const { return pidfd_; }
   Result<void> send_signal(int signal) const { return pidfd_send_signal(pidfd_, signal); }
+  // The child and all that it has started; only for one that was spawned with own_group.
+  Result<void> kill_group() const;
   Result<ExitStatus> wait();                             // ends the ownership
   Result<std::optional<ExitStatus>> wait_for(int timeout_ms);  // nullopt = still running
   // Gives up the ownership: somebody else reaps.
@@ -56,6 +58,7 @@ struct SpawnRequest {
   int stdio[3] = {-1, -1, -1};     // borrowed; -1 = /dev/null
   std::vector<int> extra;          // borrowed; become 3, 4, …
   std::string cwd;                 // empty = ours
+  bool own_group = false;          // a process group of its own, which kill_group ends
 };
 
 // All signals default and unblocked in the child, no descriptor but the named ones.

@@ -109,6 +109,18 @@ TEST_CASE("a plugin that hangs is killed when its time is up", "[network][attack
   CHECK(host.calls() == "ADD slow\nDEL slow\n");
 }
 
+TEST_CASE("what a killed plugin has started is killed too", "[network][attack]") {
+  Host host;
+  host.plugin("delegator", "[ $CNI_COMMAND = DEL ] && exit 0\n(echo started > $L/child; exec sleep 1000) &\necho $! > $L/pid; wait");
+  host.config("a.conflist", list_of(R"({"type":"delegator"})"));
+  REQUIRE_FALSE(host.open(std::chrono::milliseconds(1000))->attach(request()).ok());
+  REQUIRE_FALSE(host.read("/log/pid").empty());
+  const std::string pid = host.read("/log/pid").substr(0, host.read("/log/pid").find('\n'));
+  // Killed, though whoever adopted it may not have reaped it yet.
+  const Result<std::string> state = sys::read_file("/proc/" + pid + "/stat", 4096);
+  CHECK((!state.ok() || state.value().find(") Z ") != std::string::npos || state.value().find(") X ") != std::string::npos));
+}
+
 TEST_CASE("a process left behind with the pipes open does not hold us", "[network][attack]") {
   Host host;
   host.plugin("forker", "sleep 5 &\n[ $CNI_COMMAND = ADD ] && cat <<'EOF'\n" + std::string(kOneAddress) + "\nEOF\nexit 0");
