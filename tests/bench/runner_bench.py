@@ -60,7 +60,21 @@ class Bench:
         return seen[first]
 
     def race(self, commands):
-        argv = [f"{self.options.programs}/race", str(self.options.rounds)]
+        times, peaks = self.laps(commands, self.options.rounds)
+        return {name: report.summary(times[name]) | {"max_rss_kib": report.median(peaks[name])} for name in commands}
+
+    def race_unseen(self, commands):
+        """Every round with a seccomp profile that nobody has compiled before."""
+        times = {name: [] for name in commands}
+        for variant in range(max(10, self.options.rounds // 3)):
+            bundle.select(self.bundle, self.table, ["/bin/true"], variant + 37 * os.getpid())
+            lap, _ = self.laps(commands, 1)
+            for name in commands:
+                times[name] += lap[name]
+        return {name: report.summary(times[name]) for name in commands}
+
+    def laps(self, commands, rounds):
+        argv = [f"{self.options.programs}/race", str(rounds)]
         for i, (name, command) in enumerate(commands.items()):
             argv += (["--"] if i else []) + [name] + command
         times, peaks = {name: [] for name in commands}, {name: [] for name in commands}
@@ -68,7 +82,7 @@ class Bench:
             name, _, nanoseconds, peak, _ = line.split()
             times[name].append(int(nanoseconds) / 1e6)
             peaks[name].append(int(peak))
-        return {name: report.summary(times[name]) | {"max_rss_kib": report.median(peaks[name])} for name in commands}
+        return times, peaks
 
     def call_long(self, argv):
         done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=1800, check=False)
@@ -104,23 +118,28 @@ def measure(options, work):
             bench.call(bench.run_command(name, "/bin/true"))
     out = {"run": bench.race({name: bench.run_command(name, "/bin/true") for name in names})}
     out["create+start+delete"] = bench.race({name: bench.lifecycle_command(name) for name in names if name != "floor"})
+    out["run, unseen profile"] = bench.race_unseen({name: bench.run_command(name, "/bin/true") for name in names if name != "floor"})
+    bundle.select(bench.bundle, bench.table, ["/bin/true"])
     for name in names:
         out["run"][name]["system_calls"] = bench.system_calls(name)
     return out | {"rounds": options.rounds, "confinement": confined}
 
 
+VERBS = ("run", "create+start+delete", "run, unseen profile")
+
+
 def table(result):
     rows = [["", "median ms", "p10", "p90", "peak KiB", "system calls"]]
-    for verb in ("run", "create+start+delete"):
+    for verb in VERBS:
         for name, value in result[verb].items():
-            rows.append([f"{verb}: {name}", f"{value['median']:.2f}", f"{value['p10']:.2f}", f"{value['p90']:.2f}", str(value["max_rss_kib"]),
+            rows.append([f"{verb}: {name}", f"{value['median']:.2f}", f"{value['p10']:.2f}", f"{value['p90']:.2f}", str(value.get("max_rss_kib", "")),
                          str(value.get("system_calls", ""))])
     return report.format_table(rows)
 
 
 def ratios(result):
     out = {}
-    for verb in ("run", "create+start+delete"):
+    for verb in VERBS:
         times = result[verb]
         if "slipway" in times:
             for name in times:
