@@ -33,7 +33,7 @@ struct OverlayRoot {
 enum class CgroupManager { cgroupfs, systemd };
 
 struct Stdio {
-  int in = -1;   // borrowed; -1 = /dev/null
+  int in = -1;  // borrowed; -1 = /dev/null
   int out = -1;
   int err = -1;
 };
@@ -47,23 +47,24 @@ struct Stage {
 struct CreateRequest {
   std::string id;
   const oci::Spec* spec = nullptr;
-  std::string bundle;                // absolute
+  std::string bundle;  // absolute
   std::optional<OverlayRoot> overlay;
-  std::string cgroup;                // beneath the cgroup2 root, made if absent; empty = from spec.linux.cgroupsPath
+  std::string cgroup;  // beneath the cgroup2 root, made if absent; empty = from spec.linux.cgroupsPath
   CgroupManager manager = CgroupManager::cgroupfs;
   Stdio stdio;
-  int start_fd = -1;                 // borrowed: init reads one byte before it execs; -1 = execs at once
-  int preserve_fds = 0;              // descriptors 3 … 3+n-1 stay open
+  int start_fd = -1;     // borrowed: init reads one byte before it execs; -1 = execs at once
+  int preserve_fds = 0;  // descriptors 3 … 3+n-1 stay open
   bool child_of_parent = false;
   bool new_keyring = true;
+  bool no_pivot = false;  // chroot instead of pivot_root, for a host whose root is an initramfs
 };
 
 struct Created {
-  pid_t pid = 0;          // in the caller's PID namespace
+  pid_t pid = 0;  // in the caller's PID namespace
   UniqueFd pidfd;
-  UniqueFd console;       // the pty's master when process.terminal
-  UniqueFd sync;          // readable: failure to exec (one message) or EOF once exec has happened
-  std::string cgroup;     // beneath the cgroup2 root
+  UniqueFd console;    // the pty's master when process.terminal
+  UniqueFd sync;       // readable: failure to exec (one message) or EOF once exec has happened
+  std::string cgroup;  // beneath the cgroup2 root
   std::vector<Stage> stages;
 };
 
@@ -72,16 +73,20 @@ Result<Created> create(const CreateRequest& request);
 
 // After the start byte was written: waits until exec happened or says why not. Blocks as long as execve does.
 Result<void> await_exec(FdRef sync);
+// The same, and an init that was killed before it could exec is an error too (EOF alone does not tell). Before the process is reaped.
+Result<void> await_exec(FdRef sync, pid_t pid, FdRef pidfd);
 
 struct ExecRequest {
-  pid_t pid = 0;                    // the container's init; namespaces, root and cgroup are taken from it by its pidfd
-  int pidfd = -1;                   // borrowed; proves that pid is still the same
+  pid_t pid = 0;   // the container's init; namespaces, root and cgroup are taken from it by its pidfd
+  int pidfd = -1;  // borrowed; proves that pid is still the same
   const oci::Process* process = nullptr;
   const oci::Seccomp* seccomp = nullptr;  // the container's profile
-  std::string cgroup;               // beneath the cgroup2 root
+  std::string cgroup;                     // beneath the cgroup2 root
   Stdio stdio;
   int preserve_fds = 0;
   bool child_of_parent = false;
+  std::string id;           // the container's: its session keyring is joined; empty = a new anonymous one
+  bool new_keyring = true;  // false: keep the caller's
 };
 
 // A further process in a running container. Returns after its exec succeeded.

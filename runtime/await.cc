@@ -1,0 +1,60 @@
+// await_exec(): whether a started program came to be executed.
+#include <cstring>
+
+#include "runtime/init/protocol.h"
+#include "runtime/runner.h"
+#include "sys/file.h"
+#include "sys/process.h"
+#include "sys/socket.h"
+
+namespace slipway::runtime {
+namespace {
+
+constexpr unsigned long kForkedNoExec = 0x40;  // PF_FORKNOEXEC of include/linux/sched.h, in field 9 of /proc/PID/stat
+
+// A process that ended right after the socket closed: was it the program, or init that died? A zombie still says.
+Result<bool> ended_before_exec(pid_t pid) {
+  auto stat = sys::read_file(fmt::format("/proc/{}/stat", pid), 4096);
+  if (!stat.ok()) return false;  // reaped already: its status tells
+  const std::string& text = stat.value();
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return fail(Code::internal, "/proc/{}/stat has an unknown form", pid);
+  int parent = 0, group = 0, session = 0, terminal = 0, foreground = 0;
+  char state = 0;
+  unsigned long flags = 0;
+  const int read =
+      std::sscanf(text.c_str() + name_end + 1, " %c %d %d %d %d %d %lu", &state, &parent, &group, &session, &terminal, &foreground, &flags);
+  if (read != 7) return fail(Code::internal, "/proc/{}/stat has an unknown form", pid);
+  return (flags & kForkedNoExec) != 0;
+}
+
+Error describe_late(const init::Message& message) {
+  switch (message.step) {
+    case init::Step::exec: return errno_error(message.error, "exec the program");
+    case init::Step::seccomp: return errno_error(message.error, "load the seccomp filter");
+    case init::Step::start: return errno_error(message.error, "wait for start");
+    default: return errno_error(message.error, fmt::format("init's step {}", static_cast<int>(message.step)));
+  }
+}
+
+}  // namespace
+
+Result<void> await_exec(FdRef sync) {
+  TRY_ASSIGN(const sys::Packet packet, sys::receive_packet(sync, sizeof(init::Message)));
+  if (packet.eof) return {};
+  init::Message message;
+  if (packet.data.size() != sizeof message) return fail(Code::internal, "init sent {} bytes", packet.data.size());
+  std::memcpy(&message, packet.data.data(), sizeof message);
+  return describe_late(message);
+}
+
+Result<void> await_exec(FdRef sync, pid_t pid, FdRef pidfd) {
+  TRY(await_exec(sync));
+  TRY_ASSIGN(const bool ended, sys::poll_readable(pidfd, 0));
+  if (!ended) return {};
+  TRY_ASSIGN(const bool too_early, ended_before_exec(pid));
+  if (too_early) return fail(Code::aborted, "init was ended before it could execute the program: is the memory limit too low?");
+  return {};
+}
+
+}  // namespace slipway::runtime

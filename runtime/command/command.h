@@ -1,0 +1,55 @@
+// The verbs of `slipway`, one a file, and what they share.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "oci/spec.h"
+#include "runtime/command/options.h"
+#include "runtime/runner.h"
+#include "runtime/state_dir.h"
+
+namespace slipway::runtime::command {
+
+inline constexpr const char* kVersion = "0.1.0";
+inline constexpr const char* kSpecVersion = "1.3.0";
+inline constexpr int kRemoveTimeout = 10'000;  // ms
+
+struct Global {
+  std::string root = "/run/slipway-oci";
+};
+
+using Words = std::span<const std::string>;
+
+// Each returns the program's exit status.
+Result<int> create_verb(const Global&, Words);
+Result<int> start_verb(const Global&, Words);
+Result<int> run_verb(const Global&, Words);
+Result<int> state_verb(const Global&, Words);
+Result<int> kill_verb(const Global&, Words);
+Result<int> delete_verb(const Global&, Words);
+Result<int> exec_verb(const Global&, Words);
+Result<int> list_verb(const Global&, Words);
+Result<int> ps_verb(const Global&, Words);
+Result<int> pause_verb(const Global&, Words);
+Result<int> resume_verb(const Global&, Words);
+Result<int> spec_verb(const Global&, Words);
+Result<int> features_verb(const Global&, Words);
+
+// The id, or the sentence that it is missing.
+Result<std::string> container_id(const Arguments& arguments);
+// A container that is complete: its directory and record.
+struct Found {
+  StateDir dir;
+  ContainerRecord record;
+};
+Result<Found> find_container(const Global& global, const std::string& id);
+
+// On stderr, and as a line of --log.
+void report_error(const Error& error);
+void print(std::string_view text);  // to stdout, whole
+Result<void> write_pid_file(const std::string& path, pid_t pid);
+
+}  // namespace slipway::runtime::command

@@ -1,0 +1,59 @@
+// slipway delete: takes away what is left of a container, half-made ones too.
+#include <signal.h>
+
+#include "oci/parse.h"
+#include "runtime/command/make.h"
+#include "sys/process.h"
+
+namespace slipway::runtime::command {
+namespace {
+
+constexpr Option kOptions[] = {{"force", "f", false}};
+
+// Its maker died between mkdir and state.json: what it may have made has the name that config.json gives.
+Result<void> remove_half_made(const StateDir& dir, const std::string& id) {
+  ContainerRecord record;
+  record.id = id;
+  record.cgroup = "/slipway/" + id;
+  const auto text = dir.read_config();
+  if (text.ok()) {
+    const auto spec = oci::parse_spec(text.value());
+    if (spec.ok() && !spec.value().linux_.cgroups_path.empty()) record.cgroup = spec.value().linux_.cgroups_path;
+  }
+  return remove_container(dir, record);
+}
+
+Result<void> end_process(const StateDir& dir, const ContainerRecord& record, bool force) {
+  TRY_ASSIGN(const auto process, open_process(record));
+  if (!process) return {};
+  TRY_ASSIGN(const Status status, status_of(dir, record));
+  if (!force && status != Status::created && status != Status::stopped)
+    return fail(Code::failed_precondition, "container '{}' is {}: it must be stopped before it is deleted, or use --force", record.id,
+                to_string(status));
+  TRY(sys::pidfd_send_signal(*process, SIGKILL));
+  TRY_ASSIGN(const bool ended, sys::poll_readable(*process, kRemoveTimeout));
+  if (!ended) return fail(Code::deadline_exceeded, "container '{}' did not end after SIGKILL", record.id);
+  return {};
+}
+
+}  // namespace
+
+Result<int> delete_verb(const Global& global, Words words) {
+  TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, false));
+  TRY_ASSIGN(const std::string id, container_id(arguments));
+  const bool force = arguments.has("force");
+  auto dir = StateDir::open(global.root, id);
+  if (!dir.ok() && dir.error().code == Code::not_found && force) return 0;
+  if (!dir.ok()) return std::move(dir).error();
+  TRY(dir.value().lock());
+  TRY_ASSIGN(const auto record, dir.value().read());
+  if (!record) {
+    TRY(remove_half_made(dir.value(), id));
+    return 0;
+  }
+  TRY(end_process(dir.value(), *record, force));
+  TRY(remove_container(dir.value(), *record));
+  return 0;
+}
+
+}  // namespace slipway::runtime::command

@@ -1,0 +1,142 @@
+// slipway exec: a further process in a running container.
+#include <unistd.h>
+
+#include <charconv>
+
+#include "oci/parse.h"
+#include "runtime/capabilities.h"
+#include "runtime/command/command.h"
+#include "runtime/command/console.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace slipway::runtime::command {
+namespace {
+
+constexpr Option kOptions[] = {
+    {"console-socket", "", true}, {"cwd", "", true},           {"env", "e", true},         {"tty", "t", false},
+    {"user", "u", true},          {"process", "p", true},      {"detach", "d", false},     {"pid-file", "", true},
+    {"cap", "c", true},           {"no-new-privs", "", false}, {"preserve-fds", "", true}, {"additional-gids", "g", true},
+    {"ignore-paused", "", false},
+};
+constexpr int kExecError = 255;  // as runc: what a program itself returns is below
+
+// A number and nothing else: "1abc" or "4294967296" must not become some user (CVE-2026-30892, CVE-2024-40635).
+Result<std::uint32_t> parse_id(std::string_view flag, std::string_view text) {
+  std::uint32_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || id == ~std::uint32_t{0})
+    return fail(Code::invalid_argument, "--{}: '{}' is not a numeric id", flag, text);
+  return id;
+}
+
+Result<void> set_user(const Arguments& arguments, oci::User& user) {
+  if (arguments.has("user")) {
+    const std::string text = arguments.value("user");
+    const std::size_t colon = text.find(':');
+    TRY_ASSIGN(user.uid, parse_id("user", std::string_view(text).substr(0, colon)));
+    if (colon != std::string::npos) {
+      TRY_ASSIGN(user.gid, parse_id("user", std::string_view(text).substr(colon + 1)));
+    }
+  }
+  for (const std::string& text : arguments.values("additional-gids")) {
+    TRY_ASSIGN(const std::uint32_t gid, parse_id("additional-gids", text));
+    user.additional_gids.push_back(gid);
+  }
+  return {};
+}
+
+// Never inheritable: a program with file capabilities would raise them (CVE-2022-29162).
+Result<void> add_capabilities(const Arguments& arguments, oci::Process& process) {
+  for (const std::string& name : arguments.values("cap")) {
+    if (!capability_number(name)) return fail(Code::invalid_argument, "--cap: '{}' is not known", name);
+    oci::Capabilities& caps = process.capabilities ? *process.capabilities : process.capabilities.emplace();
+    for (auto* set : {&caps.bounding, &caps.effective, &caps.permitted}) set->push_back(name);
+  }
+  return {};
+}
+
+// The container's own process, changed by the flags; or one from a file.
+Result<oci::Process> load_process(const Arguments& arguments, const oci::Spec& spec) {
+  if (arguments.has("process")) {
+    TRY_ASSIGN(const std::string text, sys::read_file(arguments.value("process"), oci::kMaxDocument));
+    TRY_ASSIGN(oci::Process process, oci::parse_process(text).context("--process"));
+    TRY(oci::validate(process).context("--process"));
+    return process;
+  }
+  if (!spec.process) return fail(Code::failed_precondition, "config.json has no process to start from: use --process");
+  oci::Process process = *spec.process;
+  process.args.assign(arguments.positional.begin() + 1, arguments.positional.end());
+  if (process.args.empty()) return fail(Code::invalid_argument, "the program is missing");
+  process.terminal = arguments.has("tty");
+  process.console_size.reset();
+  if (arguments.has("cwd")) process.cwd = arguments.value("cwd");
+  for (std::string& entry : arguments.values("env")) process.env.push_back(std::move(entry));
+  if (arguments.has("no-new-privs")) process.no_new_privileges = true;
+  TRY(set_user(arguments, process.user));
+  TRY(add_capabilities(arguments, process));
+  TRY(oci::validate(process));
+  return process;
+}
+
+Result<void> check_terminal(const Arguments& arguments, bool terminal, bool detach) {
+  if (!terminal && arguments.has("console-socket"))
+    return fail(Code::invalid_argument, "--console-socket: the process has no terminal, there is no console to send");
+  if (terminal && detach && !arguments.has("console-socket"))
+    return fail(Code::invalid_argument, "a detached process with a terminal needs --console-socket");
+  return {};
+}
+
+Result<ExecRequest> request_of(const Arguments& arguments, const Found& found, const oci::Spec& spec, const oci::Process& process,
+                               const UniqueFd& pidfd) {
+  ExecRequest request;
+  request.pid = found.record.pid;
+  request.pidfd = pidfd.get();
+  request.process = &process;
+  request.seccomp = spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr;
+  request.cgroup = found.record.cgroup;
+  request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+  request.id = found.record.id;
+  TRY_ASSIGN(request.preserve_fds, arguments.number("preserve-fds", 0, 0, 1024));
+  return request;
+}
+
+Result<int> serve(const Arguments& arguments, const Created& created) {
+  if (arguments.has("pid-file")) TRY(write_pid_file(arguments.value("pid-file"), created.pid));
+  if (arguments.has("console-socket") && created.console) TRY(send_console(arguments.value("console-socket"), created.console));
+  if (arguments.has("detach")) return 0;
+  const bool relay = created.console && !arguments.has("console-socket");
+  TRY_ASSIGN(const sys::ExitStatus status, relay ? relay_console(created.console, created.pidfd) : wait_foreground(created.pidfd));
+  return status.code;
+}
+
+Result<int> execute(const Global& global, const Arguments& arguments) {
+  TRY_ASSIGN(const std::string id, container_id(arguments));
+  TRY_ASSIGN(const Found found, find_container(global, id));
+  TRY_ASSIGN(const auto pidfd, open_process(found.record));
+  if (!pidfd) return fail(Code::failed_precondition, "container '{}' is not running", id);
+  TRY_ASSIGN(const Status status, status_of(found.dir, found.record));
+  if (status == Status::paused && !arguments.has("ignore-paused"))
+    return fail(Code::failed_precondition, "container '{}' is paused: resume it first", id);
+  TRY_ASSIGN(const std::string text, found.dir.read_config());
+  TRY_ASSIGN(const oci::Spec spec, oci::parse_spec(text).context("config.json"));
+  TRY_ASSIGN(const oci::Process process, load_process(arguments, spec));
+  const bool detach = arguments.has("detach");
+  TRY(check_terminal(arguments, process.terminal, detach));
+  if (!detach) TRY(block_signals());
+  TRY_ASSIGN(const ExecRequest request, request_of(arguments, found, spec, process, *pidfd));
+  TRY_ASSIGN(const Created created, runtime::exec(request));
+  return serve(arguments, created);
+}
+
+}  // namespace
+
+Result<int> exec_verb(const Global& global, Words words) {
+  TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, true));
+  auto status = execute(global, arguments);
+  if (status.ok()) return status;
+  report_error(std::move(status).error());
+  return kExecError;
+}
+
+}  // namespace slipway::runtime::command

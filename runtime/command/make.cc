@@ -1,0 +1,138 @@
+// A bundle becomes a container.
+#include "runtime/command/make.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/undo.h"
+#include "cgroups/cgroup.h"
+#include "oci/parse.h"
+#include "runtime/command/console.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace slipway::runtime::command {
+namespace {
+
+constexpr Option kOptions[] = {
+    {"bundle", "b", true},   {"console-socket", "", true},  {"pid-file", "", true},
+    {"no-pivot", "", false}, {"no-new-keyring", "", false}, {"preserve-fds", "", true},
+    {"detach", "d", false},  {"keep", "", false},           {"no-subreaper", "", false},
+};
+
+Result<std::string> absolute(const std::string& path) {
+  char resolved[PATH_MAX];
+  if (::realpath(path.c_str(), resolved) == nullptr) return fail_errno(errno, "--bundle '{}'", path);
+  return std::string(resolved);
+}
+
+Result<oci::Spec> load_spec(const std::string& bundle, std::string* text) {
+  TRY_ASSIGN(*text, sys::read_file(bundle + "/config.json", oci::kMaxDocument));
+  TRY_ASSIGN(oci::Spec spec, oci::parse_spec(*text).context("config.json"));
+  TRY(oci::validate(spec).context("config.json"));
+  return spec;
+}
+
+ContainerRecord new_record(const MakeOptions& options, const oci::Spec& spec) {
+  ContainerRecord record;
+  record.oci_version = spec.oci_version;
+  record.id = options.id;
+  record.bundle = options.bundle;
+  if (spec.root) record.rootfs = spec.root->path.starts_with('/') ? spec.root->path : options.bundle + "/" + spec.root->path;
+  record.created = to_rfc3339(now_realtime());
+  record.annotations = spec.annotations;
+  return record;
+}
+
+CreateRequest request_of(const MakeOptions& options, const oci::Spec& spec) {
+  CreateRequest request;
+  request.id = options.id;
+  request.spec = &spec;
+  request.bundle = options.bundle;
+  request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+  request.preserve_fds = options.preserve_fds;
+  request.new_keyring = !options.no_new_keyring;
+  request.no_pivot = options.no_pivot;
+  return request;
+}
+
+Result<void> check_terminal(const MakeOptions& options, bool terminal, bool foreground) {
+  if (!terminal && !options.console_socket.empty())
+    return fail(Code::invalid_argument, "--console-socket: process.terminal is false, there is no console to send");
+  if (terminal && options.console_socket.empty() && !foreground)
+    return fail(Code::invalid_argument, "process.terminal needs --console-socket when nobody stays to serve the terminal");
+  return {};
+}
+
+Result<void> publish(const MakeOptions& options, Made& made) {
+  TRY_ASSIGN(const auto start, process_start_time(made.created.pid));
+  made.record.pid = made.created.pid;
+  made.record.cgroup = made.created.cgroup;
+  // Already over (`run` of a short program): then the record names nobody.
+  made.record.start_time = start.value_or(0);
+  TRY(made.dir.write(made.record));
+  if (!options.console_socket.empty() && made.created.console) TRY(send_console(options.console_socket, made.created.console));
+  if (!options.pid_file.empty()) TRY(write_pid_file(options.pid_file, made.record.pid));
+  return {};
+}
+
+}  // namespace
+
+const std::span<const Option> kMakeOptions(kOptions);
+
+Result<MakeOptions> make_options(const Arguments& arguments) {
+  MakeOptions options;
+  TRY_ASSIGN(options.id, container_id(arguments));
+  if (arguments.positional.size() > 1) return fail(Code::invalid_argument, "'{}': only one argument is wanted", arguments.positional[1]);
+  TRY_ASSIGN(options.bundle, absolute(arguments.value("bundle", ".")));
+  options.pid_file = arguments.value("pid-file");
+  options.console_socket = arguments.value("console-socket");
+  options.no_pivot = arguments.has("no-pivot");
+  options.no_new_keyring = arguments.has("no-new-keyring");
+  TRY_ASSIGN(options.preserve_fds, arguments.number("preserve-fds", 0, 0, 1024));
+  options.wait_for_start = true;
+  return options;
+}
+
+Result<Made> make_container(const Global& global, const MakeOptions& options, bool foreground) {
+  std::string text;
+  TRY_ASSIGN(const oci::Spec spec, load_spec(options.bundle, &text));
+  const bool terminal = spec.process && spec.process->terminal;
+  TRY(check_terminal(options, terminal, foreground));
+  TRY_ASSIGN(StateDir dir, StateDir::create(global.root, options.id));
+  Undo undo;
+  undo.add("remove the state directory", [&dir] { return dir.remove(); });
+  TRY(dir.lock());
+  TRY(dir.write_config(text));
+  CreateRequest request = request_of(options, spec);
+  UniqueFd fifo;
+  if (options.wait_for_start) {
+    TRY_ASSIGN(fifo, dir.make_start_fifo());
+    request.start_fd = fifo.get();
+  }
+  TRY_ASSIGN(Created created, runtime::create(request));
+  Made made{std::move(dir), new_record(options, spec), std::move(created), terminal};
+  auto published = publish(options, made);
+  if (published.ok()) {
+    undo.dismiss();
+    return made;
+  }
+  undo.dismiss();
+  (void)sys::pidfd_send_signal(made.created.pidfd, SIGKILL);
+  (void)sys::wait_pidfd(made.created.pidfd);
+  made.record.cgroup = made.created.cgroup;
+  auto removed = remove_container(made.dir, made.record);
+  if (!removed.ok()) log::warn("{}", removed.error().message);
+  return std::move(published).error();
+}
+
+Result<void> remove_container(const StateDir& dir, const ContainerRecord& record) {
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  TRY(cgroups::Cgroup::kill_and_remove(root, record.cgroup, kRemoveTimeout));
+  return dir.remove();
+}
+
+}  // namespace slipway::runtime::command

@@ -1,0 +1,35 @@
+// What `create` and `run` have in common: bundle and flags to a container with its state directory.
+#pragma once
+
+#include "runtime/command/command.h"
+
+namespace slipway::runtime::command {
+
+struct MakeOptions {
+  std::string id;
+  std::string bundle;  // absolute
+  std::string pid_file;
+  std::string console_socket;
+  bool no_pivot = false;
+  bool no_new_keyring = false;
+  int preserve_fds = 0;
+  bool wait_for_start = false;
+};
+
+extern const std::span<const Option> kMakeOptions;
+Result<MakeOptions> make_options(const Arguments& arguments);
+
+struct Made {
+  StateDir dir;
+  ContainerRecord record;
+  Created created;
+  bool terminal = false;
+};
+
+// On error nothing is left. The console's master has gone to the console socket if there is one.
+Result<Made> make_container(const Global& global, const MakeOptions& options, bool foreground);
+
+// What is left of a container whose processes are gone or shall be: cgroup, then directory.
+Result<void> remove_container(const StateDir& dir, const ContainerRecord& record);
+
+}  // namespace slipway::runtime::command

@@ -1,0 +1,35 @@
+// What the verbs share.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "runtime/command/command.h"
+#include "sys/file.h"
+
+namespace slipway::runtime::command {
+
+Result<std::string> container_id(const Arguments& arguments) {
+  if (arguments.positional.empty()) return fail(Code::invalid_argument, "the container's id is missing");
+  return arguments.positional[0];
+}
+
+Result<Found> find_container(const Global& global, const std::string& id) {
+  TRY_ASSIGN(StateDir dir, StateDir::open(global.root, id));
+  TRY_ASSIGN(auto record, dir.read());
+  if (!record) return fail(Code::failed_precondition, "container '{}' is only half made", id);
+  return Found{std::move(dir), *std::move(record)};
+}
+
+void print(std::string_view text) {
+  if (!sys::write_all(FdRef(STDOUT_FILENO), text).ok()) ::_exit(1);  // nobody reads: nothing more to say
+}
+
+// A reader sees the whole number or nothing.
+Result<void> write_pid_file(const std::string& path, pid_t pid) {
+  const std::size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  TRY_ASSIGN(const UniqueFd dir, sys::open_path(directory, O_PATH | O_DIRECTORY).context("--pid-file"));
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  return sys::replace_file(dir, name, fmt::format("{}", pid), 0644).context("--pid-file");
+}
+
+}  // namespace slipway::runtime::command

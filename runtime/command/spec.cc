@@ -1,0 +1,68 @@
+// slipway spec: a config.json to begin with.
+#include <fcntl.h>
+
+#include "oci/parse.h"
+#include "runtime/command/command.h"
+#include "sys/file.h"
+
+namespace slipway::runtime::command {
+namespace {
+
+constexpr Option kOptions[] = {{"bundle", "b", true}};
+
+oci::Process default_process() {
+  oci::Process process;
+  process.terminal = true;
+  process.args = {"sh"};
+  process.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"};
+  process.no_new_privileges = true;
+  const std::vector<std::string> few = {"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"};
+  process.capabilities = oci::Capabilities{few, few, {}, few, {}};
+  process.rlimits = {{"RLIMIT_NOFILE", 1024, 1024}};
+  return process;
+}
+
+std::vector<oci::Mount> default_mounts() {
+  return {
+      {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}, {}, {}},
+      {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}, {}, {}},
+      {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}, {}, {}},
+      {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}, {}, {}},
+      {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}, {}, {}},
+      {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}, {}, {}},
+      {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", "ro"}, {}, {}},
+  };
+}
+
+oci::Spec default_spec() {
+  oci::Spec spec;
+  spec.oci_version = kSpecVersion;
+  spec.process = default_process();
+  spec.root = oci::Root{"rootfs", true};
+  spec.hostname = "slipway";
+  spec.mounts = default_mounts();
+  using Type = oci::NamespaceType;
+  for (const Type type : {Type::pid, Type::network, Type::ipc, Type::uts, Type::mount, Type::cgroup})
+    spec.linux_.namespaces.push_back({type, ""});
+  spec.linux_.resources = oci::Resources{};
+  spec.linux_.resources->devices = {{false, "a", std::nullopt, std::nullopt, "rwm"}};
+  spec.linux_.masked_paths = {"/proc/acpi",          "/proc/asound",     "/proc/kcore",       "/proc/keys",
+                              "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+                              "/proc/scsi",          "/proc/interrupts", "/sys/firmware",     "/sys/devices/virtual/powercap"};
+  spec.linux_.readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+  return spec;
+}
+
+}  // namespace
+
+Result<int> spec_verb(const Global&, Words words) {
+  TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, false));
+  const std::string path = arguments.value("bundle", ".") + "/config.json";
+  auto fd = sys::open_path(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  if (!fd.ok() && fd.error().sys_errno == EEXIST) return fail(Code::already_exists, "'{}' is there already: remove it first", path);
+  if (!fd.ok()) return std::move(fd).error();
+  TRY(sys::write_all(fd.value(), oci::write_spec(default_spec()) + "\n"));
+  return 0;
+}
+
+}  // namespace slipway::runtime::command

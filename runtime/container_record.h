@@ -1,0 +1,36 @@
+// What `slipway` remembers of a container between two of its calls: state.json in the container's state directory.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace slipway::runtime {
+
+struct ContainerRecord {
+  std::string oci_version;
+  std::string id;
+  pid_t pid = 0;
+  std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat: with the pid it names a process for good
+  std::string bundle;
+  std::string rootfs;
+  std::string cgroup;   // beneath the cgroup2 root
+  std::string created;  // RFC 3339
+  std::map<std::string, std::string> annotations;
+};
+
+std::string write_record(const ContainerRecord& record);
+Result<ContainerRecord> parse_record(std::string_view json);
+
+enum class Status { creating, created, running, paused, stopped };
+std::string_view to_string(Status status);
+
+// The state of the specification (runtime.md, "State"), with runc's additions rootfs, created and owner.
+std::string write_state(const ContainerRecord& record, Status status);
+
+}  // namespace slipway::runtime

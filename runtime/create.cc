@@ -1,0 +1,140 @@
+// create(): a Spec becomes a container's process, waiting or running.
+#include <fcntl.h>
+#include <sched.h>
+
+#include "base/undo.h"
+#include "cgroups/cgroup.h"
+#include "cgroups/device_bpf.h"
+#include "oci/parse.h"
+#include "runtime/capabilities.h"
+#include "runtime/launch.h"
+#include "runtime/launch_plan.h"
+#include "runtime/mount_plan.h"
+#include "runtime/mounts.h"
+#include "runtime/namespaces.h"
+#include "runtime/paths.h"
+#include "runtime/process_plan.h"
+#include "runtime/root.h"
+#include "runtime/runner.h"
+#include "runtime/stage_clock.h"
+#include "sys/file.h"
+#include "sys/namespace.h"
+
+namespace slipway::runtime {
+namespace {
+
+constexpr int kRemoveTimeout = 5'000;
+
+Result<void> check_request(const CreateRequest& request) {
+  const oci::Spec& spec = *request.spec;
+  if (request.manager != CgroupManager::cgroupfs) return fail(Code::unimplemented, "the systemd cgroup manager is not supported");
+  if (!spec.process) return fail(Code::invalid_argument, "process: missing");
+  if (!request.bundle.starts_with('/')) return fail(Code::invalid_argument, "bundle '{}' is not absolute", request.bundle);
+  const bool new_uts = has_new_namespace(spec, oci::NamespaceType::uts);
+  if (!spec.hostname.empty() && !new_uts) return fail(Code::invalid_argument, "hostname: needs a new uts namespace in linux.namespaces");
+  if (!spec.domainname.empty() && !new_uts)
+    return fail(Code::invalid_argument, "domainname: needs a new uts namespace in linux.namespaces");
+  return {};
+}
+
+std::string cgroup_path(const CreateRequest& request) {
+  if (!request.cgroup.empty()) return request.cgroup;
+  return request.spec->linux_.cgroups_path.empty() ? "/slipway/" + request.id : request.spec->linux_.cgroups_path;
+}
+
+// Made and limited before anything is in it, so that the least possible is charged to the container.
+Result<cgroups::Cgroup> make_cgroup(const CreateRequest& request, Undo& undo) {
+  const std::string path = cgroup_path(request);
+  TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
+  TRY_ASSIGN(cgroups::Cgroup cgroup, cgroups::Cgroup::create(root, path));
+  if (!cgroup.was_there()) {
+    undo.add("remove the cgroup", [path]() -> Result<void> {
+      TRY_ASSIGN(const cgroups::Root again, cgroups::open_root());
+      return cgroups::Cgroup::kill_and_remove(again, path, kRemoveTimeout);
+    });
+  }
+  static const oci::Resources kNone;
+  const oci::Resources& resources = request.spec->linux_.resources ? *request.spec->linux_.resources : kNone;
+  TRY(cgroup.apply(resources));
+  TRY(cgroups::apply_devices(cgroup.dir(), cgroups::with_defaults(resources.devices)));
+  return cgroup;
+}
+
+Result<void> plan_names(const oci::Spec& spec, LaunchPlan& plan) {
+  if (!spec.hostname.empty()) plan.init.hostname = spec.hostname.c_str();
+  if (!spec.domainname.empty()) plan.init.domainname = spec.domainname.c_str();
+  for (const auto& [name, value] : spec.linux_.sysctl) {
+    TRY_ASSIGN(std::string path, oci::sysctl_path(name));
+    plan.proc_writes.push_back({plan.keep("sys/" + path), value.c_str(), static_cast<std::uint32_t>(value.size())});
+  }
+  return {};
+}
+
+Result<void> plan_root(const CreateRequest& request, LaunchPlan& plan) {
+  const oci::Spec& spec = *request.spec;
+  TRY_ASSIGN(const MountPlan mounts, plan_mounts(spec, request.bundle));
+  TRY_ASSIGN(sys::DetachedMount root, make_root(spec, request.bundle, request.overlay));
+  TRY(make_mounts(spec, mounts, root, plan));
+  TRY(plan_masks(spec, plan));
+  init::RootPlan& out = plan.init.root;
+  out.fd = plan.own(root.release());
+  out.readonly = spec.root && spec.root->readonly;
+  out.pivot = !request.no_pivot;
+  TRY_ASSIGN(out.propagation, root_propagation(spec));
+  const std::string cwd = clean_in_root(spec.process->cwd);
+  out.make_directory = cwd.empty() ? nullptr : plan.keep(cwd);
+  plan.init.terminal.console = spec.process->terminal;
+  return {};
+}
+
+Result<void> plan_all(const CreateRequest& request, LaunchPlan& plan, NamespacePlan& namespaces) {
+  const oci::Spec& spec = *request.spec;
+  TRY(plan_namespaces(spec, namespaces, plan));
+  TRY_ASSIGN(const int last, last_capability());
+  TRY(plan_process(*spec.process, spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr, last, plan));
+  TRY(plan_names(spec, plan));
+  if (request.child_of_parent && !spec.process->oom_score_adj) plan.proc_writes.push_back({"self/oom_score_adj", "0", 1});
+  if (!plan.proc_writes.empty()) {
+    TRY_ASSIGN(plan.init.proc_fd, open_proc(plan));
+  }
+  if (request.new_keyring) plan.init.keyring = plan.keep("_ses." + request.id);
+  return {};
+}
+
+}  // namespace
+
+Result<Created> create(const CreateRequest& request) {
+  TRY(check_request(request));
+  StageClock clock;
+  LaunchPlan plan;
+  NamespacePlan namespaces;
+  TRY(plan_all(request, plan, namespaces));
+  clock.end("plan");
+  Undo undo;
+  auto cgroup = make_cgroup(request, undo);
+  if (!cgroup.ok()) return std::move(cgroup).error().within("cgroup '{}'", cgroup_path(request));
+  clock.end("cgroup");
+  TRY(plan_root(request, plan));
+  clock.end("mounts");
+  LaunchRequest launch_request;
+  launch_request.namespaces = namespaces.new_with_process;
+  launch_request.cgroup = cgroup.value().dir().get();
+  launch_request.child_of_parent = request.child_of_parent;
+  launch_request.stdio = request.stdio;
+  launch_request.start_fd = request.start_fd;
+  launch_request.preserve_fds = request.preserve_fds;
+  if (namespaces.pid) TRY(sys::join_namespace(namespaces.pid, CLONE_NEWPID));
+  TRY_ASSIGN(Launched launched, launch(plan, launch_request));
+  clock.end("init");
+  undo.dismiss();
+  Created created;
+  created.pid = launched.pid;
+  created.pidfd = std::move(launched.pidfd);
+  created.console = std::move(launched.console);
+  created.sync = std::move(launched.sync);
+  created.cgroup = cgroup_path(request);
+  created.stages = clock.take();
+  return created;
+}
+
+}  // namespace slipway::runtime

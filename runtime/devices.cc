@@ -1,0 +1,123 @@
+// Device nodes by mknodat beneath descriptors.
+#include "runtime/devices.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "runtime/paths.h"
+#include "sys/file.h"
+
+namespace slipway::runtime {
+namespace {
+
+struct DefaultDevice {
+  const char* name;
+  unsigned minor;
+  unsigned major;
+};
+constexpr DefaultDevice kDevices[] = {{"null", 3, 1}, {"zero", 5, 1}, {"full", 7, 1}, {"random", 8, 1}, {"urandom", 9, 1}, {"tty", 0, 5}};
+
+struct Link {
+  const char* name;
+  const char* target;
+};
+constexpr Link kLinks[] = {{"fd", "/proc/self/fd"},
+                           {"stdin", "/proc/self/fd/0"},
+                           {"stdout", "/proc/self/fd/1"},
+                           {"stderr", "/proc/self/fd/2"},
+                           {"ptmx", "pts/ptmx"}};
+
+// Modes are given exactly: the runner's umask must not eat bits.
+class NoUmask {
+ public:
+  NoUmask() : previous_(::umask(0)) {}
+  ~NoUmask() { (void)::umask(previous_); }
+  NoUmask(const NoUmask&) = delete;
+  NoUmask& operator=(const NoUmask&) = delete;
+
+ private:
+  mode_t previous_;
+};
+
+Result<void> make_node(FdRef dir, const char* name, mode_t mode, dev_t number) {
+  if (::mknodat(dir.get(), name, mode, number) == 0) return {};
+  if (errno != EEXIST) return fail_errno(errno, "make device '{}'", name);
+  struct stat st = {};
+  if (::fstatat(dir.get(), name, &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, "stat device '{}'", name);
+  if ((st.st_mode & S_IFMT) == (mode & S_IFMT) && (S_ISFIFO(mode) || st.st_rdev == number)) return {};
+  return fail(Code::already_exists, "'{}' is there already and is another file", name);
+}
+
+Result<mode_t> file_type(const oci::Device& device) {
+  if (device.type == "c" || device.type == "u") return mode_t{S_IFCHR};
+  if (device.type == "b") return mode_t{S_IFBLK};
+  if (device.type == "p") return mode_t{S_IFIFO};
+  return fail(Code::invalid_argument, "linux.devices: type '{}' of '{}' is not known", device.type, device.path);
+}
+
+// `path` is relative to `base`; directories on the way are made in it.
+Result<void> make_device(FdRef base, const std::string& path, const oci::Device& device) {
+  TRY_ASSIGN(const mode_t type, file_type(device));
+  const std::size_t slash = path.rfind('/');
+  UniqueFd parent;
+  if (slash != std::string::npos) {
+    TRY_ASSIGN(parent, sys::make_directories_in_root(base, path.substr(0, slash), 0755));
+  }
+  const FdRef dir = parent ? FdRef(parent) : base;
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (name.empty()) return fail(Code::invalid_argument, "linux.devices: path '{}' names no file", device.path);
+  const dev_t number = ::makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
+  TRY(make_node(dir, name.c_str(), type | device.file_mode.value_or(0666), number));
+  if (!device.uid && !device.gid) return {};
+  if (::fchownat(dir.get(), name.c_str(), device.uid.value_or(0), device.gid.value_or(0), AT_SYMLINK_NOFOLLOW) != 0)
+    return fail_errno(errno, "change the owner of device '{}'", device.path);
+  return {};
+}
+
+Result<void> make_links(FdRef dev) {
+  for (const Link& link : kLinks) {
+    if (::symlinkat(link.target, dev.get(), link.name) != 0 && errno != EEXIST) return fail_errno(errno, "make link '/dev/{}'", link.name);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> populate_dev(FdRef dev, const DevContent& content) {
+  const NoUmask exact;
+  for (const DefaultDevice& device : kDevices) TRY(make_node(dev, device.name, S_IFCHR | 0666, ::makedev(device.major, device.minor)));
+  for (const oci::Device& device : *content.devices) {
+    const std::string path = clean_in_root(device.path);
+    if (is_at_or_beneath(path, "dev") && path.size() > 4) TRY(make_device(dev, path.substr(4), device));
+  }
+  TRY(make_links(dev));
+  for (const std::string& directory : content.directories) {
+    if (directory.find('/') != std::string::npos) continue;  // init makes the deeper ones
+    if (::mkdirat(dev.get(), directory.c_str(), 0755) != 0 && errno != EEXIST)
+      return fail_errno(errno, "make directory '/dev/{}'", directory);
+  }
+  if (!content.console) return {};
+  TRY_ASSIGN(const UniqueFd console, sys::open_at(dev, "console", O_RDONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0620));
+  return {};
+}
+
+Result<void> make_other_devices(FdRef root, const std::vector<oci::Device>& devices) {
+  const NoUmask exact;
+  for (const oci::Device& device : devices) {
+    const std::string path = clean_in_root(device.path);
+    if (!is_at_or_beneath(path, "dev")) TRY(make_device(root, path, device));
+  }
+  return {};
+}
+
+Result<UniqueFd> open_null(int flags) {
+  TRY_ASSIGN(UniqueFd fd, sys::open_path("/dev/null", flags));
+  struct stat st = {};
+  if (::fstat(fd.get(), &st) != 0) return fail_errno(errno, "stat /dev/null");
+  if (!S_ISCHR(st.st_mode) || st.st_rdev != ::makedev(1, 3)) return fail(Code::failed_precondition, "/dev/null is not the null device");
+  return fd;
+}
+
+}  // namespace slipway::runtime

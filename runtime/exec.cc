@@ -1,0 +1,97 @@
+// exec(): a further process in a running container.
+#include <sched.h>
+
+#include "cgroups/cgroup.h"
+#include "runtime/capabilities.h"
+#include "runtime/launch.h"
+#include "runtime/namespaces.h"
+#include "runtime/process_plan.h"
+#include "runtime/runner.h"
+#include "runtime/stage_clock.h"
+#include "sys/file.h"
+#include "sys/namespace.h"
+#include "sys/process.h"
+
+namespace slipway::runtime {
+namespace {
+
+constexpr int kJoined = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+
+// What the container itself runs with, not what its runner (a monitor at -999) does.
+Result<void> plan_oom_score(const ExecRequest& request, LaunchPlan& plan) {
+  if (request.process->oom_score_adj) return {};
+  TRY_ASSIGN(std::string value, sys::read_file(fmt::format("/proc/{}/oom_score_adj", request.pid), 16));
+  while (!value.empty() && value.back() == '\n') value.pop_back();
+  const auto size = static_cast<std::uint32_t>(value.size());
+  plan.proc_writes.push_back({"self/oom_score_adj", plan.keep(std::move(value)), size});
+  return {};
+}
+
+// A container may have made cgroups of its own, with its processes in them: then its cgroup takes none (cgroups(7), "no internal
+// processes"), and the new process goes where the container's first one is.
+Result<cgroups::Cgroup> open_cgroup(const ExecRequest& request, bool beside_init) {
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  if (!beside_init && !request.cgroup.empty()) return cgroups::Cgroup::open(root, request.cgroup);
+  TRY_ASSIGN(const std::string path, cgroups::path_of(request.pid));
+  return cgroups::Cgroup::open(root, path);
+}
+
+Result<void> plan_exec(const ExecRequest& request, int pidfd, LaunchPlan& plan) {
+  plan.borrow(pidfd);
+  plan.joins.push_back({pidfd, kJoined});
+  plan.join_names.push_back("container's");
+  TRY_ASSIGN(const int last, last_capability());
+  TRY(plan_process(*request.process, request.seccomp, last, plan));
+  TRY(plan_oom_score(request, plan));
+  TRY_ASSIGN(plan.init.proc_fd, open_proc(plan));
+  if (request.new_keyring) plan.init.keyring = plan.keep(request.id.empty() ? "" : "_ses." + request.id);
+  return {};
+}
+
+Result<Launched> launch_in(const ExecRequest& request, LaunchPlan& plan, LaunchRequest& launch_request, bool beside_init) {
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(request, beside_init));
+  launch_request.cgroup = cgroup.dir().get();
+  return launch(plan, launch_request);
+}
+
+}  // namespace
+
+Result<Created> exec(const ExecRequest& request) {
+  StageClock clock;
+  UniqueFd own;
+  int pidfd = request.pidfd;
+  if (pidfd < 0) {
+    TRY_ASSIGN(own, sys::pidfd_open(request.pid));
+    pidfd = own.get();
+  }
+  LaunchPlan plan;
+  TRY(plan_exec(request, pidfd, plan));
+  TRY_ASSIGN(const bool gone, sys::poll_readable(FdRef(pidfd), 0));
+  if (gone) return fail(Code::failed_precondition, "the container is not running");
+  clock.end("plan");
+  LaunchRequest launch_request;
+  launch_request.child_of_parent = request.child_of_parent;
+  launch_request.stdio = request.stdio;
+  launch_request.preserve_fds = request.preserve_fds;
+  TRY(sys::join_namespace(FdRef(pidfd), CLONE_NEWPID));
+  auto launched = launch_in(request, plan, launch_request, false);
+  if (!launched.ok() && launched.error().sys_errno == EBUSY) launched = launch_in(request, plan, launch_request, true);
+  if (!launched.ok()) return std::move(launched).error();
+  clock.end("init");
+  Created created;
+  created.pid = launched.value().pid;
+  created.pidfd = std::move(launched.value().pidfd);
+  created.console = std::move(launched.value().console);
+  created.sync = std::move(launched.value().sync);
+  created.cgroup = request.cgroup;
+  auto executed = await_exec(created.sync, created.pid, created.pidfd);
+  if (!executed.ok()) {
+    end_process(created.pidfd, !request.child_of_parent);
+    return std::move(executed).error().within("exec '{}'", request.process->args[0]);
+  }
+  clock.end("exec");
+  created.stages = clock.take();
+  return created;
+}
+
+}  // namespace slipway::runtime

@@ -1,0 +1,131 @@
+// Everything init needs, computed by the runner: a frozen, trivially copyable view of the runner's memory.
+//
+// Owner of all that is pointed at: runtime::LaunchPlan. Copy-on-write carries it into the child, which only reads.
+// Strings end with NUL. Paths "in the root" are clean and have no leading slash.
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace slipway::runtime::init {
+
+template <class T>
+struct View {
+  const T* data = nullptr;
+  std::uint32_t size = 0;
+
+  const T* begin() const noexcept { return data; }
+  const T* end() const noexcept { return data + size; }
+  const T& operator[](std::uint32_t i) const noexcept { return data[i]; }
+  bool empty() const noexcept { return size == 0; }
+};
+
+struct Join {
+  int fd = -1;   // a namespace, or a pidfd
+  int type = 0;  // CLONE_NEW… bits for setns(2)
+};
+
+struct ProcWrite {
+  const char* path = nullptr;  // beneath /proc
+  const char* value = nullptr;
+  std::uint32_t size = 0;
+};
+
+struct FsOption {
+  const char* key = nullptr;
+  const char* value = nullptr;  // nullptr: a flag
+};
+
+struct MountEntry {
+  int fd = -1;                 // a detached mount of the runner's; -1: `type` is made here, because it takes its namespace from its maker
+  const char* type = nullptr;  // of fsopen(2)
+  View<FsOption> options;
+  std::uint64_t attributes = 0;   // MOUNT_ATTR_… of fsmount(2)
+  std::uint64_t propagation = 0;  // MS_… for one made here; 0 = private
+  const char* target = nullptr;   // in the root
+  bool directory = true;          // what a missing target is made as
+  bool real_target = false;       // a symbolic link anywhere in the target is refused (/proc, /sys)
+  bool readonly_last = false;     // made read-only after all other mounts found or made their targets in it
+};
+
+struct RootPlan {
+  int fd = -1;  // detached; -1: the process joins a container whose root is set up
+  bool readonly = false;
+  bool pivot = true;              // false: --no-pivot, only where the host's root is an initramfs
+  std::uint64_t propagation = 0;  // MS_SHARED … of the root at the end; 0 = leave
+  View<MountEntry> mounts;
+  View<const char*> masked;
+  int mask_file = -1;       // detached bind of a verified /dev/null
+  int mask_directory = -1;  // detached empty read-only tmpfs
+  View<const char*> readonly_paths;
+  const char* make_directory = nullptr;  // process.cwd, made if absent
+};
+
+struct Terminal {
+  bool wanted = false;
+  bool console = false;  // bind it to /dev/console
+  std::uint16_t rows = 0;
+  std::uint16_t columns = 0;
+};
+
+struct Limit {
+  int resource = 0;
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
+
+struct CapabilityMasks {
+  std::uint64_t bounding = 0;
+  std::uint64_t effective = 0;
+  std::uint64_t permitted = 0;
+  std::uint64_t inheritable = 0;
+  std::uint64_t ambient = 0;
+};
+
+struct Filter {
+  const sock_filter* code = nullptr;  // nullptr: none
+  std::uint16_t length = 0;
+  unsigned flags = 0;
+};
+
+struct InitPlan {
+  int sync_fd = -1;
+  int start_fd = -1;
+  int stdio[3] = {-1, -1, -1};  // each its own index or ≥ 3; all -1 with a terminal
+  int preserve_fds = 0;
+  View<int> keep;  // sorted: every descriptor ≥ 3 + preserve_fds that a step needs
+
+  std::uint64_t ignored_signals = 0;  // bit n - 1 = signal n: execve would keep them ignored
+
+  const char* keyring = nullptr;  // name of the session keyring; "": a new anonymous one; nullptr: keep the caller's
+  View<Join> joins;
+  bool new_cgroup_namespace = false;
+  const char* hostname = nullptr;
+  const char* domainname = nullptr;
+  int proc_fd = -1;  // the host's procfs, verified
+  View<ProcWrite> proc_writes;
+
+  RootPlan root;
+  Terminal terminal;
+
+  View<Limit> limits;
+  std::uint32_t umask = 0022;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  View<gid_t> groups;
+  CapabilityMasks capabilities;
+  bool no_new_privileges = false;
+  Filter filter;
+
+  const char* working_directory = "/";
+  View<const char*> candidates;  // paths the program may be at, in order
+  const char* const* argv = nullptr;
+  const char* const* envp = nullptr;
+};
+static_assert(std::is_trivially_copyable_v<InitPlan>);
+
+}  // namespace slipway::runtime::init

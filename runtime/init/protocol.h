@@ -1,0 +1,77 @@
+// What init tells its runner: 12 bytes over one SOCK_SEQPACKET pair; the runner writes the sentence.
+//
+//   init                                  runner
+//     ── console + the pty's master ──▶     (only with a terminal)
+//     ── ready ───────────────────────▶     create() returns; the program was found and may be executed
+//        (waits for start)
+//     ── failed {step, index, errno} ─▶     at any time; then init ends with 127
+//        execve closes the socket ────▶     EOF: running
+//
+// EOF is also what a killed init leaves: the runner then asks /proc whether exec was reached.
+#pragma once
+
+#include <cstdint>
+
+namespace slipway::runtime::init {
+
+enum class Kind : std::uint16_t { ready = 1, failed = 2, console = 3 };
+
+// What was being done. `index` says which one of several.
+enum class Step : std::uint16_t {
+  none = 0,
+  close_descriptors,
+  signals,
+  session,
+  keyring,
+  join_namespace,
+  cgroup_namespace,
+  hostname,
+  domainname,
+  proc_write,
+  root_propagation,
+  root_attach,
+  mount_make,
+  mount_target,
+  mount_attach,
+  mount_readonly,
+  terminal_open,
+  terminal_send,
+  terminal_console,
+  terminal_control,
+  mask,
+  readonly_path,
+  root_readonly,
+  pivot,
+  stdio,
+  preserve,
+  rlimit,
+  working_directory,
+  outside_root,
+  bounding,
+  groups,
+  user,
+  capabilities,
+  ambient,
+  no_new_privileges,
+  seccomp,
+  lookup,
+  ready,
+  start,
+  exec,
+};
+
+struct Failure {
+  Step step = Step::none;
+  std::uint32_t index = 0;
+  std::int32_t error = 0;  // errno
+};
+
+struct Message {
+  Kind kind = Kind::ready;
+  Step step = Step::none;
+  std::uint32_t index = 0;
+  std::int32_t error = 0;
+};
+static_assert(sizeof(Message) == 12);
+
+}  // namespace slipway::runtime::init

@@ -1,0 +1,68 @@
+// The order of init's steps, which is the security argument.
+#include "runtime/init/run.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/init/steps.h"
+
+namespace slipway::runtime::init {
+namespace {
+
+// Each step needs a privilege, a descriptor or a view of the host that a later one gives up.
+constexpr StepFunction kSteps[] = {
+    close_inherited,         // first: a created container must not hold its maker's pipes and locks while it waits
+    reset_signals,           //
+    new_session,             //
+    join_namespaces,         // before anything is named, written or mounted in them
+    set_names,               //
+    write_proc,              // through the host's procfs, not through one that a mount of the container covers
+    attach_root,             //
+    attach_mounts,           // in the order of config.json
+    open_terminal,           // needs the container's devpts; /dev/console is bound before masks and read-only
+    finish_mounts,           // read-only only after every target was found or made
+    mask_paths,              //
+    readonly_paths,          //
+    pivot,                   // the host's tree is gone from here on
+    control_terminal,        //
+    set_stdio,               //
+    close_used,              // before chdir: no /proc/self/fd/N leads out
+    set_limits,              // needs CAP_SYS_RESOURCE
+    enter_directory,         // as root, for directories that only root may search
+    drop_bounding,           // needs CAP_SETPCAP
+    set_user,                // needs CAP_SETUID, CAP_SETGID
+    check_directory,         // as the user; and it must be inside the root
+    forbid_new_privileges,   //
+    confine_with_privilege,  // without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes before …
+    set_capabilities,        // … the last privilege goes
+    find_program,            // as the user, so that create fails and not start
+    say_ready,               //
+    wait_start,              //
+    confine,                 // as late as possible
+};
+
+// An exec failure after its starter's socket closed (`slipway create` is gone) goes back through the FIFO.
+void report(const InitPlan& plan, const Failure& failure) noexcept {
+  const Message message{Kind::failed, failure.step, failure.index, failure.error};
+  if (::send(plan.sync_fd, &message, sizeof message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof message)) return;
+  if (plan.start_fd >= 0) (void)!::write(plan.start_fd, &message, sizeof message);
+}
+
+}  // namespace
+
+void run(const InitPlan& plan) noexcept {
+  Progress progress;
+  Failure failure;
+  for (const StepFunction step : kSteps) {
+    failure = step(plan, progress);
+    if (failure.step != Step::none) break;
+  }
+  if (failure.step == Step::none) {
+    ::execve(progress.program, const_cast<char* const*>(plan.argv), const_cast<char* const*>(plan.envp));
+    failure = failed(Step::exec);
+  }
+  report(plan, failure);
+  ::_exit(127);
+}
+
+}  // namespace slipway::runtime::init

@@ -1,0 +1,71 @@
+// Which descriptors init, and then the container, holds.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "runtime/init/steps.h"
+
+namespace slipway::runtime::init {
+namespace {
+
+int close_between(unsigned first, unsigned last) noexcept {
+  return first > last ? 0 : ::close_range(first, last, 0);
+}
+
+// Closes everything from `first` on but the sorted descriptors of `keep`.
+int close_except(unsigned first, View<int> keep) noexcept {
+  for (const int fd : keep) {
+    const auto kept = static_cast<unsigned>(fd);
+    if (fd < 0 || kept < first) continue;
+    if (kept > first && close_between(first, kept - 1) != 0) return -1;
+    first = kept + 1;
+  }
+  return close_between(first, ~0U);
+}
+
+int set_close_on_exec(int fd, bool on) noexcept {
+  return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);
+}
+
+// The program must be able to reopen /dev/stdout as its user; /dev/null belongs to everyone.
+void give_stdio(int fd, std::uint32_t uid) noexcept {
+  struct stat st = {};
+  if (::fstat(fd, &st) != 0 || st.st_uid == uid) return;
+  if (S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(1, 3)) return;
+  // A read-only file system or a socket may refuse: the descriptor itself still works.
+  (void)!::fchown(fd, uid, static_cast<gid_t>(-1));
+}
+
+}  // namespace
+
+Failure close_inherited(const InitPlan& plan, Progress&) noexcept {
+  if (close_except(3U + static_cast<unsigned>(plan.preserve_fds), plan.keep) != 0) return failed(Step::close_descriptors);
+  return {};
+}
+
+Failure set_stdio(const InitPlan& plan, Progress& progress) noexcept {
+  for (int i = 0; i < 3; ++i) {
+    const int from = progress.terminal >= 0 ? progress.terminal : plan.stdio[i];
+    const int r = from == i ? set_close_on_exec(i, false) : ::dup3(from, i, 0);
+    if (r < 0) return failed(Step::stdio, static_cast<std::uint32_t>(i));
+    if (plan.uid != 0 && progress.terminal < 0) give_stdio(i, plan.uid);
+  }
+  return {};
+}
+
+Failure close_used(const InitPlan& plan, Progress&) noexcept {
+  int rest[2] = {plan.sync_fd, plan.start_fd};
+  if (rest[0] > rest[1]) {
+    rest[0] = plan.start_fd;
+    rest[1] = plan.sync_fd;
+  }
+  if (close_except(3U + static_cast<unsigned>(plan.preserve_fds), {rest, 2}) != 0) return failed(Step::close_descriptors, 1);
+  if (plan.start_fd >= 0 && set_close_on_exec(plan.start_fd, true) != 0) return failed(Step::close_descriptors, 2);
+  for (int i = 0; i < plan.preserve_fds; ++i) {
+    if (set_close_on_exec(3 + i, false) != 0) return failed(Step::preserve, static_cast<std::uint32_t>(3 + i));
+  }
+  return {};
+}
+
+}  // namespace slipway::runtime::init

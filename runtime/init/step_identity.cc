@@ -1,0 +1,104 @@
+// Who the container is and what it may do: limits, user, capabilities, system call filter.
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/init/steps.h"
+
+namespace slipway::runtime::init {
+namespace {
+
+constexpr unsigned kLowWord = 0xffffffff;
+
+int set_caps(std::uint64_t effective, std::uint64_t permitted, std::uint64_t inheritable) noexcept {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  for (int word = 0; word < 2; ++word) {
+    data[word].effective = static_cast<unsigned>(effective >> (32 * word)) & kLowWord;
+    data[word].permitted = static_cast<unsigned>(permitted >> (32 * word)) & kLowWord;
+    data[word].inheritable = static_cast<unsigned>(inheritable >> (32 * word)) & kLowWord;
+  }
+  return static_cast<int>(::syscall(SYS_capset, &header, data));
+}
+
+// After a change of user the permitted set is still there (keep-caps), the effective one is not.
+int raise_permitted() noexcept {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (::syscall(SYS_capget, &header, data) != 0) return -1;
+  data[0].effective = data[0].permitted;
+  data[1].effective = data[1].permitted;
+  return static_cast<int>(::syscall(SYS_capset, &header, data));
+}
+
+Failure load_filter(const Filter& filter) noexcept {
+  sock_fprog program = {filter.length, const_cast<sock_filter*>(filter.code)};
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &program) != 0) return failed(Step::seccomp);
+  return {};
+}
+
+}  // namespace
+
+Failure set_limits(const InitPlan& plan, Progress&) noexcept {
+  (void)::umask(plan.umask);
+  std::uint32_t index = 0;
+  for (const Limit& limit : plan.limits) {
+    const rlimit64 value = {limit.soft, limit.hard};
+    if (::syscall(SYS_prlimit64, 0, limit.resource, &value, nullptr) != 0) return failed(Step::rlimit, index);
+    ++index;
+  }
+  return {};
+}
+
+Failure drop_bounding(const InitPlan& plan, Progress&) noexcept {
+  for (unsigned cap = 0; cap < 64; ++cap) {
+    if (((plan.capabilities.bounding >> cap) & 1) != 0) continue;
+    if (::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0) continue;
+    if (errno == EINVAL) break;  // above the last capability of this kernel
+    return failed(Step::bounding, cap);
+  }
+  return {};
+}
+
+Failure set_user(const InitPlan& plan, Progress&) noexcept {
+  // By number, past libc: its wrappers would signal other threads, and there are none.
+  if (::syscall(SYS_setgroups, plan.groups.size, plan.groups.data) != 0) return failed(Step::groups);
+  if (::syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) != 0) return failed(Step::user, 1);
+  if (plan.uid == 0) return ::syscall(SYS_setresuid, 0, 0, 0) == 0 ? Failure{} : failed(Step::user);
+  if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return failed(Step::capabilities, 1);
+  if (::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) != 0) return failed(Step::user);
+  if (raise_permitted() != 0) return failed(Step::capabilities, 2);
+  // The change of user made init dumpable as suid_dumpable says: it stays out of other processes' reach until exec.
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  return {};
+}
+
+Failure forbid_new_privileges(const InitPlan& plan, Progress&) noexcept {
+  if (plan.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(Step::no_new_privileges);
+  return {};
+}
+
+Failure confine_with_privilege(const InitPlan& plan, Progress&) noexcept {
+  return plan.filter.code != nullptr && !plan.no_new_privileges ? load_filter(plan.filter) : Failure{};
+}
+
+Failure set_capabilities(const InitPlan& plan, Progress&) noexcept {
+  const CapabilityMasks& caps = plan.capabilities;
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return failed(Step::ambient, 64);
+  if (set_caps(caps.effective, caps.permitted, caps.inheritable) != 0) return failed(Step::capabilities);
+  for (unsigned cap = 0; cap < 64; ++cap) {
+    if (((caps.ambient >> cap) & 1) == 0) continue;
+    if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) != 0) return failed(Step::ambient, cap);
+  }
+  return {};
+}
+
+Failure confine(const InitPlan& plan, Progress&) noexcept {
+  return plan.filter.code != nullptr && plan.no_new_privileges ? load_filter(plan.filter) : Failure{};
+}
+
+}  // namespace slipway::runtime::init

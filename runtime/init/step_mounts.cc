@@ -1,0 +1,168 @@
+// The container's root: attached, filled with its mounts, made the only tree.
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/init/steps.h"
+
+namespace slipway::runtime::init {
+namespace {
+
+constexpr std::size_t kPathMax = 4096;
+
+int set_attributes(int mount, unsigned flags, std::uint64_t set, std::uint64_t propagation) noexcept {
+  mount_attr attr{};
+  attr.attr_set = set;
+  attr.propagation = propagation;
+  return ::mount_setattr(mount, "", AT_EMPTY_PATH | flags, &attr, sizeof attr);
+}
+
+int attach(int mount, int target) noexcept {
+  return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+// A directory or an empty file beneath `parent`. What is there already is fine: the caller resolves it again.
+int make_component(int parent, const char* name, bool directory) noexcept {
+  if (directory) return ::mkdirat(parent, name, 0755) == 0 || errno == EEXIST ? 0 : -1;
+  const int fd = ::openat(parent, name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+  if (fd < 0) return errno == EEXIST ? 0 : -1;
+  return ::close(fd);
+}
+
+// mkdir -p by descriptors. Every prefix is resolved in the root again after its last component was made, so a link put
+// there meanwhile leads nowhere but into the root (CVE-2024-45310).
+[[gnu::noinline]] int make_target(int root, const char* path, bool directory, std::uint64_t resolve) noexcept {
+  char prefix[kPathMax];
+  const std::size_t length = ::strlen(path);
+  if (length >= sizeof prefix) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  int parent = root;
+  std::size_t begin = 0;
+  for (std::size_t end = 0; end <= length; ++end) {
+    if (path[end] != '/' && path[end] != '\0') {
+      prefix[end] = path[end];
+      continue;
+    }
+    prefix[end] = '\0';
+    const bool last = end == length;
+    const int flags = O_PATH | (last && !directory ? 0 : O_DIRECTORY);
+    int fd = open_in_root(root, prefix, flags, resolve);
+    if (fd < 0 && errno == ENOENT) {
+      if (make_component(parent, prefix + begin, !last || directory) != 0) return -1;
+      fd = open_in_root(root, prefix, flags, resolve);
+    }
+    if (parent != root) (void)::close(parent);
+    if (fd < 0 || last) return fd;
+    parent = fd;
+    prefix[end] = '/';
+    begin = end + 1;
+  }
+  return -1;
+}
+
+// A file system that takes its namespace from its maker: proc, sysfs, mqueue, cgroup2, devpts.
+int make_filesystem(const MountEntry& entry) noexcept {
+  const int context = ::fsopen(entry.type, FSOPEN_CLOEXEC);
+  if (context < 0) return -1;
+  for (const FsOption& option : entry.options) {
+    const unsigned command = option.value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+    if (::fsconfig(context, command, option.key, option.value, 0) != 0) return -1;
+  }
+  if (::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return -1;
+  const int mount = ::fsmount(context, FSMOUNT_CLOEXEC, static_cast<unsigned>(entry.attributes));
+  if (mount < 0) return -1;
+  (void)::close(context);
+  if (entry.propagation != 0 && set_attributes(mount, 0, 0, entry.propagation) != 0) return -1;
+  return mount;
+}
+
+Failure attach_entry(const RootPlan& root, const MountEntry& entry, std::uint32_t index) noexcept {
+  const int mount = entry.fd >= 0 ? entry.fd : make_filesystem(entry);
+  if (mount < 0) return failed(Step::mount_make, index);
+  const int target = open_target(root.fd, entry.target, entry.directory, entry.real_target ? RESOLVE_NO_SYMLINKS : 0);
+  if (target < 0) return failed(Step::mount_target, index);
+  if (attach(mount, target) != 0) return failed(Step::mount_attach, index);
+  (void)::close(target);
+  return {};
+}
+
+}  // namespace
+
+int open_in_root(int root, const char* path, int flags, std::uint64_t resolve) noexcept {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve;
+  // EAGAIN: a rename raced with ".."; an attacker who keeps racing gets an error, not an escape.
+  for (int tries = 0; tries < 128; ++tries) {
+    const long fd = ::syscall(SYS_openat2, root, path, &how, sizeof how);
+    if (fd >= 0 || errno != EAGAIN) return static_cast<int>(fd);
+  }
+  return -1;
+}
+
+int open_target(int root, const char* path, bool directory, std::uint64_t resolve) noexcept {
+  const int fd = open_in_root(root, path, O_PATH | (directory ? O_DIRECTORY : 0), resolve);
+  return fd >= 0 || errno != ENOENT ? fd : make_target(root, path, directory, resolve);
+}
+
+Failure attach_root(const InitPlan& plan, Progress&) noexcept {
+  if (plan.root.fd < 0) return {};
+  // Nothing that is mounted here may reach the host, and pivot_root refuses a shared parent.
+  mount_attr attr{};
+  attr.propagation = MS_PRIVATE;
+  if (::mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) != 0) return failed(Step::root_propagation);
+  // Over "/" itself: no directory of the host is needed to stand on, and pivot_root takes it from there.
+  if (::move_mount(plan.root.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0) return failed(Step::root_attach);
+  return {};
+}
+
+Failure attach_mounts(const InitPlan& plan, Progress&) noexcept {
+  std::uint32_t index = 0;
+  for (const MountEntry& entry : plan.root.mounts) {
+    const Failure failure = attach_entry(plan.root, entry, index);
+    if (failure.step != Step::none) return failure;
+    ++index;
+  }
+  return {};
+}
+
+Failure finish_mounts(const InitPlan& plan, Progress&) noexcept {
+  const RootPlan& root = plan.root;
+  if (root.fd < 0) return {};
+  std::uint32_t index = 0;
+  for (const MountEntry& entry : root.mounts) {
+    if (entry.readonly_last && set_attributes(entry.fd, 0, MOUNT_ATTR_RDONLY, 0) != 0) return failed(Step::mount_readonly, index);
+    ++index;
+  }
+  // A missing working directory is made, as image builders expect; why it could not be shows when it is entered.
+  if (root.make_directory != nullptr) {
+    const int fd = open_target(root.fd, root.make_directory, true);
+    if (fd >= 0) (void)::close(fd);
+  }
+  if (root.readonly && set_attributes(root.fd, 0, MOUNT_ATTR_RDONLY, 0) != 0) return failed(Step::root_readonly);
+  return {};
+}
+
+Failure pivot(const InitPlan& plan, Progress&) noexcept {
+  const RootPlan& root = plan.root;
+  if (root.fd < 0) return {};
+  if (::fchdir(root.fd) != 0) return failed(Step::pivot, 0);
+  if (root.pivot) {
+    // The old root ends up mounted over the new one at the same place, where "." finds it (pivot_root(2)).
+    if (::syscall(SYS_pivot_root, ".", ".") != 0) return failed(Step::pivot, 1);
+    if (::umount2(".", MNT_DETACH) != 0) return failed(Step::pivot, 2);
+  } else if (::chroot(".") != 0) {
+    return failed(Step::pivot, 3);
+  }
+  if (::chdir("/") != 0) return failed(Step::pivot, 4);
+  if (root.propagation != 0 && set_attributes(root.fd, 0, 0, root.propagation) != 0) return failed(Step::root_propagation, 1);
+  return {};
+}
+
+}  // namespace slipway::runtime::init

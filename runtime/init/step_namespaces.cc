@@ -1,0 +1,77 @@
+// Signals, session, keyring, namespaces and what is set in them by name.
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/init/steps.h"
+
+namespace slipway::runtime::init {
+namespace {
+
+int open_proc(int proc, const char* path) noexcept {
+  open_how how{};
+  how.flags = O_WRONLY | O_CLOEXEC;
+  // Nothing mounted over a part of /proc can catch the write (CVE-2025-52881). "self" is an ordinary link inside.
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(::syscall(SYS_openat2, proc, path, &how, sizeof how));
+}
+
+}  // namespace
+
+// Handlers went with CLONE_CLEAR_SIGHAND; what is ignored or blocked would survive execve.
+Failure reset_signals(const InitPlan& plan, Progress&) noexcept {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < 65; ++signal) {
+    if (((plan.ignored_signals >> (signal - 1)) & 1) == 0) continue;
+    if (::sigaction(signal, &action, nullptr) != 0) return failed(Step::signals, static_cast<std::uint32_t>(signal));
+  }
+  sigset_t none;
+  ::sigemptyset(&none);
+  return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0 ? Failure{} : failed(Step::signals);
+}
+
+Failure new_session(const InitPlan& plan, Progress&) noexcept {
+  if (::setsid() < 0) return failed(Step::session);
+  // A kernel without keyrings has none to leak.
+  if (plan.keyring == nullptr) return {};
+  const char* name = plan.keyring[0] == '\0' ? nullptr : plan.keyring;
+  if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS) return failed(Step::keyring);
+  return {};
+}
+
+Failure join_namespaces(const InitPlan& plan, Progress&) noexcept {
+  std::uint32_t index = 0;
+  for (const Join& join : plan.joins) {
+    if (::setns(join.fd, join.type) != 0) return failed(Step::join_namespace, index);
+    ++index;
+  }
+  // Not by clone3: the namespace's root is the cgroup of who makes it, and that is this process, not its runner.
+  if (plan.new_cgroup_namespace && ::unshare(CLONE_NEWCGROUP) != 0) return failed(Step::cgroup_namespace);
+  return {};
+}
+
+Failure set_names(const InitPlan& plan, Progress&) noexcept {
+  if (plan.hostname != nullptr && ::sethostname(plan.hostname, ::strlen(plan.hostname)) != 0) return failed(Step::hostname);
+  if (plan.domainname != nullptr && ::setdomainname(plan.domainname, ::strlen(plan.domainname)) != 0) return failed(Step::domainname);
+  return {};
+}
+
+Failure write_proc(const InitPlan& plan, Progress&) noexcept {
+  std::uint32_t index = 0;
+  for (const ProcWrite& w : plan.proc_writes) {
+    const int fd = open_proc(plan.proc_fd, w.path);
+    if (fd < 0) return failed(Step::proc_write, index);
+    if (::write(fd, w.value, w.size) != static_cast<ssize_t>(w.size)) return failed(Step::proc_write, index);
+    (void)::close(fd);
+    ++index;
+  }
+  return {};
+}
+
+}  // namespace slipway::runtime::init

@@ -1,0 +1,66 @@
+// Where the program runs, which file it is, and when it may begin.
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/init/steps.h"
+
+namespace slipway::runtime::init {
+
+Failure enter_directory(const InitPlan& plan, Progress& progress) noexcept {
+  if (::chdir(plan.working_directory) == 0) return {};
+  progress.directory_refused = errno == EACCES || errno == EPERM;  // a network file system may squash root
+  return progress.directory_refused ? Failure{} : failed(Step::working_directory);
+}
+
+Failure check_directory(const InitPlan& plan, Progress& progress) noexcept {
+  if (progress.directory_refused && ::chdir(plan.working_directory) != 0) return failed(Step::working_directory);
+  char path[4096];
+  // A directory outside the root reads "(unreachable)…" (CVE-2024-21626).
+  if (::syscall(SYS_getcwd, path, sizeof path) < 0) return failed(Step::outside_root);
+  if (path[0] == '/') return {};
+  errno = EPERM;
+  return failed(Step::outside_root);
+}
+
+Failure find_program(const InitPlan& plan, Progress& progress) noexcept {
+  int why = ENOENT;
+  for (const char* path : plan.candidates) {
+    struct stat st = {};
+    if (::fstatat(AT_FDCWD, path, &st, 0) != 0) {
+      if (errno == EACCES || errno == ELOOP) why = errno;
+      continue;
+    }
+    if (!S_ISREG(st.st_mode) || ::syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) != 0) {
+      why = EACCES;
+      continue;
+    }
+    progress.program = path;
+    return {};
+  }
+  errno = why;
+  return failed(Step::lookup);
+}
+
+Failure say_ready(const InitPlan& plan, Progress&) noexcept {
+  const Message ready{Kind::ready, Step::none, 0, 0};
+  // Nobody listening any more: the runner died, so this container must not begin.
+  if (::send(plan.sync_fd, &ready, sizeof ready, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof ready)) return failed(Step::ready);
+  return {};
+}
+
+Failure wait_start(const InitPlan& plan, Progress&) noexcept {
+  if (plan.start_fd < 0) return {};
+  char byte = 0;
+  ssize_t n = 0;
+  do {
+    n = ::read(plan.start_fd, &byte, 1);
+  } while (n < 0 && errno == EINTR);
+  if (n == 1) return {};
+  if (n == 0) errno = EPIPE;  // who could have started it is gone
+  return failed(Step::start);
+}
+
+}  // namespace slipway::runtime::init

@@ -1,0 +1,65 @@
+// The steps of init and what they share.
+#pragma once
+
+#include <cerrno>
+
+#include "runtime/init/plan.h"
+#include "runtime/init/protocol.h"
+
+namespace slipway::runtime::init {
+
+// What a step leaves for a later one.
+struct Progress {
+  int terminal = -1;               // the pty's slave
+  bool directory_refused = false;  // chdir as root failed; again as the user
+  const char* program = nullptr;   // the candidate that may be executed
+};
+
+using StepFunction = Failure (*)(const InitPlan&, Progress&) noexcept;
+
+inline Failure failed(Step step, std::uint32_t index = 0) noexcept {
+  return {step, index, errno};
+}
+
+// step_descriptors.cc
+Failure close_inherited(const InitPlan&, Progress&) noexcept;
+Failure set_stdio(const InitPlan&, Progress&) noexcept;
+Failure close_used(const InitPlan&, Progress&) noexcept;
+// step_namespaces.cc
+Failure reset_signals(const InitPlan&, Progress&) noexcept;
+Failure new_session(const InitPlan&, Progress&) noexcept;
+Failure join_namespaces(const InitPlan&, Progress&) noexcept;
+Failure set_names(const InitPlan&, Progress&) noexcept;
+Failure write_proc(const InitPlan&, Progress&) noexcept;
+// step_mounts.cc
+Failure attach_root(const InitPlan&, Progress&) noexcept;
+Failure attach_mounts(const InitPlan&, Progress&) noexcept;
+Failure finish_mounts(const InitPlan&, Progress&) noexcept;
+Failure pivot(const InitPlan&, Progress&) noexcept;
+// step_masks.cc
+Failure mask_paths(const InitPlan&, Progress&) noexcept;
+Failure readonly_paths(const InitPlan&, Progress&) noexcept;
+// step_terminal.cc
+Failure open_terminal(const InitPlan&, Progress&) noexcept;
+Failure control_terminal(const InitPlan&, Progress&) noexcept;
+// step_identity.cc
+Failure set_limits(const InitPlan&, Progress&) noexcept;
+Failure drop_bounding(const InitPlan&, Progress&) noexcept;
+Failure set_user(const InitPlan&, Progress&) noexcept;
+Failure confine_with_privilege(const InitPlan&, Progress&) noexcept;
+Failure set_capabilities(const InitPlan&, Progress&) noexcept;
+Failure forbid_new_privileges(const InitPlan&, Progress&) noexcept;
+Failure confine(const InitPlan&, Progress&) noexcept;
+// step_program.cc
+Failure enter_directory(const InitPlan&, Progress&) noexcept;
+Failure check_directory(const InitPlan&, Progress&) noexcept;
+Failure find_program(const InitPlan&, Progress&) noexcept;
+Failure say_ready(const InitPlan&, Progress&) noexcept;
+Failure wait_start(const InitPlan&, Progress&) noexcept;
+
+// openat2(2) in the root, never through a magic link; -1 and errno. Close-on-exec.
+int open_in_root(int root, const char* path, int flags, std::uint64_t resolve = 0) noexcept;
+// O_PATH descriptor of a mount's target, made component by component where it is missing.
+int open_target(int root, const char* path, bool directory, std::uint64_t resolve = 0) noexcept;
+
+}  // namespace slipway::runtime::init

@@ -1,0 +1,151 @@
+// clone3 and the parent's side of the protocol.
+#include "runtime/launch.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "runtime/devices.h"
+#include "runtime/init/run.h"
+#include "sys/file.h"
+#include "sys/process.h"
+#include "sys/socket.h"
+
+namespace slipway::runtime {
+namespace {
+
+// Which signals this process ignores: execve keeps that, and a container must not inherit it (SIGPIPE above all).
+std::uint64_t ignored_signals() {
+  std::uint64_t mask = 0;
+  for (int signal = 1; signal < 65; ++signal) {
+    struct sigaction action = {};
+    if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) mask |= std::uint64_t{1} << (signal - 1);
+  }
+  return mask;
+}
+
+// Init wants its standard descriptors either in their place or out of the way of each other.
+Result<void> plan_stdio(const Stdio& stdio, LaunchPlan& plan) {
+  if (plan.init.terminal.wanted) return {};
+  const int given[3] = {stdio.in, stdio.out, stdio.err};
+  int null = -1;
+  for (int i = 0; i < 3; ++i) {
+    int fd = given[i];
+    if (fd < 0 && null < 0) {
+      TRY_ASSIGN(UniqueFd opened, open_null(O_RDWR));
+      null = plan.own(std::move(opened));
+    }
+    if (fd < 0) fd = null;
+    if (fd < 3 && fd != i) {
+      UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+      if (!copy) return fail_errno(errno, "copy standard descriptor {}", fd);
+      fd = plan.own(std::move(copy));
+    }
+    plan.init.stdio[i] = fd;
+    plan.borrow(fd);
+  }
+  return {};
+}
+
+Result<void> check_preserved(int count) {
+  for (int fd = 3; fd < 3 + count; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) return fail(Code::invalid_argument, "preserve-fds: descriptor {} is not open", fd);
+  }
+  return {};
+}
+
+Result<Launched> clone_init(const LaunchPlan& plan, const LaunchRequest& request) {
+  clone_args args = {};
+  int pidfd = -1;
+  args.flags = request.namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  if (request.child_of_parent) {
+    args.flags |= CLONE_PARENT;
+    args.exit_signal = 0;  // the child inherits the caller's
+  }
+  if (request.cgroup >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<std::uint64_t>(request.cgroup);
+  }
+  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0) return fail_errno(errno, "clone the container's process");
+  if (pid == 0) init::run(plan.init);
+  Launched launched;
+  launched.pid = static_cast<pid_t>(pid);
+  launched.pidfd.reset(pidfd);
+  return launched;
+}
+
+// Init died without a word: the cause is a signal, most likely the cgroup's memory limit.
+Error died(FdRef pidfd, bool our_child) {
+  if (!our_child) return fail(Code::aborted, "init ended before it was ready");
+  const auto status = sys::wait_pidfd(pidfd);
+  if (!status.ok() || status.value().signal == 0) return fail(Code::aborted, "init ended before it was ready");
+  if (status.value().signal == SIGKILL)
+    return fail(Code::resource_exhausted, "init was killed before it was ready: is the memory limit too low?");
+  return fail(Code::aborted, "init was ended by signal {} before it was ready", status.value().signal);
+}
+
+// Until ready; the pty's master comes before it.
+Result<void> converse(const LaunchPlan& plan, Launched& launched, bool our_child) {
+  for (;;) {
+    TRY_ASSIGN(sys::Packet packet, sys::receive_packet(launched.sync, sizeof(init::Message)));
+    if (packet.eof) return died(launched.pidfd, our_child);
+    init::Message message;
+    if (packet.data.size() != sizeof message) return fail(Code::internal, "init sent {} bytes", packet.data.size());
+    std::memcpy(&message, packet.data.data(), sizeof message);
+    switch (message.kind) {
+      case init::Kind::ready: return {};
+      case init::Kind::failed: return plan.describe(message);
+      case init::Kind::console:
+        if (packet.fds.size() != 1) return fail(Code::internal, "init sent no terminal");
+        launched.console = std::move(packet.fds[0]);
+        break;
+      default: return fail(Code::internal, "init sent a message of kind {}", static_cast<int>(message.kind));
+    }
+  }
+}
+
+}  // namespace
+
+void end_process(FdRef pidfd, bool our_child) {
+  (void)sys::pidfd_send_signal(pidfd, SIGKILL);
+  // Not our child: whoever reaps it, its end is what we wait for.
+  if (our_child) {
+    (void)sys::wait_pidfd(pidfd);
+  } else {
+    (void)sys::poll_readable(pidfd, 10'000);
+  }
+}
+
+Result<Launched> launch(LaunchPlan& plan, const LaunchRequest& request) {
+  // A process of the container with CAP_SYS_PTRACE must not look into init before it is confined (CVE-2016-9962).
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno(errno, "become undumpable");
+  TRY(check_preserved(request.preserve_fds));
+  TRY(plan_stdio(request.stdio, plan));
+  TRY_ASSIGN(auto pair, sys::seqpacket_pair());
+  plan.init.sync_fd = pair.second.get();
+  plan.init.start_fd = request.start_fd;
+  plan.init.preserve_fds = request.preserve_fds;
+  plan.init.ignored_signals = ignored_signals();
+  plan.borrow(pair.second.get());
+  plan.borrow(request.start_fd);
+  plan.freeze();
+  TRY_ASSIGN(Launched launched, clone_init(plan, request));
+  launched.sync = std::move(pair.first);
+  pair.second.reset();
+  const bool our_child = !request.child_of_parent;
+  auto talked = converse(plan, launched, our_child);
+  if (talked.ok()) return launched;
+  end_process(launched.pidfd, our_child);
+  return std::move(talked).error();
+}
+
+}  // namespace slipway::runtime

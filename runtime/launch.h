@@ -1,0 +1,35 @@
+// clone3 and the conversation with init until it is ready.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "runtime/launch_plan.h"
+#include "runtime/runner.h"
+
+namespace slipway::runtime {
+
+struct LaunchRequest {
+  std::uint64_t namespaces = 0;  // CLONE_NEW… made with the process
+  int cgroup = -1;               // directory; -1 = the caller's cgroup
+  bool child_of_parent = false;
+  Stdio stdio;
+  int start_fd = -1;
+  int preserve_fds = 0;
+};
+
+struct Launched {
+  pid_t pid = 0;
+  UniqueFd pidfd;
+  UniqueFd console;
+  UniqueFd sync;
+};
+
+// Freezes the plan, clones, and returns when init says that it is ready. On error the process is gone.
+Result<Launched> launch(LaunchPlan& plan, const LaunchRequest& request);
+
+// Ends a process that shall not be, and waits until it has ended; reaps it if it is our child.
+void end_process(FdRef pidfd, bool our_child);
+
+}  // namespace slipway::runtime

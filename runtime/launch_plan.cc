@@ -1,0 +1,119 @@
+// Freezing the plan, and init's 12 bytes as a sentence.
+#include "runtime/launch_plan.h"
+
+#include <algorithm>
+
+namespace slipway::runtime {
+namespace {
+
+template <class T>
+init::View<T> view(const std::vector<T>& items) {
+  return {items.data(), static_cast<std::uint32_t>(items.size())};
+}
+
+template <class T>
+std::string name_at(const std::vector<T>& names, std::uint32_t index) {
+  return index < names.size() ? std::string(names[index]) : fmt::format("#{}", index);
+}
+
+Code code_of(const init::Message& failure) {
+  switch (failure.step) {
+    case init::Step::lookup:
+    case init::Step::exec:
+    case init::Step::working_directory: return code_from_errno(failure.error);
+    case init::Step::outside_root: return Code::permission_denied;
+    default: return failure.error == ENOENT ? Code::failed_precondition : code_from_errno(failure.error);
+  }
+}
+
+}  // namespace
+
+void LaunchPlan::freeze() {
+  init.joins = view(joins);
+  init.proc_writes = view(proc_writes);
+  init.root.mounts = view(mounts);
+  init.root.masked = view(masked);
+  init.root.readonly_paths = view(readonly_paths);
+  init.limits = view(limits);
+  init.groups = view(groups);
+  init.candidates = view(candidates);
+  argv.push_back(nullptr);
+  envp.push_back(nullptr);
+  init.argv = argv.data();
+  init.envp = envp.data();
+  init.filter.code = filter.empty() ? nullptr : filter.data();
+  init.filter.length = static_cast<std::uint16_t>(filter.size());
+  keep_fds_ = borrowed_;
+  for (const UniqueFd& fd : fds_) keep_fds_.push_back(fd.get());
+  std::ranges::sort(keep_fds_);
+  const auto duplicates = std::ranges::unique(keep_fds_);
+  keep_fds_.erase(duplicates.begin(), duplicates.end());
+  init.keep = view(keep_fds_);
+}
+
+std::string LaunchPlan::subject(const init::Message& failure) const {
+  using init::Step;
+  const std::uint32_t i = failure.index;
+  const std::string target = i < mounts.size() && mounts[i].target != nullptr ? mounts[i].target : "?";
+  switch (failure.step) {
+    case Step::close_descriptors: return "close descriptors";
+    case Step::signals: return "set the signals to their defaults";
+    case Step::session: return "begin a session";
+    case Step::keyring: return "begin a session keyring";
+    case Step::join_namespace: return fmt::format("join the {} namespace", name_at(join_names, i));
+    case Step::cgroup_namespace: return "make a cgroup namespace";
+    case Step::hostname: return fmt::format("set hostname '{}'", init.hostname == nullptr ? "" : init.hostname);
+    case Step::domainname: return fmt::format("set domainname '{}'", init.domainname == nullptr ? "" : init.domainname);
+    case Step::proc_write:
+      return i < proc_writes.size()
+                 ? fmt::format("write '{}' to /proc/{}", std::string_view(proc_writes[i].value, proc_writes[i].size), proc_writes[i].path)
+                 : "write to /proc";
+    case Step::root_propagation: return i == 0 ? "make the mounts private" : "set linux.rootfsPropagation";
+    case Step::root_attach: return "attach the root";
+    case Step::mount_make: return fmt::format("make the file system for '/{}'", target);
+    case Step::mount_target: return fmt::format("mount target '/{}' in the root", target);
+    case Step::mount_attach: return fmt::format("mount at '/{}'", target);
+    case Step::mount_readonly: return fmt::format("make '/{}' read-only", target);
+    case Step::terminal_open: return "open a terminal in the container's /dev/pts";
+    case Step::terminal_send: return "hand over the terminal";
+    case Step::terminal_console: return "bind /dev/console";
+    case Step::terminal_control: return "make the terminal the controlling one";
+    case Step::mask: return fmt::format("mask '/{}'", name_at(masked, i));
+    case Step::readonly_path: return fmt::format("make path '/{}' read-only", name_at(readonly_paths, i));
+    case Step::root_readonly: return "make the root read-only";
+    case Step::pivot: return "change the root";
+    case Step::stdio: return fmt::format("set standard descriptor {}", i);
+    case Step::preserve: return fmt::format("preserve descriptor {}", i);
+    case Step::rlimit: return fmt::format("set {}", name_at(limit_names, i));
+    case Step::working_directory: return fmt::format("change to directory '{}'", init.working_directory);
+    case Step::outside_root: return fmt::format("directory '{}' is outside the container's root", init.working_directory);
+    case Step::bounding: return fmt::format("drop capability {} from the bounding set", i);
+    case Step::groups: return "set the supplementary groups";
+    case Step::user: return fmt::format("become user {}:{}", init.uid, init.gid);
+    case Step::capabilities: return "set the capabilities";
+    case Step::ambient: return fmt::format("raise ambient capability {}", i);
+    case Step::no_new_privileges: return "set no_new_privs";
+    case Step::seccomp: return "load the seccomp filter";
+    case Step::ready: return "report to the runner";
+    case Step::start: return "wait for start";
+    case Step::none:
+    case Step::lookup:
+    case Step::exec: break;
+  }
+  return fmt::format("exec '{}'", argv.empty() || argv[0] == nullptr ? "" : argv[0]);
+}
+
+Error LaunchPlan::describe(const init::Message& failure) const {
+  const std::string what = subject(failure);
+  const bool by_path = candidates.size() != 1 || (!argv.empty() && std::string_view(argv[0]).find('/') == std::string_view::npos);
+  // The wording is what the callers of OCI runtimes look for to tell 127 from 126.
+  if (failure.step == init::Step::lookup && failure.error == ENOENT && by_path)
+    return Error{Code::not_found, ENOENT, what + ": executable file not found in $PATH"};
+  if (failure.step == init::Step::mount_target && failure.error == ELOOP)
+    return Error{Code::invalid_argument, ELOOP, what + ": a symbolic link is on the way"};
+  Error error = errno_error(failure.error, what);
+  error.code = code_of(failure);
+  return error;
+}
+
+}  // namespace slipway::runtime

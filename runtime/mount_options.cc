@@ -1,0 +1,124 @@
+// Mount options by table.
+#include "runtime/mount_options.h"
+
+#include <sys/mount.h>
+
+#include <string_view>
+
+namespace slipway::runtime {
+namespace {
+
+struct Flag {
+  std::string_view name;
+  bool set;
+  std::uint64_t bits;
+};
+
+// With an r in front the same names mean the whole tree. The atime bits are one field: a change clears it first.
+constexpr Flag kFlags[] = {
+    {"ro", true, MOUNT_ATTR_RDONLY},
+    {"rw", false, MOUNT_ATTR_RDONLY},
+    {"nosuid", true, MOUNT_ATTR_NOSUID},
+    {"suid", false, MOUNT_ATTR_NOSUID},
+    {"nodev", true, MOUNT_ATTR_NODEV},
+    {"dev", false, MOUNT_ATTR_NODEV},
+    {"noexec", true, MOUNT_ATTR_NOEXEC},
+    {"exec", false, MOUNT_ATTR_NOEXEC},
+    {"nodiratime", true, MOUNT_ATTR_NODIRATIME},
+    {"diratime", false, MOUNT_ATTR_NODIRATIME},
+    {"nosymfollow", true, MOUNT_ATTR_NOSYMFOLLOW},
+    {"symfollow", false, MOUNT_ATTR_NOSYMFOLLOW},
+    {"noatime", true, MOUNT_ATTR_NOATIME},
+    {"atime", false, MOUNT_ATTR_NOATIME},
+    {"relatime", true, MOUNT_ATTR_RELATIME},
+    {"norelatime", false, MOUNT_ATTR_RELATIME},
+    {"strictatime", true, MOUNT_ATTR_STRICTATIME},
+    {"nostrictatime", false, MOUNT_ATTR_STRICTATIME},
+};
+
+// Of the file system, not of the mount: fsconfig(2) takes them as flags of the superblock.
+constexpr std::string_view kSuperblockFlags[] = {"sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime"};
+constexpr std::string_view kNoEffect[] = {"defaults", "silent", "loud", "_netdev", "nofail", "auto", "user", "nouser"};
+constexpr std::string_view kLater[] = {"remount", "tmpcopyup", "idmap", "ridmap", "copy-symlink", "iversion", "noiversion"};
+
+bool one_of(std::span<const std::string_view> list, std::string_view word) {
+  for (const std::string_view item : list) {
+    if (item == word) return true;
+  }
+  return false;
+}
+
+bool is_atime(const Flag& flag) {
+  return flag.name.ends_with("atime") && flag.name != "nodiratime" && flag.name != "diratime";
+}
+
+void add(sys::MountAttributes& attributes, const Flag& flag) {
+  if (is_atime(flag)) {
+    attributes.set &= ~std::uint64_t{MOUNT_ATTR__ATIME};
+    attributes.clear |= MOUNT_ATTR__ATIME;
+    if (flag.set) attributes.set |= flag.bits;
+    return;
+  }
+  attributes.set &= ~flag.bits;
+  attributes.clear &= ~flag.bits;
+  (flag.set ? attributes.set : attributes.clear) |= flag.bits;
+}
+
+const Flag* find_flag(std::string_view name) {
+  for (const Flag& flag : kFlags) {
+    if (flag.name == name) return &flag;
+  }
+  return nullptr;
+}
+
+bool add_flag(MountOptions& out, std::string_view word) {
+  if (const Flag* flag = find_flag(word)) {
+    add(out.attributes, *flag);
+    return true;
+  }
+  if (!word.starts_with('r')) return false;
+  const Flag* flag = find_flag(word.substr(1));
+  if (flag == nullptr) return false;
+  add(out.recursive, *flag);
+  out.recursive.recursive = true;
+  return true;
+}
+
+}  // namespace
+
+std::uint64_t parse_propagation(const std::string& word, bool* recursive) {
+  *recursive = word.starts_with('r');
+  const std::string_view base = std::string_view(word).substr(*recursive ? 1 : 0);
+  if (base == "shared") return MS_SHARED;
+  if (base == "slave") return MS_SLAVE;
+  if (base == "private") return MS_PRIVATE;
+  if (base == "unbindable") return MS_UNBINDABLE;
+  return 0;
+}
+
+Result<MountOptions> parse_mount_options(const std::vector<std::string>& options) {
+  MountOptions out;
+  for (const std::string& word : options) {
+    bool recursive = false;
+    if (word == "bind" || word == "rbind") {
+      out.bind = true;
+      out.recursive_bind = word == "rbind";
+    } else if (const std::uint64_t propagation = parse_propagation(word, &recursive)) {
+      out.propagation = propagation;
+      out.propagation_recursive = recursive;
+    } else if (add_flag(out, word)) {
+      continue;
+    } else if (one_of(kLater, word) || word.starts_with("idmap=") || word.starts_with("ridmap=")) {
+      return fail(Code::unimplemented, "mount option '{}' is not supported", word);
+    } else if (one_of(kNoEffect, word) || word.empty()) {
+      continue;
+    } else if (const std::size_t equals = word.find('='); equals != std::string::npos && !one_of(kSuperblockFlags, word)) {
+      out.data.push_back({word.substr(0, equals), word.substr(equals + 1)});
+    } else {
+      out.data.push_back({word, std::nullopt});
+    }
+  }
+  return out;
+}
+
+}  // namespace slipway::runtime

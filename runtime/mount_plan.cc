@@ -1,0 +1,112 @@
+// Mounts as decisions.
+#include "runtime/mount_plan.h"
+
+#include <sys/mount.h>
+
+#include <algorithm>
+
+#include "runtime/paths.h"
+
+namespace slipway::runtime {
+namespace {
+
+// Files in /proc that may be covered by a bind, as lxcfs does; nothing else may lie over the kernel's own.
+constexpr std::string_view kCoverableProc[] = {
+    "proc/cpuinfo",
+    "proc/diskstats",
+    "proc/meminfo",
+    "proc/stat",
+    "proc/swaps",
+    "proc/uptime",
+    "proc/loadavg",
+    "proc/slabinfo",
+    "proc/net/dev",
+    "proc/sys/kernel/ns_last_pid",
+    "proc/sys/crypto/fips_enabled",
+};
+
+bool made_by_init(std::string_view type) {
+  return type == "proc" || type == "sysfs" || type == "mqueue" || type == "cgroup2" || type == "devpts";
+}
+
+Result<void> check_target(const oci::Mount& mount, PlannedMount& planned) {
+  if (mount.destination.empty() || planned.target.empty())
+    return fail(Code::invalid_argument, "destination '{}': the root itself is no mount point", mount.destination);
+  const bool in_proc = is_at_or_beneath(planned.target, "proc");
+  if (planned.target == "proc" && planned.maker == Maker::bind) planned.must_be_procfs = true;
+  if (planned.target == "proc" && planned.maker != Maker::bind && planned.type != "proc")
+    return fail(Code::invalid_argument, "destination '/proc': only a proc file system may be mounted there, not '{}'", mount.type);
+  const bool coverable = std::ranges::find(kCoverableProc, planned.target) != std::end(kCoverableProc);
+  if (in_proc && planned.target != "proc" && !coverable && planned.maker != Maker::init) {
+    // A volume over a part of /proc would hide or forge what masks and label writes rely on (CVE-2019-16884, CVE-2025-52881).
+    if (planned.maker != Maker::bind) return fail(Code::invalid_argument, "destination '{}' is inside /proc", mount.destination);
+    planned.must_be_procfs = true;
+  }
+  planned.real_target = in_proc || planned.target == "sys" || planned.type == "proc" || planned.type == "sysfs";
+  return {};
+}
+
+Result<PlannedMount> plan_one(const oci::Spec& spec, const oci::Mount& mount, const std::string& bundle) {
+  PlannedMount planned;
+  planned.target = clean_in_root(mount.destination);
+  TRY_ASSIGN(planned.options, parse_mount_options(mount.options));
+  planned.type = mount.type == "cgroup" ? "cgroup2" : mount.type;
+  if (!mount.uid_mappings.empty() || !mount.gid_mappings.empty())
+    return fail(Code::unimplemented, "uidMappings: idmapped mounts are not supported");
+  if (planned.options.bind || mount.type == "bind" || mount.type == "rbind") {
+    planned.maker = Maker::bind;
+    if (mount.type == "rbind") planned.options.recursive_bind = true;
+    planned.source = mount.source.starts_with('/') ? mount.source : bundle + "/" + mount.source;
+    if (mount.source.empty()) return fail(Code::invalid_argument, "source: a bind needs one");
+  } else if (planned.type.empty() || planned.type == "none") {
+    return fail(Code::invalid_argument, "type: missing");
+  } else if (planned.type == "cgroup2" && find_namespace(spec, oci::NamespaceType::cgroup) == nullptr) {
+    // Mounting it anew from the host's cgroup namespace would change the host's own mount options (nsdelegate).
+    planned.maker = Maker::cgroup_bind;
+  } else {
+    planned.maker = made_by_init(planned.type) ? Maker::init : Maker::filesystem;
+    planned.source = mount.source;
+  }
+  TRY(check_target(mount, planned));
+  return planned;
+}
+
+// Other mounts' targets in a tmpfs are made before it becomes read-only.
+void defer_readonly(PlannedMount& planned) {
+  if (planned.maker != Maker::filesystem || planned.type != "tmpfs") return;
+  planned.readonly_last = (planned.options.attributes.set & MOUNT_ATTR_RDONLY) != 0;
+  planned.options.attributes.set &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
+}
+
+}  // namespace
+
+const oci::Namespace* find_namespace(const oci::Spec& spec, oci::NamespaceType type) {
+  for (const oci::Namespace& ns : spec.linux_.namespaces) {
+    if (ns.type == type) return &ns;
+  }
+  return nullptr;
+}
+
+bool has_new_namespace(const oci::Spec& spec, oci::NamespaceType type) {
+  const oci::Namespace* ns = find_namespace(spec, type);
+  return ns != nullptr && ns->path.empty();
+}
+
+Result<MountPlan> plan_mounts(const oci::Spec& spec, const std::string& bundle) {
+  MountPlan plan;
+  for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
+    auto planned = plan_one(spec, spec.mounts[i], bundle);
+    if (!planned.ok()) return std::move(planned).error().within("mounts[{}]", i);
+    PlannedMount mount = std::move(planned).take();
+    defer_readonly(mount);
+    if (mount.target == "dev") {
+      plan.dev_is_mounted = true;
+      plan.dev_is_bound = mount.maker == Maker::bind;
+      mount.is_dev = mount.type == "tmpfs" && mount.maker == Maker::filesystem;
+    }
+    plan.mounts.push_back(std::move(mount));
+  }
+  return plan;
+}
+
+}  // namespace slipway::runtime

@@ -1,0 +1,161 @@
+// Detached mounts for init.
+#include "runtime/mounts.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "cgroups/root.h"
+#include "runtime/devices.h"
+#include "runtime/paths.h"
+#include "sys/file.h"
+
+namespace slipway::runtime {
+namespace {
+
+Result<void> check_procfs(FdRef mount, const PlannedMount& planned) {
+  struct statfs fs = {};
+  if (::fstatfs(mount.get(), &fs) != 0) return fail_errno(errno, "statfs '{}'", planned.source);
+  if (fs.f_type == PROC_SUPER_MAGIC) return {};
+  return fail(Code::invalid_argument, "destination '/{}': only a part of a proc file system may be bound there, '{}' is none",
+              planned.target, planned.source);
+}
+
+// Flags of the mount itself, of the whole tree, and whom it hears. Without a word: nobody, and nobody hears it.
+Result<void> set_options(FdRef mount, const MountOptions& options) {
+  sys::MountAttributes own = options.attributes;
+  sys::MountAttributes tree = options.recursive;
+  tree.recursive = true;
+  const bool whole_tree = options.propagation == 0 || options.propagation_recursive;
+  (whole_tree ? tree : own).propagation = options.propagation == 0 ? std::uint64_t{MS_PRIVATE} : options.propagation;
+  // Without mounts beneath, one call does both.
+  if (!options.recursive_bind && (own.clear & tree.set) == 0 && (own.set & tree.clear) == 0) {
+    own.set |= tree.set;
+    own.clear |= tree.clear;
+    own.propagation |= tree.propagation;
+    return sys::set_attributes(mount, own);
+  }
+  TRY(sys::set_attributes(mount, tree));
+  return sys::set_attributes(mount, own);
+}
+
+Result<bool> is_directory(FdRef mount) {
+  struct stat st = {};
+  if (::fstat(mount.get(), &st) != 0) return fail_errno(errno, "stat a mount's source");
+  return S_ISDIR(st.st_mode);
+}
+
+Result<sys::DetachedMount> make_bind(const PlannedMount& planned, const std::string& source) {
+  TRY_ASSIGN(sys::DetachedMount mount, sys::clone_tree(source, planned.options.recursive_bind));
+  if (planned.must_be_procfs) TRY(check_procfs(mount.fd(), planned));
+  TRY(set_options(mount.fd(), planned.options));
+  return mount;
+}
+
+// The mount points beneath /dev, so that init finds them made.
+DevContent dev_content(const oci::Spec& spec, const MountPlan& mounts) {
+  DevContent content;
+  content.devices = &spec.linux_.devices;
+  content.console = spec.process && spec.process->terminal;
+  for (const PlannedMount& mount : mounts.mounts) {
+    if (is_at_or_beneath(mount.target, "dev") && mount.target.size() > 4 && mount.maker != Maker::bind)
+      content.directories.push_back(mount.target.substr(4));
+  }
+  return content;
+}
+
+std::vector<sys::FilesystemOption> filesystem_options(const PlannedMount& planned) {
+  std::vector<sys::FilesystemOption> options = planned.options.data;
+  if (!planned.source.empty()) options.insert(options.begin(), {"source", planned.source});
+  return options;
+}
+
+Result<sys::DetachedMount> make_here(const oci::Spec& spec, const MountPlan& mounts, const PlannedMount& planned) {
+  const auto options = filesystem_options(planned);
+  // A file system that is not a tmpfs may want the flags while it is made: a device that cannot be written, for one.
+  TRY_ASSIGN(sys::DetachedMount mount, sys::make_filesystem(planned.type, options, planned.options.attributes.set));
+  if (planned.options.propagation != 0)
+    TRY(sys::set_attributes(mount.fd(), {.set = 0, .clear = 0, .propagation = planned.options.propagation, .recursive = false}));
+  if (planned.is_dev) TRY(populate_dev(mount.fd(), dev_content(spec, mounts)));
+  return mount;
+}
+
+void leave_to_init(const PlannedMount& planned, init::MountEntry& entry, LaunchPlan& plan) {
+  entry.type = plan.keep(planned.type);
+  auto& options = plan.fs_options.emplace_back();
+  for (const sys::FilesystemOption& option : filesystem_options(planned))
+    options.push_back({plan.keep(option.key), option.value ? plan.keep(*option.value) : nullptr});
+  entry.options = {options.data(), static_cast<std::uint32_t>(options.size())};
+  entry.attributes = planned.options.attributes.set | planned.options.recursive.set;
+  entry.propagation = planned.options.propagation == MS_PRIVATE ? 0 : planned.options.propagation;
+}
+
+Result<void> make_one(const oci::Spec& spec, const MountPlan& mounts, const PlannedMount& planned, LaunchPlan& plan) {
+  init::MountEntry entry;
+  entry.target = plan.keep(planned.target);
+  entry.real_target = planned.real_target;
+  entry.readonly_last = planned.readonly_last;
+  sys::DetachedMount mount;
+  switch (planned.maker) {
+    case Maker::init: leave_to_init(planned, entry, plan); break;
+    case Maker::filesystem: {
+      TRY_ASSIGN(mount, make_here(spec, mounts, planned));
+      break;
+    }
+    case Maker::bind: {
+      TRY_ASSIGN(mount, make_bind(planned, planned.source));
+      break;
+    }
+    case Maker::cgroup_bind: {
+      TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+      TRY_ASSIGN(mount, make_bind(planned, root.path));
+      break;
+    }
+  }
+  if (mount.get() >= 0) {
+    TRY_ASSIGN(entry.directory, is_directory(mount.fd()));
+    entry.fd = plan.own(mount.release());
+  }
+  plan.mounts.push_back(entry);
+  return {};
+}
+
+// Without a mount over /dev the devices go into the root's own, which must be a real directory (CVE-2026-41579).
+Result<void> populate_root_dev(const oci::Spec& spec, const MountPlan& mounts, FdRef root) {
+  if (::mkdirat(root.get(), "dev", 0755) != 0 && errno != EEXIST) return fail_errno(errno, "make '/dev' in the root");
+  auto dev = sys::open_at(root, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (!dev.ok()) return std::move(dev).error().within("'/dev' in the root must be a directory");
+  return populate_dev(dev.value(), dev_content(spec, mounts));
+}
+
+}  // namespace
+
+Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, LaunchPlan& plan) {
+  plan.mounts.reserve(mounts.mounts.size());
+  for (std::size_t i = 0; i < mounts.mounts.size(); ++i) {
+    auto made = make_one(spec, mounts, mounts.mounts[i], plan);
+    if (!made.ok()) return std::move(made).error().within("mounts[{}] '/{}'", i, mounts.mounts[i].target);
+  }
+  if (!mounts.dev_is_mounted) TRY(populate_root_dev(spec, mounts, root.fd()));
+  return make_other_devices(root.fd(), spec.linux_.devices);
+}
+
+Result<void> plan_masks(const oci::Spec& spec, LaunchPlan& plan) {
+  for (const std::string& path : spec.linux_.readonly_paths) plan.readonly_paths.push_back(plan.keep(clean_in_root(path)));
+  if (spec.linux_.masked_paths.empty()) return {};
+  for (const std::string& path : spec.linux_.masked_paths) plan.masked.push_back(plan.keep(clean_in_root(path)));
+  TRY_ASSIGN(const UniqueFd null, open_null(O_PATH));
+  TRY_ASSIGN(sys::DetachedMount file, sys::clone_tree_at(null, false));
+  TRY(sys::set_attributes(file.fd(), {.set = 0, .clear = 0, .propagation = MS_PRIVATE, .recursive = false}));
+  TRY_ASSIGN(sys::DetachedMount directory, sys::make_filesystem("tmpfs", {}, MOUNT_ATTR_RDONLY));
+  plan.init.root.mask_file = plan.own(file.release());
+  plan.init.root.mask_directory = plan.own(directory.release());
+  return {};
+}
+
+}  // namespace slipway::runtime

@@ -1,0 +1,20 @@
+// The mount plan carried out as far as the runner can: detached mounts in a LaunchPlan, ready for init to attach.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "oci/spec.h"
+#include "runtime/launch_plan.h"
+#include "runtime/mount_plan.h"
+#include "sys/mount.h"
+
+namespace slipway::runtime {
+
+// `root` must be made already: without a mount over /dev its devices go into the root itself.
+Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, LaunchPlan& plan);
+
+// What masked and read-only paths need.
+Result<void> plan_masks(const oci::Spec& spec, LaunchPlan& plan);
+
+}  // namespace slipway::runtime

@@ -1,0 +1,32 @@
+// Paths as text.
+#include "runtime/paths.h"
+
+namespace slipway::runtime {
+
+std::string clean_in_root(std::string_view path) {
+  std::string out;
+  while (!path.empty()) {
+    const std::size_t end = std::min(path.find('/'), path.size());
+    const std::string_view part = path.substr(0, end);
+    path.remove_prefix(std::min(end + 1, path.size()));
+    if (part.empty() || part == ".") continue;
+    if (part == "..") {
+      const std::size_t slash = out.rfind('/');
+      out.resize(slash == std::string::npos ? 0 : slash);
+      continue;
+    }
+    if (!out.empty()) out += '/';
+    out += part;
+  }
+  return out;
+}
+
+std::string clean_absolute(std::string_view path) {
+  return "/" + clean_in_root(path);
+}
+
+bool is_at_or_beneath(std::string_view path, std::string_view directory) {
+  return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
+}  // namespace slipway::runtime

@@ -1,0 +1,121 @@
+// The process as init's plan.
+#include "runtime/process_plan.h"
+
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "runtime/capabilities.h"
+#include "runtime/paths.h"
+#include "runtime/seccomp.h"
+
+namespace slipway::runtime {
+namespace {
+
+constexpr std::string_view kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+struct LimitName {
+  std::string_view name;
+  int number;
+};
+constexpr LimitName kLimits[] = {
+    {"RLIMIT_AS", RLIMIT_AS},           {"RLIMIT_CORE", RLIMIT_CORE},         {"RLIMIT_CPU", RLIMIT_CPU},
+    {"RLIMIT_DATA", RLIMIT_DATA},       {"RLIMIT_FSIZE", RLIMIT_FSIZE},       {"RLIMIT_LOCKS", RLIMIT_LOCKS},
+    {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK}, {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE}, {"RLIMIT_NICE", RLIMIT_NICE},
+    {"RLIMIT_NOFILE", RLIMIT_NOFILE},   {"RLIMIT_NPROC", RLIMIT_NPROC},       {"RLIMIT_RSS", RLIMIT_RSS},
+    {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},   {"RLIMIT_RTTIME", RLIMIT_RTTIME},     {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
+    {"RLIMIT_STACK", RLIMIT_STACK},
+};
+
+Result<void> plan_limits(const oci::Process& process, LaunchPlan& plan) {
+  for (std::size_t i = 0; i < process.rlimits.size(); ++i) {
+    const oci::Rlimit& limit = process.rlimits[i];
+    auto number = rlimit_number(limit.type);
+    if (!number.ok()) return std::move(number).error().within("process.rlimits[{}].type", i);
+    if (limit.soft > limit.hard) return fail(Code::invalid_argument, "process.rlimits[{}]: soft is above hard", i);
+    plan.limits.push_back({number.value(), limit.soft, limit.hard});
+    plan.limit_names.push_back(fmt::format("{} to {}:{}", limit.type, limit.soft, limit.hard));
+  }
+  return {};
+}
+
+Result<void> plan_capabilities(const oci::Process& process, int last_capability, LaunchPlan& plan) {
+  std::vector<std::string> dropped;
+  TRY_ASSIGN(const CapabilityMasks masks, capability_masks(process.capabilities, last_capability, &dropped));
+  for (const std::string& name : dropped) log::warn("{} is unknown to this kernel and was left out", name);
+  plan.init.capabilities = {masks.bounding, masks.effective, masks.permitted, masks.inheritable, masks.ambient};
+  return {};
+}
+
+Result<void> plan_filter(const oci::Seccomp& seccomp, LaunchPlan& plan) {
+  auto program = compile_seccomp(seccomp);
+  if (!program.ok()) return std::move(program).error();
+  plan.filter = std::move(program).take();
+  if (plan.filter.size() > BPF_MAXINSNS)
+    return fail(Code::invalid_argument, "linux.seccomp: {} instructions, the kernel takes {}", plan.filter.size(), BPF_MAXINSNS);
+  TRY_ASSIGN(plan.init.filter.flags, seccomp_flags(seccomp));
+  return {};
+}
+
+Result<void> plan_program(const oci::Process& process, LaunchPlan& plan) {
+  if (process.args.empty() || process.args[0].empty()) return fail(Code::invalid_argument, "process.args: no program given");
+  if (!process.cwd.starts_with('/')) return fail(Code::invalid_argument, "process.cwd: '{}' is not absolute", process.cwd);
+  plan.argv.reserve(process.args.size() + 1);
+  for (const std::string& arg : process.args) plan.argv.push_back(arg.c_str());
+  plan.envp.reserve(process.env.size() + 1);
+  for (const std::string& entry : process.env) plan.envp.push_back(entry.c_str());
+  for (std::string& path : program_candidates(process.args[0], process.env)) plan.candidates.push_back(plan.keep(std::move(path)));
+  plan.init.working_directory = plan.keep(process.cwd);
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> program_candidates(std::string_view name, const std::vector<std::string>& env) {
+  if (name.find('/') != std::string_view::npos) return {std::string(name)};
+  std::string_view path = kDefaultPath;
+  for (const std::string& entry : env) {
+    if (std::string_view(entry).starts_with("PATH=")) path = std::string_view(entry).substr(5);
+  }
+  std::vector<std::string> out;
+  for (;;) {
+    const std::size_t end = std::min(path.find(':'), path.size());
+    const std::string_view directory = path.substr(0, end);
+    out.push_back(directory.empty() ? fmt::format("./{}", name) : fmt::format("{}/{}", directory, name));
+    if (end == path.size()) return out;
+    path.remove_prefix(end + 1);
+  }
+}
+
+Result<int> rlimit_number(std::string_view name) {
+  for (const LimitName& limit : kLimits) {
+    if (limit.name == name) return limit.number;
+  }
+  return fail(Code::invalid_argument, "'{}' is not known", name);
+}
+
+Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, LaunchPlan& plan) {
+  if (process.apparmor_profile && !process.apparmor_profile->empty() && *process.apparmor_profile != "unconfined")
+    return fail(Code::unimplemented, "process.apparmorProfile is not supported");
+  if (process.selinux_label && !process.selinux_label->empty()) return fail(Code::unimplemented, "process.selinuxLabel is not supported");
+  TRY(plan_program(process, plan));
+  TRY(plan_limits(process, plan));
+  TRY(plan_capabilities(process, last_capability, plan));
+  if (seccomp != nullptr) TRY(plan_filter(*seccomp, plan));
+  plan.init.uid = process.user.uid;
+  plan.init.gid = process.user.gid;
+  plan.init.umask = process.user.umask.value_or(0022);
+  plan.groups.assign(process.user.additional_gids.begin(), process.user.additional_gids.end());
+  plan.init.no_new_privileges = process.no_new_privileges;
+  plan.init.terminal.wanted = process.terminal;
+  if (process.console_size) {
+    plan.init.terminal.rows = process.console_size->height;
+    plan.init.terminal.columns = process.console_size->width;
+  }
+  if (process.oom_score_adj) {
+    const char* value = plan.keep(fmt::format("{}", *process.oom_score_adj));
+    plan.proc_writes.push_back({"self/oom_score_adj", value, static_cast<std::uint32_t>(std::string_view(value).size())});
+  }
+  return {};
+}
+
+}  // namespace slipway::runtime

@@ -1,0 +1,26 @@
+// process of config.json into init's plan: program, environment, limits, user, capabilities, filter.
+//
+// Pure but for the capability numbers of the running kernel, which the caller gives.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "oci/spec.h"
+#include "runtime/launch_plan.h"
+
+namespace slipway::runtime {
+
+// Where a program may be: the name itself if it has a slash, else one path for each directory of PATH ("" and "." = the
+// working directory). Without PATH in `env`: the usual six directories.
+std::vector<std::string> program_candidates(std::string_view name, const std::vector<std::string>& env);
+
+// "RLIMIT_NOFILE" → RLIMIT_NOFILE.
+Result<int> rlimit_number(std::string_view name);
+
+// `process` must outlive the plan: its strings are not copied.
+Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, LaunchPlan& plan);
+
+}  // namespace slipway::runtime

@@ -1,0 +1,123 @@
+// Bind or overlay as the container's root.
+#include "runtime/root.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "runtime/mount_options.h"
+#include "sys/file.h"
+
+namespace slipway::runtime {
+namespace {
+
+constexpr std::size_t kOptionLimit = 255;  // fsconfig(2) cuts strings there: EINVAL
+
+// Overlay directories as descriptors: their names, seen from /proc/self/fd, are one to three digits.
+class OverlayDirectories {
+ public:
+  Result<std::string> add(const std::string& path) {
+    auto fd = sys::open_path(path, O_PATH | O_DIRECTORY);
+    if (!fd.ok()) return std::move(fd).error().within("overlay");
+    fds_.push_back(std::move(fd).take());
+    return fmt::format("{}", fds_.back().get());
+  }
+
+ private:
+  std::vector<UniqueFd> fds_;
+};
+
+// Relative paths in options start at the working directory: in /proc/self/fd some 85 lower layers fit into one option.
+class InDescriptorDirectory {
+ public:
+  Result<void> enter() {
+    TRY_ASSIGN(previous_, sys::open_path(".", O_PATH | O_DIRECTORY));
+    if (::chdir("/proc/self/fd") != 0) return fail_errno(errno, "change to /proc/self/fd");
+    return {};
+  }
+  ~InDescriptorDirectory() {
+    if (previous_) (void)!::fchdir(previous_.get());
+  }
+
+ private:
+  UniqueFd previous_;
+};
+
+// One option with all lower layers where it fits; else one option a layer, which kernels from 6.8 on know.
+Result<void> add_lower(const std::vector<std::string>& lower, OverlayDirectories& directories,
+                       std::vector<sys::FilesystemOption>& options) {
+  std::vector<std::string> names;
+  std::string joined;
+  for (const std::string& path : lower) {
+    TRY_ASSIGN(std::string name, directories.add(path));
+    joined += (joined.empty() ? "" : ":") + name;
+    names.push_back(std::move(name));
+  }
+  if (joined.size() <= kOptionLimit) {
+    options.push_back({"lowerdir", std::move(joined)});
+    return {};
+  }
+  // REMOVE-WHEN: kernel >= 6.8 (the joined form)
+  for (std::string& name : names) options.push_back({"lowerdir+", std::move(name)});
+  return {};
+}
+
+Result<sys::DetachedMount> make_overlay(const OverlayRoot& overlay) {
+  if (overlay.lower.empty()) return fail(Code::invalid_argument, "overlay: no lower layer");
+  InDescriptorDirectory here;
+  OverlayDirectories directories;
+  std::vector<sys::FilesystemOption> options;
+  options.push_back({"source", "overlay"});
+  TRY(add_lower(overlay.lower, directories, options));
+  if (!overlay.upper.empty()) {
+    TRY_ASSIGN(std::string upper, directories.add(overlay.upper));
+    TRY_ASSIGN(std::string work, directories.add(overlay.work));
+    options.push_back({"upperdir", std::move(upper)});
+    options.push_back({"workdir", std::move(work)});
+  }
+  TRY(here.enter());
+  auto mount = sys::make_filesystem("overlay", options, overlay.upper.empty() ? MOUNT_ATTR_RDONLY : 0);
+  if (!mount.ok()) return std::move(mount).error().within("overlay of {} lower layers", overlay.lower.size());
+  return mount;
+}
+
+// An overlay without upper layer needs two lower ones; one alone is a read-only bind.
+bool is_single_lower(const OverlayRoot& overlay) {
+  return overlay.upper.empty() && overlay.lower.size() == 1;
+}
+
+Result<sys::DetachedMount> bind_root(const oci::Spec& spec, const std::string& path, std::uint64_t attributes) {
+  auto mount = sys::clone_tree(path, true);
+  if (!mount.ok()) return std::move(mount).error().within("root.path");
+  TRY_ASSIGN(const std::uint64_t propagation, root_propagation(spec));
+  // A shared mount cannot become the root (pivot_root(2)); "shared" is set again at the end, as a group of its own.
+  const bool follows_host = propagation == MS_SLAVE || propagation == MS_SHARED;
+  sys::MountAttributes tree;
+  tree.propagation = follows_host ? MS_SLAVE : MS_PRIVATE;
+  tree.recursive = true;
+  TRY(sys::set_attributes(mount.value().fd(), tree).context("root.path"));
+  TRY(sys::set_attributes(mount.value().fd(), {.set = attributes, .clear = 0, .propagation = 0, .recursive = false}).context("root.path"));
+  return mount;
+}
+
+}  // namespace
+
+Result<std::uint64_t> root_propagation(const oci::Spec& spec) {
+  const std::string& word = spec.linux_.rootfs_propagation;
+  if (word.empty()) return std::uint64_t{0};
+  bool recursive = false;
+  const std::uint64_t flag = parse_propagation(word, &recursive);
+  if (flag == 0) return fail(Code::invalid_argument, "linux.rootfsPropagation: '{}' is not known", word);
+  return flag == MS_PRIVATE ? std::uint64_t{0} : flag;
+}
+
+Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay) {
+  if (overlay && is_single_lower(*overlay)) return bind_root(spec, overlay->lower[0], MOUNT_ATTR_RDONLY);
+  if (overlay) return make_overlay(*overlay);
+  if (!spec.root || spec.root->path.empty()) return fail(Code::invalid_argument, "root.path: missing");
+  const std::string path = spec.root->path.starts_with('/') ? spec.root->path : bundle + "/" + spec.root->path;
+  TRY_ASSIGN(const UniqueFd directory, sys::open_path(path, O_PATH | O_DIRECTORY).context("root.path"));
+  return bind_root(spec, path, 0);
+}
+
+}  // namespace slipway::runtime

@@ -1,0 +1,20 @@
+// The container's root as a detached mount: a bind of root.path or an overlay.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "oci/spec.h"
+#include "runtime/runner.h"
+#include "sys/mount.h"
+
+namespace slipway::runtime {
+
+// Nothing mounted on it reaches the host, whatever linux.rootfsPropagation says; of the host's later mounts beneath root.path it
+// sees those that "slave" and "shared" ask for.
+Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay);
+
+// MS_… that the root gets at the very end; 0 = it stays private.
+Result<std::uint64_t> root_propagation(const oci::Spec& spec);
+
+}  // namespace slipway::runtime

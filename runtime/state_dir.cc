@@ -1,0 +1,156 @@
+// State directories.
+#include "runtime/state_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/ids.h"
+#include "cgroups/cgroup.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace slipway::runtime {
+namespace {
+
+constexpr std::size_t kRecordLimit = 1 << 20;
+constexpr std::size_t kConfigLimit = 4 << 20;
+constexpr const char* kRecord = "state.json";
+constexpr const char* kConfig = "config.json";
+constexpr const char* kFifo = "exec.fifo";
+
+Result<UniqueFd> open_root(const std::string& root) {
+  auto fd = sys::open_path(root, O_PATH | O_DIRECTORY);
+  if (fd.ok() || fd.error().sys_errno != ENOENT) return fd;
+  TRY(sys::make_directories(root, 0700));
+  return sys::open_path(root, O_PATH | O_DIRECTORY);
+}
+
+}  // namespace
+
+Result<StateDir> StateDir::create(const std::string& root, const std::string& id) {
+  TRY(check_name("container id", id));
+  TRY_ASSIGN(UniqueFd parent, open_root(root));
+  if (::mkdirat(parent.get(), id.c_str(), 0700) != 0) {
+    if (errno == EEXIST) return fail(Code::already_exists, "container '{}' exists already", id);
+    return fail_errno(errno, "make '{}/{}'", root, id);
+  }
+  TRY_ASSIGN(UniqueFd dir, sys::open_beneath(parent, id, O_RDONLY | O_DIRECTORY));
+  return StateDir(root, id, std::move(parent), std::move(dir));
+}
+
+Result<StateDir> StateDir::open(const std::string& root, const std::string& id) {
+  TRY(check_name("container id", id));
+  auto parent = sys::open_path(root, O_PATH | O_DIRECTORY);
+  if (!parent.ok()) {
+    if (parent.error().sys_errno == ENOENT) return fail(Code::not_found, "container '{}' does not exist", id);
+    return std::move(parent).error();
+  }
+  auto dir = sys::open_beneath(parent.value(), id, O_RDONLY | O_DIRECTORY);
+  if (!dir.ok() && dir.error().sys_errno == ENOENT) return fail(Code::not_found, "container '{}' does not exist", id);
+  if (!dir.ok()) return std::move(dir).error();
+  return StateDir(root, id, std::move(parent).take(), std::move(dir).take());
+}
+
+Result<std::vector<std::string>> StateDir::list(const std::string& root) {
+  auto dir = sys::open_path(root, O_RDONLY | O_DIRECTORY);
+  if (!dir.ok() && dir.error().sys_errno == ENOENT) return std::vector<std::string>{};
+  if (!dir.ok()) return std::move(dir).error();
+  TRY_ASSIGN(std::vector<std::string> names, sys::list_directory(dir.value()));
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<void> StateDir::lock() const {
+  if (sys::retry_eintr([&] { return ::flock(dir_.get(), LOCK_EX); }) != 0) return fail_errno(errno, "lock '{}/{}'", root_, id_);
+  return {};
+}
+
+Result<std::optional<ContainerRecord>> StateDir::read() const {
+  auto text = sys::read_file_at(dir_, kRecord, kRecordLimit);
+  if (!text.ok() && text.error().sys_errno == ENOENT) return std::optional<ContainerRecord>{};
+  if (!text.ok()) return std::move(text).error();
+  TRY_ASSIGN(ContainerRecord record, parse_record(text.value()));
+  return std::optional(std::move(record));
+}
+
+Result<void> StateDir::write(const ContainerRecord& record) const {
+  return sys::replace_file(dir_, kRecord, write_record(record), 0600);
+}
+
+Result<std::string> StateDir::read_config() const {
+  return sys::read_file_at(dir_, kConfig, kConfigLimit);
+}
+
+Result<void> StateDir::write_config(std::string_view text) const {
+  TRY_ASSIGN(const UniqueFd fd, sys::open_at(dir_, kConfig, O_WRONLY | O_CREAT | O_EXCL, 0600));
+  return sys::write_all(fd, text);
+}
+
+Result<UniqueFd> StateDir::make_start_fifo() const {
+  if (::mkfifoat(dir_.get(), kFifo, 0600) != 0) return fail_errno(errno, "make '{}/{}/{}'", root_, id_, kFifo);
+  return sys::open_at(dir_, kFifo, O_RDWR);
+}
+
+Result<std::optional<UniqueFd>> StateDir::open_start_fifo() const {
+  auto fd = sys::open_at(dir_, kFifo, O_WRONLY | O_NONBLOCK);
+  if (fd.ok()) return std::optional(std::move(fd).take());
+  if (fd.error().sys_errno == ENXIO || fd.error().sys_errno == ENOENT) return std::optional<UniqueFd>{};
+  return std::move(fd).error();
+}
+
+Result<UniqueFd> StateDir::open_report_fifo() const {
+  return sys::open_at(dir_, kFifo, O_RDONLY | O_NONBLOCK);
+}
+
+void StateDir::remove_start_fifo() const {
+  (void)::unlinkat(dir_.get(), kFifo, 0);
+}
+
+Result<void> StateDir::remove() const {
+  return sys::remove_tree(parent_, id_);
+}
+
+Result<std::optional<std::uint64_t>> process_start_time(pid_t pid) {
+  auto text = sys::read_file(fmt::format("/proc/{}/stat", pid), 4096);
+  if (!text.ok() && (text.error().sys_errno == ENOENT || text.error().sys_errno == ESRCH)) return std::optional<std::uint64_t>{};
+  if (!text.ok()) return std::move(text).error();
+  // The name in parentheses may hold anything, also spaces and parentheses: the last one ends it.
+  const std::size_t end = text.value().rfind(')');
+  char state = 0;
+  unsigned long long start = 0;
+  if (end == std::string::npos ||
+      std::sscanf(text.value().c_str() + end + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                  &state, &start) != 2)
+    return fail(Code::internal, "/proc/{}/stat has an unknown form", pid);
+  if (state == 'Z' || state == 'X') return std::optional<std::uint64_t>{};
+  return std::optional<std::uint64_t>(start);
+}
+
+Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record) {
+  auto pidfd = sys::pidfd_open(record.pid);
+  if (!pidfd.ok() && (pidfd.error().sys_errno == ESRCH || pidfd.error().sys_errno == EINVAL)) return std::optional<UniqueFd>{};
+  if (!pidfd.ok()) return std::move(pidfd).error();
+  // First the descriptor, then the question: a number used again in between gives another start time.
+  TRY_ASSIGN(const auto start, process_start_time(record.pid));
+  if (!start || *start != record.start_time) return std::optional<UniqueFd>{};
+  return std::optional(std::move(pidfd).take());
+}
+
+Result<Status> status_of(const StateDir& dir, const ContainerRecord& record) {
+  TRY_ASSIGN(const auto process, open_process(record));
+  if (!process) return Status::stopped;
+  TRY_ASSIGN(const auto waiting, dir.open_start_fifo());
+  if (waiting) return Status::created;
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  const auto cgroup = cgroups::Cgroup::open(root, record.cgroup);
+  if (!cgroup.ok()) return Status::running;
+  const auto frozen = cgroup.value().frozen();
+  return frozen.ok() && frozen.value() ? Status::paused : Status::running;
+}
+
+}  // namespace slipway::runtime

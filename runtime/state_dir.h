@@ -1,0 +1,60 @@
+// A container's state directory ROOT/ID: state.json, config.json as it was, exec.fifo until started.
+//
+// 0700, made by mkdir (which decides who owns a name), locked by flock while it is changed. Everything goes by its descriptor.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "runtime/container_record.h"
+
+namespace slipway::runtime {
+
+class StateDir {
+ public:
+  // already_exists when the name is taken.
+  static Result<StateDir> create(const std::string& root, const std::string& id);
+  // not_found when there is none.
+  static Result<StateDir> open(const std::string& root, const std::string& id);
+  static Result<std::vector<std::string>> list(const std::string& root);
+
+  // Until this object ends: nobody else changes the container.
+  Result<void> lock() const;
+
+  // nullopt: the container is half made; its maker is at work, or died.
+  Result<std::optional<ContainerRecord>> read() const;
+  Result<void> write(const ContainerRecord& record) const;
+  Result<std::string> read_config() const;
+  Result<void> write_config(std::string_view text) const;
+
+  // The waiting init holds both ends, so that `start` finds a reader exactly while init waits.
+  Result<UniqueFd> make_start_fifo() const;
+  // nullopt: nobody waits for start.
+  Result<std::optional<UniqueFd>> open_start_fifo() const;
+  Result<UniqueFd> open_report_fifo() const;
+  void remove_start_fifo() const;
+
+  Result<void> remove() const;
+
+ private:
+  StateDir(std::string root, std::string id, UniqueFd parent, UniqueFd dir)
+      : root_(std::move(root)), id_(std::move(id)), parent_(std::move(parent)), dir_(std::move(dir)) {}
+
+  std::string root_;
+  std::string id_;
+  UniqueFd parent_;
+  UniqueFd dir_;
+};
+
+// The process a record names, if it still is that one and has not ended.
+Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record);
+// Field 22 of /proc/PID/stat; nullopt: no such process or only its zombie.
+Result<std::optional<std::uint64_t>> process_start_time(pid_t pid);
+
+// Asks the kernel: process, FIFO and freezer.
+Result<Status> status_of(const StateDir& dir, const ContainerRecord& record);
+
+}  // namespace slipway::runtime
