@@ -1,0 +1,24 @@
+// slipctl's command line: verbs, flags, help.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/verbs.h"
+
+namespace slipway::cli {
+
+inline constexpr int kExitFailure = 1, kExitUsage = 2;
+
+struct CommandLine {
+  std::string endpoint;
+  bool json = false;
+  std::function<Result<int>(Session&)> verb;  // empty: help was printed or the usage was wrong, `exit_code` says
+  int exit_code = 0;
+};
+
+// Prints help and mistakes itself. `arguments` without the program's name.
+CommandLine parse_command_line(std::vector<std::string> arguments);
+
+}  // namespace slipway::cli

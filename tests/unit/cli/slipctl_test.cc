@@ -1,0 +1,194 @@
+// bin/slipctl as a person calls it, against a real server on fakes.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cri/server.h"
+#include "tests/unit/cri/fakes.h"
+
+using namespace slipway;
+using Catch::Contains;
+
+namespace {
+
+struct Ran {
+  int code = -1;
+  std::string out, err;
+};
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+struct Fixture {
+  Fixture() {
+    REQUIRE(::mkdtemp(dir.data()) != nullptr);
+    cri::ServerOptions options;
+    options.listen = "unix://" + dir + "/cri.sock";
+    options.facts.version = "9.9.9";
+    auto started = cri::Server::start(std::move(options), engine, images, network);
+    REQUIRE(started.ok());
+    server = std::move(started).take();
+  }
+  ~Fixture() {
+    server->stop(std::chrono::seconds(1));
+    (void)!::system(("rm -rf " + dir).c_str());
+  }
+
+  Ran run(const std::string& arguments) const {
+    const std::string command = std::string(SLIPWAY_BINARY_DIR) + "/bin/slipctl --endpoint " + dir + "/cri.sock " + arguments + " >" + dir +
+                                "/out 2>" + dir + "/err </dev/null";
+    const int status = ::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(dir + "/out"), read_file(dir + "/err")};
+  }
+
+  // A pod with a running container.
+  std::string add_pod(const std::string& name) {
+    engine::PodSpec spec;
+    spec.metadata = {name, "u", "default", 0};
+    const auto pod = engine.run_pod(spec);
+    engine::ContainerSpec container;
+    container.metadata = {name, 0};
+    container.image = "nginx:1";
+    const auto id = engine.create_container(pod.value(), container);
+    auto& record = engine.records.containers[id.value()];
+    record.state = engine::ContainerState::running;
+    record.log_path = dir + "/log";
+    std::ofstream(record.log_path) << "2026-11-21T20:50:11.000000000Z stdout F hello\n"
+                                   << "2026-11-21T20:50:12.000000000Z stderr P par\n"
+                                   << "2026-11-21T20:50:12.000000000Z stderr F tial\n";
+    return id.value();
+  }
+
+  std::string dir = "/tmp/slipctl-test-XXXXXX";
+  tests::FakeEngine engine;
+  tests::FakeImages images;
+  tests::FakeNetwork network;
+  std::unique_ptr<cri::Server> server;
+};
+
+}  // namespace
+
+TEST_CASE("exit codes: 0 done, 1 failed, 2 usage, exec's own", "[cli]") {
+  Fixture f;
+  CHECK(f.run("version").code == 0);
+  CHECK(f.run("--help").code == 0);
+  CHECK(f.run("--version").out == "slipctl 0.1.0\n");
+  CHECK(f.run("").code == 2);
+  CHECK(f.run("fly").code == 2);
+  CHECK(f.run("ps --nonsense").code == 2);
+  CHECK(f.run("inspect nothing").code == 1);
+  f.add_pod("web");
+  const auto ran = f.run("exec web ls -l --output x");
+  CHECK(ran.code == 3);  // the fake's command's own
+  CHECK(ran.out == "out\n");
+  CHECK(ran.err == "err\n");
+  CHECK(f.run("exec --timeout 5 web -- ls -i").code == 3);
+  CHECK_THAT(f.engine.calls().back(), Contains(" ls 5"));
+}
+
+TEST_CASE("what slipway does not have yet is said by name", "[cli]") {
+  Fixture f;
+  f.add_pod("web");
+  const auto ran = f.run("exec -it web sh");
+  CHECK(ran.code == 1);
+  CHECK_THAT(ran.err, Contains("--interactive") && Contains("streaming server"));
+}
+
+TEST_CASE("every verb has help", "[cli]") {
+  Fixture f;
+  for (const char* verb :
+       {"version", "info", "pull", "load", "images", "rmi", "run", "pods", "ps", "inspect", "logs", "exec", "stop", "rm", "timeline"}) {
+    const auto ran = f.run(std::string(verb) + " --help");
+    CHECK(ran.code == 0);
+    CHECK_THAT(ran.out, Contains("Usage: slipctl " + std::string(verb)));
+  }
+}
+
+TEST_CASE("tables for people, JSON for programs", "[cli]") {
+  Fixture f;
+  const std::string id = f.add_pod("web");
+  const auto table = f.run("ps");
+  CHECK_THAT(table.out, Contains("CONTAINER") && Contains("default/web") && Contains("running") && !Contains("\033"));
+  const auto json = nlohmann::json::parse(f.run("ps -o json").out);
+  CHECK(json["containers"][0]["id"] == id);
+  CHECK(nlohmann::json::parse(f.run("-o json pods").out)["items"].size() == 1);
+  CHECK(nlohmann::json::parse(f.run("inspect web").out)["spec"]["metadata"]["name"] == "web");
+  CHECK(nlohmann::json::parse(f.run("inspect web web").out).size() == 2);
+  CHECK(nlohmann::json::parse(f.run("version -o json").out)["runtime_version"] == "9.9.9");
+  CHECK_THAT(f.run("info").out, Contains("NetworkReady") && Contains("NetworkPluginNotReady"));
+}
+
+TEST_CASE("logs: streams apart, pieces joined, tail, time, JSON", "[cli]") {
+  Fixture f;
+  f.add_pod("web");
+  const auto all = f.run("logs web");
+  CHECK(all.code == 0);
+  CHECK(all.out == "hello\n");
+  CHECK(all.err == "partial\n");
+  CHECK(f.run("logs -n 1 web").out.empty());
+  CHECK(f.run("logs -t web").err == "2026-11-21T20:50:12.000000000Z partial\n");
+  CHECK_THAT(f.run("logs -o json web").out, Contains("{\"log\":\"hello\",\"stream\":\"stdout\",\"tag\":\"F\""));
+}
+
+TEST_CASE("logs -f ends when the container has", "[cli]") {
+  Fixture f;
+  const std::string id = f.add_pod("web");
+  f.engine.records.containers[id].state = engine::ContainerState::exited;
+  CHECK(f.run("logs -f web").out == "hello\n");
+}
+
+TEST_CASE("images: pull says what it got, rmi what it did", "[cli]") {
+  Fixture f;
+  const auto pulled = f.run("pull docker.io/library/web:1");
+  CHECK(pulled.code == 0);
+  CHECK(pulled.out == "sha256:" + std::string(64, '1') + "  docker.io/library/web:1\n");
+  CHECK_THAT(pulled.err, Contains("download layer1"));
+  CHECK(nlohmann::json::parse(f.run("pull -o json docker.io/library/web:1").out)[0]["references"] == "docker.io/library/web:1");
+  CHECK_THAT(f.run("images").out, Contains("docker.io/library/web") && Contains("4.1 kB"));
+  CHECK(f.run("rmi docker.io/library/web:1").code == 0);
+  const auto gone = f.run("rmi docker.io/library/web:1");
+  CHECK(gone.code == 1);
+  CHECK_THAT(gone.err, Contains("there is no image"));
+}
+
+TEST_CASE("stop and rm reach the engine with what was meant", "[cli]") {
+  Fixture f;
+  const std::string id = f.add_pod("web");
+  CHECK(f.run("rm web").code == 1);  // ready: not without --force
+  CHECK(f.engine.calls().empty());
+  CHECK(f.run("stop -t 3 web").code == 0);
+  REQUIRE(f.engine.calls().size() == 2);
+  CHECK(f.engine.calls()[0] == "stop_container " + id + " 3");
+  CHECK_THAT(f.engine.calls()[1], Contains("stop_pod"));
+  CHECK(f.run("rm -f " + id.substr(0, 5)).code == 0);
+  CHECK(f.engine.calls().back() == "remove_container " + id);
+}
+
+TEST_CASE("a timeline is drawn", "[cli]") {
+  Fixture f;
+  f.add_pod("web");
+  CHECK(f.run("timeline web").code == 1);
+  for (auto& [id, pod] : f.engine.records.pods)
+    pod.stages = {{"namespaces", 10'000'000, 2'000'000, 0}, {"network", 12'000'000, 6'000'000, 0}};
+  const auto drawn = f.run("timeline web");
+  CHECK(drawn.code == 0);
+  CHECK_THAT(drawn.out, Contains("pod default/web: 8.000 ms") && Contains("namespaces"));
+  CHECK(nlohmann::json::parse(f.run("timeline -o json web").out)["stages"].size() == 2);
+}
+
+TEST_CASE("nobody at the socket is told with the way out", "[cli]") {
+  const std::string command = std::string(SLIPWAY_BINARY_DIR) + "/bin/slipctl --endpoint /nonexistent/x.sock ps 2>&1 >/dev/null";
+  FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  char text[1024] = {};
+  (void)!::fread(text, 1, sizeof text - 1, pipe);
+  CHECK(WEXITSTATUS(::pclose(pipe)) == 1);
+  CHECK_THAT(std::string(text), Contains("unix:///nonexistent/x.sock") && Contains("--endpoint"));
+}
