@@ -15,11 +15,11 @@
 namespace slipway::engine {
 
 struct EngineOptions {
-  std::string root;              // /var/lib/slipway: slipway.db, containers/
-  std::string state;             // /run/slipway: pods/
+  std::string root;   // /var/lib/slipway: slipway.db, containers/
+  std::string state;  // /run/slipway: pods/
   std::string netns_directory = "/run/netns";
-  std::string monitor_program;   // path of slipway-monitor
-  std::string cgroup_driver;     // "cgroupfs" or "systemd"
+  std::string monitor_program;  // path of slipway-monitor
+  std::string cgroup_driver;    // "cgroupfs" or "systemd"
   std::string seccomp_localhost_root = "/var/lib/kubelet/seccomp";
 };
 

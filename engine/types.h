@@ -131,7 +131,7 @@ struct ContainerMetadata {
 
 struct ContainerSpec {
   ContainerMetadata metadata;
-  std::string image;                 // as sent: an id or a reference
+  std::string image;  // as sent: an id or a reference
   std::string user_specified_image;
   std::vector<std::string> command, args;
   std::string working_dir;
@@ -140,10 +140,10 @@ struct ContainerSpec {
   std::vector<Device> devices;
   Labels labels;
   Annotations annotations;
-  std::string log_path;              // relative to the pod's log_directory
+  std::string log_path;  // relative to the pod's log_directory
   bool stdin = false, stdin_once = false, tty = false;
   std::vector<std::string> cdi_devices;
-  std::string stop_signal;           // "SIGTERM"; empty = the image's
+  std::string stop_signal;  // "SIGTERM"; empty = the image's
   LinuxResources resources;
   SecurityContext security;
 };
@@ -156,11 +156,11 @@ struct ImageConfig {
 };
 
 struct ImageRecord {
-  std::string id;                          // "sha256:…" of the config
-  std::vector<std::string> repo_tags;      // "docker.io/library/nginx:1"
-  std::vector<std::string> repo_digests;   // "docker.io/library/nginx@sha256:…"
+  std::string id;                         // "sha256:…" of the config
+  std::vector<std::string> repo_tags;     // "docker.io/library/nginx:1"
+  std::vector<std::string> repo_digests;  // "docker.io/library/nginx@sha256:…"
   std::uint64_t size = 0;
-  std::vector<std::string> layers;         // chain ids, base first: directories of the layer store
+  std::vector<std::string> layers;  // chain ids, base first: directories of the layer store
   ImageConfig config;
   bool pinned = false;
   UnixNanos pulled_at = 0;
@@ -179,15 +179,15 @@ struct PodRecord {
   std::string id;
   PodSpec spec;
   PodState state = PodState::not_ready;
-  std::string reason;               // why not ready: "MonitorLost", …
+  std::string reason;  // why not ready: "MonitorLost", …
   UnixNanos created_at = 0;
-  std::string netns;                // /run/netns/…; empty = the host's
-  std::vector<std::string> ips;     // primary first
-  std::string cgroup;               // beneath the cgroup2 root
+  std::string netns;             // /run/netns/…; empty = the host's
+  std::vector<std::string> ips;  // primary first
+  std::string cgroup;            // beneath the cgroup2 root
   std::uint32_t monitor_pid = 0;
-  std::uint64_t last_event = 0;     // of the monitor, acknowledged
-  bool network_up = false;          // an ADD was begun and no DEL has succeeded yet
-  std::string network_result;       // CNI results as JSON, for DEL
+  std::uint64_t last_event = 0;  // of the monitor, acknowledged
+  bool network_up = false;       // an ADD was begun and no DEL has succeeded yet
+  std::string network_result;    // CNI results as JSON, for DEL
   std::string boot_id;
   std::vector<Stage> stages;
 };
@@ -202,17 +202,17 @@ struct ContainerUser {
 struct ContainerRecord {
   std::string id, pod_id;
   ContainerSpec spec;
-  std::string image_id;             // of the image it was made from
+  std::string image_id;  // of the image it was made from
   ContainerState state = ContainerState::created;
   UnixNanos created_at = 0, started_at = 0, finished_at = 0;
   std::int32_t exit_code = 0;
-  std::string reason, message;      // "Completed", "Error", "OOMKilled", "StartError", "MonitorLost", …
+  std::string reason, message;  // "Completed", "Error", "OOMKilled", "StartError", "MonitorLost", …
   std::uint32_t pid = 0;
-  std::string log_path;             // absolute; empty = none
+  std::string log_path;  // absolute; empty = none
   std::string cgroup;
   ContainerUser user;
-  LinuxResources resources;         // as applied
-  std::string stop_signal;          // as resolved
+  LinuxResources resources;  // as applied
+  std::string stop_signal;   // as resolved
   std::vector<Stage> stages;
 };
 

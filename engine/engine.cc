@@ -1,0 +1,135 @@
+// The engine as slipwayd owns it: opened under the root's lock, recovered, then each verb is its operation.
+#include "engine/engine.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "engine/engine_impl.h"
+#include "engine/host_cgroups.h"
+#include "engine/monitor_starter.h"
+#include "engine/op/ops.h"
+#include "engine/recover.h"
+#include "sys/file.h"
+
+namespace slipway::engine {
+namespace {
+
+// One slipwayd per root: two would both answer for the same pods. The lock goes with the process, however it ends.
+Result<UniqueFd> lock_root(const std::string& root) {
+  TRY_ASSIGN(UniqueFd file, sys::open_path(root + "/slipway.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  if (errno == EWOULDBLOCK) return fail(Code::failed_precondition, "another slipwayd works on '{}'", root);
+  return fail_errno(errno, "lock '{}'", root);
+}
+
+Result<void> make_private(const std::string& path) {
+  if (::chmod(path.c_str(), 0700) != 0) return fail_errno(errno, "make '{}' private", path);
+  return {};
+}
+
+Result<std::string> read_boot_id() {
+  TRY_ASSIGN(std::string text, sys::read_file("/proc/sys/kernel/random/boot_id", 64));
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+// A full id first; else the one that begins so.
+template <class Record>
+Result<Record> find_by_prefix(const std::map<std::string, Record>& records, const std::string& id, const char* what) {
+  const auto first = records.lower_bound(id);
+  if (id.empty() || first == records.end() || first->first.compare(0, id.size(), id) != 0)
+    return fail(Code::not_found, "there is no {} '{}'", what, id);
+  const auto second = std::next(first);
+  const bool ambiguous = first->first != id && second != records.end() && second->first.compare(0, id.size(), id) == 0;
+  if (ambiguous) return fail(Code::invalid_argument, "more than one {} begins with '{}'", what, id);
+  return first->second;
+}
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(UniqueFd lock, EngineOptions options, EngineParts parts)
+      : lock_(std::move(lock)), cgroups_(std::move(parts.cgroups)), starter_(std::move(parts.starter)) {
+    context_.options = std::move(options);
+    context_.host = std::move(parts.host);
+    context_.boot_id = std::move(parts.boot_id);
+    context_.images = parts.images;
+    context_.network = parts.network;
+    context_.cgroups = cgroups_.get();
+    context_.starter = starter_.get();
+  }
+  ~EngineImpl() override { shut_down(); }
+  EngineImpl(const EngineImpl&) = delete;
+  EngineImpl& operator=(const EngineImpl&) = delete;
+
+  Result<void> begin() {
+    TRY_ASSIGN(context_.store, Store::open(context_.options.root + "/slipway.db"));
+    return recover(context_);
+  }
+
+  Result<std::string> run_pod(PodSpec spec) override { return engine::run_pod(context_, std::move(spec)); }
+  Result<void> stop_pod(const std::string& id) override { return engine::stop_pod(context_, id); }
+  Result<void> remove_pod(const std::string& id) override { return engine::remove_pod(context_, id); }
+  Result<std::string> create_container(const std::string& pod_id, ContainerSpec spec) override {
+    return engine::create_container(context_, pod_id, std::move(spec));
+  }
+  Result<void> start_container(const std::string& id) override { return engine::start_container(context_, id); }
+  Result<void> stop_container(const std::string& id, std::chrono::seconds grace) override {
+    return engine::stop_container(context_, id, grace);
+  }
+  Result<void> remove_container(const std::string& id) override { return engine::remove_container(context_, id); }
+  Result<ExecOutput> exec_sync(const std::string& id, const std::vector<std::string>& command, std::chrono::seconds timeout) override {
+    return engine::exec_sync(context_, id, command, timeout);
+  }
+  Result<void> reopen_log(const std::string& id) override { return engine::reopen_log(context_, id); }
+  Result<void> update_resources(const std::string& id, const LinuxResources& patch) override {
+    return engine::update_resources(context_, id, patch);
+  }
+  Result<ContainerStats> stats(const std::string& id) override { return container_stats(context_, id); }
+
+  std::shared_ptr<const Snapshot> snapshot() const override { return context_.store->snapshot(); }
+  Result<PodRecord> find_pod(const std::string& id) const override { return find_by_prefix(snapshot()->pods, id, "pod"); }
+  Result<ContainerRecord> find_container(const std::string& id) const override {
+    return find_by_prefix(snapshot()->containers, id, "container");
+  }
+
+  void shut_down() override {
+    context_.chores.stop();
+    for (const auto& client : context_.monitors.take_all()) client->close();
+  }
+
+ private:
+  UniqueFd lock_;
+  std::unique_ptr<Cgroups> cgroups_;
+  std::unique_ptr<MonitorStarter> starter_;
+  Context context_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> open_engine(EngineOptions options, EngineParts parts) {
+  if (options.cgroup_driver != "cgroupfs")
+    return fail(Code::unimplemented, "the cgroup driver '{}' is not there yet", options.cgroup_driver);
+  // 0700: environments and layers are nobody else's (attack 40).
+  TRY(sys::make_directories(options.root, 0700));
+  TRY(sys::make_directories(options.state + "/pods", 0700));
+  for (const std::string& path : {options.root, options.state, options.state + "/pods"}) TRY(make_private(path));
+  TRY_ASSIGN(UniqueFd lock, lock_root(options.root));
+  auto engine = std::make_unique<EngineImpl>(std::move(lock), std::move(options), std::move(parts));
+  TRY(engine->begin());
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, Images& images, Network& network) {
+  EngineParts parts;
+  parts.images = &images;
+  parts.network = &network;
+  TRY_ASSIGN(parts.cgroups, open_host_cgroups());
+  TRY_ASSIGN(parts.host, probe_host());
+  TRY_ASSIGN(parts.boot_id, read_boot_id());
+  TRY_ASSIGN(parts.starter, ProgramStarter::open(options.monitor_program));
+  return open_engine(std::move(options), std::move(parts));
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,139 @@
+// Facts come up: exit events become states, a monitor that is gone becomes a pod that is not ready.
+#include "engine/events.h"
+
+#include "base/log.h"
+#include "engine/network_ops.h"
+#include "engine/pod_remains.h"
+
+namespace slipway::engine {
+namespace {
+
+void fill_exit(ContainerRecord& record, const monitor::ExitRecord& exit) {
+  record.state = ContainerState::exited;
+  record.pid = 0;
+  record.exit_code = exit.code();
+  record.finished_at = exit.finished_at() != 0 ? exit.finished_at() : now_realtime();
+  if (exit.oom_killed() && exit.code() != 0) {
+    record.reason = "OOMKilled";
+    record.message = exit.oom_cgroup().empty() ? "the node ran out of memory"
+                                               : fmt::format("the cgroup '{}' reached its memory limit", exit.oom_cgroup());
+  } else {
+    record.reason = exit.code() == 0 ? "Completed" : "Error";
+  }
+}
+
+Result<void> apply(Context& context, const std::string& pod_id, const monitor::Event& event) {
+  switch (event.what_case()) {
+    case monitor::Event::kExited: {
+      TRY(record_exit(context, event.exited().id(), event.exited().exit()));
+      auto noted = context.store->update_pod(pod_id, [&](PodRecord& pod) { pod.last_event = event.sequence(); });
+      return noted.ok() || noted.error().code == Code::not_found ? Result<void>{} : noted;
+    }
+    case monitor::Event::kExecExited: context.execs.ended(event.exec_exited().id(), event.exec_exited().exit().code()); return {};
+    case monitor::Event::kOom:
+      log::info("container {}: the kernel killed {} process(es) at its memory limit", event.oom().container_id(), event.oom().oom_kill());
+      return {};
+    case monitor::Event::WHAT_NOT_SET: return {};  // of a newer monitor
+  }
+  return {};
+}
+
+}  // namespace
+
+MonitorHooks make_hooks(Context& context, const std::string& pod_id) {
+  MonitorHooks hooks;
+  hooks.on_event = [&context, pod_id](MonitorClient& client, const monitor::Event& event) {
+    const Result<void> applied = apply(context, pod_id, event);
+    if (!applied.ok()) {
+      // Not acknowledged: the monitor tells it again to the next connection.
+      log::error("event {} of pod {}: {}", event.sequence(), pod_id, applied.error().message);
+      return;
+    }
+    if (const auto sent = client.acknowledge(event.sequence()); !sent.ok())
+      log::debug("acknowledge to pod {}: {}", pod_id, sent.error().message);
+  };
+  hooks.on_lost = [&context, pod_id] {
+    context.execs.lost(pod_id);
+    context.chores.add("settle the lost monitor of pod " + pod_id, [&context, pod_id]() -> Result<void> {
+      TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
+      return adopt_or_lose(context, pod_id);
+    });
+  };
+  return hooks;
+}
+
+Result<void> record_exit(Context& context, const std::string& container_id, const monitor::ExitRecord& exit) {
+  auto recorded = context.store->update_container(container_id, [&](ContainerRecord& record) {
+    if (record.state != ContainerState::exited) fill_exit(record, exit);
+  });
+  // Removed meanwhile: nobody wants to know.
+  return recorded.ok() || recorded.error().code == Code::not_found ? Result<void>{} : recorded;
+}
+
+void record_lost_exit(Context& context, const std::string& container_id, std::int32_t code, const char* reason,
+                      const std::string& message) {
+  const auto recorded = context.store->update_container(container_id, [&](ContainerRecord& record) {
+    if (record.state == ContainerState::exited) return;
+    record.state = ContainerState::exited;
+    record.pid = 0;
+    record.exit_code = code;
+    record.reason = reason;
+    record.message = message;
+    record.finished_at = now_realtime();
+  });
+  if (!recorded.ok()) log::error("container {}: {}", container_id, recorded.error().message);
+}
+
+Result<void> reconcile(Context& context, const std::string& pod_id, const monitor::Welcome& welcome) {
+  std::map<std::string, const monitor::ContainerState*> told;
+  for (const auto& state : welcome.containers()) told[state.id()] = &state;
+  for (const ContainerRecord& record : context.store->containers_of(pod_id)) {
+    if (record.state == ContainerState::exited) continue;
+    const auto found = told.find(record.id);
+    if (found == told.end()) {
+      record_lost_exit(context, record.id, 255, "Unknown", "its monitor does not know it");
+    } else if (found->second->state() == monitor::ContainerState::EXITED) {
+      TRY(record_exit(context, record.id, found->second->exit()));
+    } else if (found->second->state() == monitor::ContainerState::RUNNING && record.state == ContainerState::created) {
+      TRY(context.store->update_container(record.id, [&](ContainerRecord& changed) {
+        changed.state = ContainerState::running;
+        changed.started_at = now_realtime();
+        changed.pid = found->second->pid();
+      }));
+    }
+  }
+  return context.store->update_pod(pod_id, [&](PodRecord& pod) { pod.monitor_pid = welcome.monitor_pid(); });
+}
+
+Result<void> adopt_or_lose(Context& context, const std::string& pod_id) {
+  const std::optional<PodRecord> pod = context.store->pod(pod_id);
+  if (!pod || pod->monitor_pid == 0) return {};  // being made or removed: whoever does that cleans up; or stopped as intended
+  if (const auto old = context.monitors.take(pod_id)) old->close();
+  const PodPaths paths = context.paths_of(pod_id);
+  auto client = context.starter->adopt(pod_id, paths.directory, pod->last_event, make_hooks(context, pod_id));
+  if (client.ok()) {
+    context.monitors.put(pod_id, client.value());
+    return reconcile(context, pod_id, client.value()->welcome());
+  }
+  log::warn("pod {}: its monitor is lost ({})", pod_id, client.error().message);
+  for (const ContainerRecord& record : context.store->containers_of(pod_id)) {
+    if (record.state == ContainerState::exited) continue;
+    const auto text = read_exit_record(paths, record.id);
+    monitor::ExitRecord exit;
+    if (text.ok() && exit.ParseFromString(text.value())) TRY(record_exit(context, record.id, exit));
+  }
+  TRY(context.cgroups->kill_and_remove(pod->cgroup));
+  for (const ContainerRecord& record : context.store->containers_of(pod_id))
+    record_lost_exit(context, record.id, 137, "MonitorLost", "the monitor of the pod ended; its processes were killed");
+  TRY(context.cgroups->kill_and_remove(paths.monitor_cgroup));
+  TRY(context.store->update_pod(pod_id, [](PodRecord& changed) {
+    changed.state = PodState::not_ready;
+    changed.reason = "MonitorLost";
+    changed.monitor_pid = 0;
+  }));
+  context.store->wake();
+  if (pod->network_up) detach_in_background(context, pod_id);
+  return {};
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,58 @@
+// The engine's cgroup port on this host's cgroup v2 tree: one call each into the cgroups room.
+#include "engine/host_cgroups.h"
+
+#include "base/log.h"
+#include "cgroups/cgroup.h"
+#include "sys/file.h"
+
+namespace slipway::engine {
+namespace {
+
+constexpr int kRemoveTimeout = 10'000;  // a killed process may hang in the kernel for a while (a slow disk)
+
+class HostCgroups final : public Cgroups {
+ public:
+  explicit HostCgroups(cgroups::Root root) : root_(std::move(root)) {}
+
+  Result<void> make(const std::string& path) override {
+    TRY_ASSIGN(const cgroups::Cgroup made, cgroups::Cgroup::create(root_, path));
+    return {};
+  }
+
+  Result<void> kill_and_remove(const std::string& path) override { return cgroups::Cgroup::kill_and_remove(root_, path, kRemoveTimeout); }
+
+  Result<void> apply(const std::string& path, const oci::Resources& resources) override {
+    TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root_, path));
+    return cgroup.apply(resources);
+  }
+
+  Result<void> set_oom_score(const std::string& path, int value) override {
+    TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root_, path));
+    TRY_ASSIGN(const std::vector<pid_t> pids, cgroup.processes_below());
+    for (const pid_t pid : pids) {
+      // The directory's descriptor is of that process for ever: a number used again would give ESRCH.
+      const auto process = sys::open_path(fmt::format("/proc/{}", pid), O_RDONLY | O_DIRECTORY);
+      if (!process.ok()) continue;  // ended meanwhile
+      const auto written = sys::write_file_at(process.value(), "oom_score_adj", std::to_string(value));
+      if (!written.ok() && written.error().sys_errno != ESRCH && written.error().code != Code::not_found) return written;
+    }
+    return {};
+  }
+
+  Result<cgroups::Stats> stats(const std::string& path) override {
+    TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root_, path));
+    return cgroup.stats();
+  }
+
+ private:
+  cgroups::Root root_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Cgroups>> open_host_cgroups() {
+  TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
+  return std::unique_ptr<Cgroups>(std::make_unique<HostCgroups>(std::move(root)));
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,47 @@
+// What the spec builder must know of this host: read once by probe_host, a plain value afterwards.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/types.h"
+#include "oci/spec.h"
+
+namespace slipway::engine {
+
+struct HostFacts {
+  std::string hostname;
+  std::string kernel;  // uname's release
+  int last_capability = 40;
+  std::vector<std::string> hugepage_sizes;  // "2MB", those whose controller is there
+  bool swap_accounting = false;             // memory.swap.max exists
+  bool selinux = false;
+  bool apparmor = false;
+};
+
+Result<HostFacts> probe_host();
+
+// Every device node beneath /dev but terminals, shm and mqueue: what a privileged container gets. Read at each create,
+// since devices come and go.
+std::vector<oci::Device> list_host_devices(const std::string& directory = "/dev");
+
+// A bind mount of CRI with the host's side looked at.
+struct ResolvedMount {
+  Mount request;
+  std::string source;  // symlinks followed
+  bool is_directory = false;
+};
+
+// Follows symlinks; a host path that is not there is an error, as is sharing from a mount that is private.
+Result<std::vector<ResolvedMount>> resolve_mounts(const std::vector<Mount>& mounts);
+
+struct ResolvedDevice {
+  oci::Device device;
+  std::string access;  // "rwm"
+};
+
+// A device node, or every node in a directory.
+Result<std::vector<ResolvedDevice>> resolve_devices(const std::vector<Device>& devices);
+
+}  // namespace slipway::engine

@@ -1,0 +1,215 @@
+// CreateContainer: image snapshot → OCI spec (pure) → intent → writable root → bundle → monitor → commit.
+#include "base/ids.h"
+#include "engine/op/ops.h"
+#include "engine/pod_remains.h"
+#include "engine/spec/builder.h"
+#include "engine/spec/signals.h"
+#include "engine/stage_timer.h"
+#include "oci/parse.h"
+#include "sys/file.h"
+
+namespace slipway::engine {
+namespace {
+
+constexpr std::size_t kProfileLimit = 4 << 20;
+
+Result<std::string> read_image_file(const Images& images, const ImageRecord& image, const char* path) {
+  auto text = images.read_file(image, path, kUserFileLimit);
+  if (!text.ok() && text.error().code == Code::not_found) return std::string();
+  return std::move(text).context("image '{}'", image.id);
+}
+
+Result<std::string> log_path_of(const PodSpec& pod, const ContainerSpec& container) {
+  if (pod.log_directory.empty() || container.log_path.empty()) return std::string();
+  const std::string& path = container.log_path;
+  if (path.front() == '/' || path == ".." || path.starts_with("../") || path.find("/../") != std::string::npos || path.ends_with("/..") ||
+      path.find('\0') != std::string::npos)
+    return fail(Code::invalid_argument, "log_path '{}' leaves the pod's log directory", path);
+  return pod.log_directory + (pod.log_directory.ends_with('/') ? "" : "/") + path;
+}
+
+class CreateContainer {
+ public:
+  CreateContainer(Context& context, const PodRecord& pod, ContainerSpec spec)
+      : context_(context), pod_(pod), paths_(context.paths_of(pod.id)) {
+    record_.id = make_id();
+    record_.pod_id = pod.id;
+    record_.spec = std::move(spec);
+    record_.created_at = now_realtime();
+    record_.cgroup = pod.cgroup + "/" + record_.id;
+    bundle_ = bundle_path(paths_, record_.id);
+  }
+
+  Result<std::string> operator()() {
+    Undo undo;
+    const Result<void> made = make(undo);
+    if (!made.ok()) {
+      run_undo(undo, "container " + record_.id);
+      return made.error();
+    }
+    undo.dismiss();
+    return record_.id;
+  }
+
+ private:
+  Result<void> make(Undo& undo) {
+    TRY_ASSIGN(client_, context_.monitors.find(pod_.id));
+    timer_.begin("image");
+    TRY_ASSIGN(image_, context_.images->find(record_.spec.image));
+    timer_.begin("spec");
+    TRY_ASSIGN(const oci::Spec spec, plan());
+    TRY(oci::validate(spec));
+    timer_.begin("intent");
+    undo.add("forget the record", [this] { return context_.store->remove_container(record_.id); });
+    TRY(context_.store->begin(record_));
+    timer_.begin("root");
+    undo.add("remove the writable layer", [this] { return context_.images->remove_root(record_.id); });
+    TRY_ASSIGN(const RootLayers layers, context_.images->prepare_root(image_, record_.id));
+    timer_.begin("bundle");
+    undo.add("remove the bundle", [this] { return remove_bundle(); });
+    TRY(write_bundle(spec));
+    TRY(hand_to_monitor(layers, undo));
+    timer_.end();
+    return context_.store->commit_container(record_.id, [this](ContainerRecord& record) {
+      if (record.state == ContainerState::created) record.pid = record_.pid;
+      record.stages = timer_.take();
+    });
+  }
+
+  Result<oci::Spec> plan() {
+    SpecInputs in;
+    in.pod = &pod_;
+    in.container = &record_.spec;
+    in.image = &image_;
+    in.host = &context_.host;
+    in.container_id = record_.id;
+    in.cgroup = record_.cgroup;
+    in.paths = paths_;
+    const monitor::Namespaces& pinned = client_->welcome().namespaces();
+    in.namespaces = {pinned.network(), pinned.ipc(), pinned.uts(), pinned.pid(), pinned.shm()};
+    TRY_ASSIGN(in.target_pid_ns, target_pid_ns());
+    TRY_ASSIGN(in.user, user());
+    TRY_ASSIGN(in.mounts, resolve_mounts(record_.spec.mounts));
+    TRY_ASSIGN(in.devices, resolve_devices(record_.spec.devices));
+    if (record_.spec.security.privileged) in.host_devices = list_host_devices();
+    TRY_ASSIGN(in.localhost_profile, seccomp_profile());
+
+    record_.image_id = image_.id;
+    record_.resources = record_.spec.resources;
+    record_.user = {in.user.uid, in.user.gid, {in.user.additional_gids.begin(), in.user.additional_gids.end()}};
+    TRY_ASSIGN(record_.log_path, log_path_of(pod_.spec, record_.spec));
+    const std::string& asked = record_.spec.stop_signal.empty() ? image_.config.stop_signal : record_.spec.stop_signal;
+    TRY_ASSIGN(const int signal, parse_signal(asked.empty() ? "SIGTERM" : asked));
+    record_.stop_signal = signal_name(signal);
+    return build_spec(in);
+  }
+
+  Result<ResolvedUser> user() {
+    TRY_ASSIGN(const std::string passwd, read_image_file(*context_.images, image_, "etc/passwd"));
+    TRY_ASSIGN(const std::string group, read_image_file(*context_.images, image_, "etc/group"));
+    return resolve_user(record_.spec.security, image_.config.user, passwd, group);
+  }
+
+  Result<std::string> target_pid_ns() {
+    const NamespaceOptions& namespaces = record_.spec.security.namespaces;
+    if (namespaces.pid != NamespaceMode::target) return std::string();
+    const auto target = context_.store->container(namespaces.target_id);
+    if (!target || target->pod_id != pod_.id)
+      return fail(Code::invalid_argument, "target container '{}' is not of this pod", namespaces.target_id);
+    if (target->state != ContainerState::running)
+      return fail(Code::failed_precondition, "target container '{}' is not running", namespaces.target_id);
+    return fmt::format("/proc/{}/ns/pid", target->pid);
+  }
+
+  // A relative reference is beneath the kubelet's directory, and stays there.
+  Result<std::optional<std::string>> seccomp_profile() {
+    const SecurityContext& security = record_.spec.security;
+    if (security.privileged || security.seccomp.type != ProfileType::localhost) return std::optional<std::string>{};
+    const std::string& reference = security.seccomp.localhost_ref;
+    if (reference.empty()) return fail(Code::invalid_argument, "the seccomp profile of type Localhost has no path");
+    if (reference.front() == '/') {
+      auto text = sys::read_file(reference, kProfileLimit);
+      if (!text.ok()) return std::move(text).error().within("seccomp profile '{}'", reference);
+      return std::optional<std::string>(std::move(text).take());
+    }
+    TRY_ASSIGN(const UniqueFd root, sys::open_path(context_.options.seccomp_localhost_root, O_PATH | O_DIRECTORY));
+    auto file = sys::open_beneath(root, reference, O_RDONLY);
+    if (!file.ok()) return std::move(file).error().within("seccomp profile '{}'", reference);
+    TRY_ASSIGN(std::string text, sys::read_fd(file.value(), kProfileLimit));
+    return std::optional<std::string>(std::move(text));
+  }
+
+  Result<void> write_bundle(const oci::Spec& spec) {
+    TRY(sys::make_directories(bundle_, 0700));
+    if (!record_.log_path.empty()) TRY(sys::make_directories(record_.log_path.substr(0, record_.log_path.rfind('/')), 0755));
+    TRY_ASSIGN(const UniqueFd dir, sys::open_path(bundle_, O_RDONLY | O_DIRECTORY));
+    TRY(sys::replace_file(dir, "config.json", oci::write_spec(spec), 0600));
+    return sys::replace_file(dir, "process.json", oci::write_process(*spec.process), 0600);  // what exec starts from
+  }
+
+  Result<void> remove_bundle() {
+    auto parent = sys::open_path(paths_.directory + "/containers", O_RDONLY | O_DIRECTORY);
+    if (!parent.ok()) return parent.error().code == Code::not_found ? Result<void>{} : Result<void>(std::move(parent).error());
+    return sys::remove_tree(parent.value(), record_.id);
+  }
+
+  Result<void> hand_to_monitor(const RootLayers& layers, Undo& undo) {
+    timer_.begin("create");
+    monitor::Request request;
+    monitor::CreateContainer& create = *request.mutable_create();
+    create.set_id(record_.id);
+    create.set_bundle(bundle_);
+    for (const std::string& lower : layers.lower) create.mutable_rootfs()->add_lower(lower);
+    create.mutable_rootfs()->set_upper(layers.upper);
+    create.mutable_rootfs()->set_work(layers.work);
+    create.set_log_path(record_.log_path);
+    create.set_tty(record_.spec.tty);
+    create.set_stdin(record_.spec.stdin);
+    create.set_stdin_once(record_.spec.stdin_once);
+    create.set_cgroup(record_.cgroup);
+    undo.add("take the container from the monitor", [this]() -> Result<void> {
+      TRY(context_.cgroups->kill_and_remove(record_.cgroup));
+      return forget_in_monitor(context_, record_.pod_id, record_.id);
+    });
+    TRY_ASSIGN(const MonitorReply reply, client_->call(std::move(request), {}, context_.timeouts.monitor));
+    record_.pid = reply.reply.pid();
+    timer_.nest(reply.reply.stages());
+    return {};
+  }
+
+  Context& context_;
+  const PodRecord& pod_;
+  PodPaths paths_;
+  std::string bundle_;
+  ContainerRecord record_;
+  ImageRecord image_;
+  std::shared_ptr<MonitorClient> client_;
+  StageTimer timer_;
+};
+
+Result<void> check(const ContainerSpec& spec) {
+  if (spec.metadata.name.empty()) return fail(Code::invalid_argument, "a container needs a name");
+  if (spec.image.empty()) return fail(Code::invalid_argument, "container '{}' has no image", spec.metadata.name);
+  return {};
+}
+
+}  // namespace
+
+// No context is put in front of its errors: the kubelet reads the beginning of some (ImageVolumeMountFailed, RROUnsupported).
+Result<std::string> create_container(Context& context, const std::string& pod_id, ContainerSpec spec) {
+  TRY(check(spec));
+  const std::string key = fmt::format("{}/{}/{}", pod_id, spec.metadata.name, spec.metadata.attempt);
+  return context.creating.join(key, [&]() -> Result<std::string> {
+    TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
+    const std::optional<PodRecord> pod = context.store->pod(pod_id);
+    if (!pod) return fail(Code::not_found, "there is no pod '{}'", pod_id);
+    if (pod->state != PodState::ready) return fail(Code::failed_precondition, "pod '{}' is not ready", pod_id);
+    if (const auto existing = context.store->find_container(pod_id, spec.metadata)) {
+      if (existing->state == ContainerState::created) return existing->id;
+      return fail(Code::already_exists, "container '{}' of this name and attempt has been started already", existing->id);
+    }
+    return CreateContainer(context, *pod, std::move(spec))();
+  });
+}
+
+}  // namespace slipway::engine

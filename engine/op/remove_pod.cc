@@ -1,0 +1,28 @@
+// RemovePodSandbox: stopped first, then containers, cgroups and files go, the record last.
+#include "engine/op/ops.h"
+#include "engine/pod_remains.h"
+
+namespace slipway::engine {
+namespace {
+
+Result<void> remove_pod_locked(Context& context, const std::string& id) {
+  TRY(stop_pod_locked(context, id));
+  const std::optional<PodRecord> pod = context.store->pod(id);
+  if (!pod) return {};
+  for (const ContainerRecord& record : context.store->containers_of(id)) TRY(remove_container_locked(context, record));
+  const PodPaths paths = context.paths_of(id);
+  TRY(context.cgroups->kill_and_remove(pod->cgroup));
+  TRY(context.cgroups->kill_and_remove(paths.monitor_cgroup));
+  TRY(remove_pod_directory(paths));
+  return context.store->remove_pod(id);
+}
+
+}  // namespace
+
+Result<void> remove_pod(Context& context, const std::string& id) {
+  if (!context.store->pod(id)) return {};
+  TRY_ASSIGN(const auto guard, context.pod_locks.lock(id, context.timeouts.lock));
+  return remove_pod_locked(context, id).context("remove pod '{}'", id);
+}
+
+}  // namespace slipway::engine

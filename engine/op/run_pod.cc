@@ -1,0 +1,189 @@
+// RunPodSandbox: intent → files → cgroup → monitor (makes and pins the namespaces) → CNI → commit.
+#include <algorithm>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "engine/events.h"
+#include "engine/network_ops.h"
+#include "engine/op/ops.h"
+#include "engine/pod_files.h"
+#include "engine/pod_remains.h"
+#include "engine/spec/sysctls.h"
+#include "engine/stage_timer.h"
+#include "sys/file.h"
+
+namespace slipway::engine {
+namespace {
+
+constexpr std::int64_t kShmSize = 64 << 20;
+constexpr const char* kDefaultParent = "/slipway";
+
+std::string name_of(const PodMetadata& m) {
+  return fmt::format("{}/{} (uid {}, attempt {})", m.namespace_, m.name, m.uid, m.attempt);
+}
+
+// CRI's cgroup_parent in cgroupfs syntax; without one, slipway's own.
+Result<std::string> pod_cgroup(const std::string& parent, const std::string& id) {
+  const std::string base = parent.empty() ? kDefaultParent : parent;
+  if (base.front() != '/' || base.find("/../") != std::string::npos || base.ends_with("/..") || base.find('\0') != std::string::npos ||
+      base.find('\n') != std::string::npos)
+    return fail(Code::invalid_argument, "cgroup_parent '{}' is not an absolute path", parent);
+  if (base.ends_with(".slice"))
+    return fail(Code::invalid_argument, "cgroup_parent '{}' is a systemd slice, the cgroup driver is cgroupfs", parent);
+  std::string path = base;
+  while (path.ends_with('/')) path.pop_back();
+  return path + "/" + id;
+}
+
+Result<void> check(const PodSpec& spec) {
+  const PodMetadata& metadata = spec.metadata;
+  if (metadata.name.empty() || metadata.namespace_.empty() || metadata.uid.empty())
+    return fail(Code::invalid_argument, "a pod needs a name, a namespace and a uid");
+  if (!spec.runtime_handler.empty()) return fail(Code::invalid_argument, "there is no runtime handler '{}'", spec.runtime_handler);
+  const SecurityContext& security = spec.security;
+  if (security.run_as_group && !security.run_as_user && security.run_as_username.empty())
+    return fail(Code::invalid_argument, "run_as_group needs run_as_user");
+  if (security.namespaces.userns) return fail(Code::unimplemented, "user namespaces of pods are not there yet");
+  if (security.namespaces.network != NamespaceMode::pod && security.namespaces.network != NamespaceMode::node)
+    return fail(Code::invalid_argument, "a pod's network is its own or the host's");
+  if (security.namespaces.ipc != NamespaceMode::pod && security.namespaces.ipc != NamespaceMode::node)
+    return fail(Code::invalid_argument, "a pod's IPC is its own or the host's");
+  if (security.namespaces.pid == NamespaceMode::target) return fail(Code::invalid_argument, "a pod's PID namespace has no target");
+  return check_pod_text(spec);
+}
+
+class RunPod {
+ public:
+  RunPod(Context& context, PodSpec spec) : context_(context) {
+    pod_.id = make_id();
+    pod_.spec = std::move(spec);
+    pod_.boot_id = context.boot_id;
+    pod_.created_at = now_realtime();
+    paths_ = context.paths_of(pod_.id);
+    host_network_ = pod_.spec.security.namespaces.network == NamespaceMode::node;
+    hostname_ = host_network_ || pod_.spec.hostname.empty() ? context.host.hostname : pod_.spec.hostname;
+  }
+
+  Result<std::string> operator()() {
+    TRY_ASSIGN(const auto guard, context_.pod_locks.lock(pod_.id, context_.timeouts.lock));
+    Undo undo;
+    const Result<void> made = make(undo);
+    if (!made.ok()) {
+      run_undo(undo, "pod " + pod_.id);
+      return made.error();
+    }
+    undo.dismiss();
+    return pod_.id;
+  }
+
+ private:
+  Result<void> make(Undo& undo) {
+    TRY_ASSIGN(sysctls_, check_sysctls(pod_.spec));
+    TRY_ASSIGN(pod_.cgroup, pod_cgroup(pod_.spec.cgroup_parent, pod_.id));
+    timer_.begin("intent");  // everything below is findable from the id
+    TRY(context_.store->begin(pod_));
+    undo.add("forget the record", [this] { return forget(); });
+    timer_.begin("files");
+    undo.add("remove the pod's directory", [this] { return remove_pod_directory(paths_); });
+    TRY(sys::make_directories(paths_.directory, 0700));
+    TRY(write_pod_files(pod_.spec, paths_, hostname_, {}));
+    timer_.begin("cgroup");
+    undo.add("remove the pod's cgroups", [this]() -> Result<void> {
+      TRY(context_.cgroups->kill_and_remove(pod_.cgroup));
+      return context_.cgroups->kill_and_remove(paths_.monitor_cgroup);
+    });
+    TRY(context_.cgroups->make(pod_.cgroup));
+    TRY(context_.cgroups->make(paths_.monitor_cgroup));
+    TRY(start_monitor(undo));
+    if (!host_network_) TRY(attach_network(undo));
+    timer_.end();
+    pod_.state = PodState::ready;
+    pod_.stages = timer_.take();
+    return context_.store->commit(pod_);
+  }
+
+  Result<void> start_monitor(Undo& undo) {
+    timer_.begin("monitor");
+    monitor::PodConfig config;
+    config.set_version(1);
+    config.set_pod_id(pod_.id);
+    config.set_directory(paths_.directory);
+    if (!host_network_) {
+      config.set_netns_path(paths_.netns);
+      config.set_hostname(hostname_);
+      pod_.netns = paths_.netns;
+    }
+    const NamespaceOptions& namespaces = pod_.spec.security.namespaces;
+    config.set_host_ipc(namespaces.ipc == NamespaceMode::node);
+    config.set_host_pid(namespaces.pid == NamespaceMode::node);
+    config.set_share_pid(namespaces.pid == NamespaceMode::pod);
+    config.mutable_sysctls()->insert(sysctls_.begin(), sysctls_.end());
+    config.set_cgroup(pod_.cgroup);
+    config.set_monitor_cgroup(paths_.monitor_cgroup);
+    config.set_shm_size(kShmSize);
+    undo.add("end the monitor", [this] { return shut_monitor_down(context_, pod_); });
+    TRY_ASSIGN(auto client, context_.starter->start(config, make_hooks(context_, pod_.id)));
+    pod_.monitor_pid = client->welcome().monitor_pid();
+    timer_.nest(client->welcome().stages());
+    context_.monitors.put(pod_.id, std::move(client));
+    return {};
+  }
+
+  Result<void> attach_network(Undo& undo) {
+    timer_.begin("network");
+    pod_.network_up = true;  // recorded before ADD: a DEL is owed from here on
+    TRY(context_.store->begin(pod_));
+    undo.add("give back the network", [this]() -> Result<void> {
+      TRY(context_.network->detach(network_request(pod_), pod_.network_result));
+      pod_.network_up = false;
+      return {};
+    });
+    TRY_ASSIGN(NetworkResult result, context_.network->attach(network_request(pod_)));
+    pod_.ips = std::move(result.ips);
+    pod_.network_result = std::move(result.cached);
+    return write_pod_files(pod_.spec, paths_, hostname_, pod_.ips);
+  }
+
+  // The last step back. With a network that could not be given back the pod stays, not ready, for Stop and Remove and the
+  // background to finish.
+  Result<void> forget() {
+    if (!pod_.network_up) {
+      TRY(remove_netns(paths_.netns));
+      return context_.store->remove_pod(pod_.id);
+    }
+    pod_.state = PodState::not_ready;
+    pod_.reason = "NetworkTeardownFailed";
+    pod_.monitor_pid = 0;
+    TRY(context_.store->commit(pod_));
+    detach_in_background(context_, pod_.id);
+    return {};
+  }
+
+  Context& context_;
+  PodRecord pod_;
+  PodPaths paths_;
+  bool host_network_ = false;
+  std::string hostname_;
+  std::map<std::string, std::string> sysctls_;
+  StageTimer timer_;
+};
+
+}  // namespace
+
+void run_undo(Undo& undo, const std::string& what) {
+  for (const Error& error : undo.run()) log::error("{}: taking back: {}", what, error.message);
+}
+
+Result<std::string> run_pod(Context& context, PodSpec spec) {
+  const std::string name = name_of(spec.metadata);
+  if (auto checked = check(spec); !checked.ok()) return std::move(checked).error().within("run pod '{}'", name);
+  return context.running_pods.join(name, [&]() -> Result<std::string> {
+    if (const auto existing = context.store->find_pod(spec.metadata)) {
+      if (existing->state == PodState::ready) return existing->id;
+      return fail(Code::already_exists, "run pod '{}': pod '{}' of this name is not ready, it has to be removed first", name, existing->id);
+    }
+    return RunPod(context, std::move(spec))().context("run pod '{}'", name);
+  });
+}
+
+}  // namespace slipway::engine

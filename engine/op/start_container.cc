@@ -1,0 +1,59 @@
+// StartContainer: the waiting process is let go; a failure leaves it EXITED with StartError and 128.
+#include "base/log.h"
+#include "engine/op/ops.h"
+#include "engine/stage_timer.h"
+
+namespace slipway::engine {
+namespace {
+
+constexpr std::int32_t kStartErrorCode = 128;
+
+// What the runner's attempt looked like as an exit does not matter: the start is what failed.
+void record_start_error(Context& context, const ContainerRecord& record, const Error& error) {
+  const auto recorded = context.store->update_container(record.id, [&](ContainerRecord& changed) {
+    if (changed.finished_at == 0) changed.finished_at = now_realtime();
+    changed.state = ContainerState::exited;
+    changed.pid = 0;
+    changed.exit_code = kStartErrorCode;
+    changed.reason = "StartError";
+    changed.message = error.message;
+  });
+  if (!recorded.ok()) log::error("container {}: {}", record.id, recorded.error().message);
+}
+
+Result<void> start_locked(Context& context, const ContainerRecord& record) {
+  if (record.state != ContainerState::created) return fail(Code::failed_precondition, "it has been started already");
+  TRY_ASSIGN(const auto client, context.monitors.find(record.pod_id));
+  StageTimer timer;
+  timer.begin("start");
+  monitor::Request request;
+  request.mutable_start()->set_id(record.id);
+  const UnixNanos started = now_realtime();
+  const Result<MonitorReply> reply = client->call(std::move(request), {}, context.timeouts.monitor);
+  if (!reply.ok()) {
+    record_start_error(context, record, reply.error());
+    if (const auto killed = context.cgroups->kill_and_remove(record.cgroup); !killed.ok())
+      log::warn("container {}: {}", record.id, killed.error().message);
+    return reply.error();
+  }
+  timer.nest(reply.value().reply.stages());
+  return context.store->update_container(record.id, [&](ContainerRecord& changed) {
+    changed.started_at = started;
+    if (changed.state == ContainerState::created) changed.state = ContainerState::running;  // else it has ended already
+    if (changed.state == ContainerState::running && reply.value().reply.pid() != 0) changed.pid = reply.value().reply.pid();
+    for (Stage& stage : timer.take()) changed.stages.push_back(std::move(stage));
+  });
+}
+
+}  // namespace
+
+Result<void> start_container(Context& context, const std::string& id) {
+  const auto known = context.store->container(id);
+  if (!known) return fail(Code::not_found, "there is no container '{}'", id);
+  TRY_ASSIGN(const auto guard, context.pod_locks.lock(known->pod_id, context.timeouts.lock));
+  const auto record = context.store->container(id);
+  if (!record) return fail(Code::not_found, "there is no container '{}'", id);
+  return start_locked(context, *record).context("start container '{}'", id);
+}
+
+}  // namespace slipway::engine

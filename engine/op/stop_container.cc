@@ -1,0 +1,66 @@
+// StopContainer: the stop signal, the grace, SIGKILL. A second call joins the first and may shorten the grace.
+//
+// No lock is held while the grace runs: the pod may be stopped meanwhile, which ends the wait.
+#include "base/log.h"
+#include "engine/op/ops.h"
+#include "engine/spec/signals.h"
+
+namespace slipway::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool exited(const ContainerRecord& record) {
+  return record.state == ContainerState::exited;
+}
+
+Result<void> signal(Context& context, const ContainerRecord& record, int number, bool all) {
+  TRY_ASSIGN(const auto client, context.monitors.find(record.pod_id));
+  monitor::Request request;
+  request.mutable_signal()->set_id(record.id);
+  request.mutable_signal()->set_signal(static_cast<std::uint32_t>(number));
+  request.mutable_signal()->set_all(all);
+  const auto sent = client->call(std::move(request), {}, context.timeouts.quick);
+  return sent.ok() ? Result<void>{} : Result<void>(sent.error());
+}
+
+Result<void> stop(Context& context, const std::string& id, const Stops::Deadline& deadline) {
+  const auto record = context.store->container(id);
+  if (!record || exited(*record)) return {};
+  // A container that was never started has nobody to hear the signal.
+  if (record->state == ContainerState::running && deadline.get() > Clock::now()) {
+    TRY_ASSIGN(const int number, parse_signal(record->stop_signal));
+    TRY(signal(context, *record, number, false));
+    for (;;) {
+      const auto until = deadline.get();
+      const auto seen =
+          context.store->wait_container(id, until, [&](const ContainerRecord& r) { return exited(r) || deadline.get() < until; });
+      if (!seen || exited(*seen)) return {};
+      if (deadline.get() <= Clock::now()) break;
+    }
+  }
+  return kill_container(context, *record);
+}
+
+}  // namespace
+
+Result<void> kill_container(Context& context, const ContainerRecord& record) {
+  const Result<void> sent = signal(context, record, 9, true);
+  if (!sent.ok()) {
+    log::warn("kill container {}: {}; by its cgroup now", record.id, sent.error().message);
+    TRY(context.cgroups->kill_and_remove(record.cgroup));
+  }
+  const auto seen = context.store->wait_container(record.id, Clock::now() + context.timeouts.kill, exited);
+  if (seen && !exited(*seen))
+    return fail(Code::deadline_exceeded, "container '{}' was killed and has not ended in {} ms", record.id, context.timeouts.kill.count());
+  return {};
+}
+
+Result<void> stop_container(Context& context, const std::string& id, std::chrono::seconds grace) {
+  const auto known = context.store->container(id);
+  if (!known || exited(*known)) return {};
+  const auto act = [&](const Stops::Deadline& deadline) { return stop(context, id, deadline); };
+  return context.stops.join(id, Clock::now() + grace, act, [&] { context.store->wake(); }).context("stop container '{}'", id);
+}
+
+}  // namespace slipway::engine

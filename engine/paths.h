@@ -1,0 +1,30 @@
+// Where a pod's and a container's files are. Everything is found from the ids alone, so that an intent can be undone by id.
+#pragma once
+
+#include <string>
+
+namespace slipway::engine {
+
+struct PodPaths {
+  std::string directory;  // STATE/pods/ID, 0700: the monitor's socket and journal, bundles
+  std::string hosts, hostname, resolv_conf;
+  std::string netns;           // NETNS_DIRECTORY/slipway-ID, bound by the monitor
+  std::string monitor_cgroup;  // beneath the cgroup2 root, outside the pod's (field notes §5.6)
+};
+
+inline PodPaths pod_paths(const std::string& state, const std::string& netns_directory, const std::string& id) {
+  PodPaths paths;
+  paths.directory = state + "/pods/" + id;
+  paths.hosts = paths.directory + "/hosts";
+  paths.hostname = paths.directory + "/hostname";
+  paths.resolv_conf = paths.directory + "/resolv.conf";
+  paths.netns = netns_directory + "/slipway-" + id;
+  paths.monitor_cgroup = "/slipway-monitors/" + id;
+  return paths;
+}
+
+inline std::string bundle_path(const PodPaths& pod, const std::string& container_id) {
+  return pod.directory + "/containers/" + container_id;
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,63 @@
+// What a pod leaves on the host when its monitor could not clean up: found in mountinfo and by the pod's id.
+#include "engine/pod_remains.h"
+
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "sys/file.h"
+
+namespace slipway::engine {
+namespace {
+
+// Mount points beneath a directory, the deepest last. The directory's own path has no character that mountinfo escapes.
+Result<std::vector<std::string>> mounts_beneath(const std::string& directory) {
+  TRY_ASSIGN(const std::string text, sys::read_file("/proc/self/mountinfo", 64U << 20));
+  std::vector<std::string> found;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t end = rest.find('\n');
+    std::string_view line = rest.substr(0, end);
+    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+    for (int field = 0; field < 4 && !line.empty(); ++field) {
+      const std::size_t space = line.find(' ');
+      line = space == std::string_view::npos ? std::string_view{} : line.substr(space + 1);
+    }
+    const std::string_view point = line.substr(0, line.find(' '));
+    if (point.size() > directory.size() && point.substr(0, directory.size()) == directory && point[directory.size()] == '/')
+      found.emplace_back(point);
+  }
+  return found;
+}
+
+}  // namespace
+
+Result<void> remove_netns(const std::string& path) {
+  if (path.empty()) return {};
+  // EINVAL: a file, not a mount; ENOENT: nothing at all.
+  if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT)
+    return fail_errno(errno, "unmount '{}'", path);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "remove '{}'", path);
+  return {};
+}
+
+Result<void> remove_pod_directory(const PodPaths& paths) {
+  const std::size_t slash = paths.directory.rfind('/');
+  auto parent = sys::open_path(paths.directory.substr(0, slash), O_RDONLY | O_DIRECTORY);
+  if (!parent.ok()) return parent.error().code == Code::not_found ? Result<void>{} : Result<void>(std::move(parent).error());
+  TRY_ASSIGN(std::vector<std::string> mounts, mounts_beneath(paths.directory));
+  std::reverse(mounts.begin(), mounts.end());
+  for (const std::string& point : mounts)
+    if (::umount2(point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT)
+      return fail_errno(errno, "unmount '{}'", point);
+  return sys::remove_tree(parent.value(), paths.directory.substr(slash + 1));
+}
+
+Result<std::string> read_exit_record(const PodPaths& paths, const std::string& container_id) {
+  return sys::read_file(bundle_path(paths, container_id) + "/exit", 64 * 1024);
+}
+
+}  // namespace slipway::engine

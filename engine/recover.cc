@@ -1,0 +1,94 @@
+// What a new slipwayd does with what the one before left: everything is found from the records, by id.
+#include "engine/recover.h"
+
+#include "base/log.h"
+#include "engine/events.h"
+#include "engine/network_ops.h"
+#include "engine/op/ops.h"
+#include "engine/pod_remains.h"
+#include "sys/file.h"
+
+namespace slipway::engine {
+namespace {
+
+// Connects to the monitor if there is one, so that it can be asked to end.
+void adopt_for_ending(Context& context, const std::string& pod_id) {
+  auto client = context.starter->adopt(pod_id, context.paths_of(pod_id).directory, 0, make_hooks(context, pod_id));
+  if (client.ok()) context.monitors.put(pod_id, std::move(client).take());
+}
+
+Result<void> undo_pod(Context& context, PodRecord pod) {
+  log::info("pod {}: its start was not finished, it is taken back", pod.id);
+  adopt_for_ending(context, pod.id);
+  Result<void> detached;
+  if (pod.network_up) detached = context.network->detach(network_request(pod), pod.network_result);
+  TRY(shut_monitor_down(context, pod));
+  TRY(remove_pod_directory(context.paths_of(pod.id)));
+  if (detached.ok()) {
+    TRY(remove_netns(context.paths_of(pod.id).netns));
+    return context.store->remove_pod(pod.id);
+  }
+  log::warn("pod {}: {}", pod.id, detached.error().message);
+  pod.state = PodState::not_ready;
+  pod.reason = "NetworkTeardownFailed";
+  pod.monitor_pid = 0;
+  const std::string id = pod.id;
+  TRY(context.store->commit(std::move(pod)));
+  detach_in_background(context, id);
+  return {};
+}
+
+Result<void> undo_container(Context& context, const ContainerRecord& record) {
+  log::info("container {}: its making was not finished, it is taken back", record.id);
+  TRY(context.cgroups->kill_and_remove(record.cgroup));
+  return remove_container_files(context, record);
+}
+
+// After a reboot nothing runs; the network plugins still hold addresses.
+Result<void> recover_after_reboot(Context& context, const PodRecord& pod) {
+  for (const ContainerRecord& record : context.store->containers_of(pod.id))
+    record_lost_exit(context, record.id, 255, "Unknown", "the host was restarted");
+  TRY(context.store->update_pod(pod.id, [&](PodRecord& changed) {
+    changed.state = PodState::not_ready;
+    if (changed.reason.empty()) changed.reason = "HostRestarted";
+    changed.monitor_pid = 0;
+    changed.boot_id = context.boot_id;
+  }));
+  if (pod.network_up) detach_in_background(context, pod.id);
+  return {};
+}
+
+Result<void> recover_pod(Context& context, const PodRecord& pod) {
+  if (pod.boot_id != context.boot_id) return recover_after_reboot(context, pod);
+  if (pod.monitor_pid != 0) TRY(adopt_or_lose(context, pod.id));
+  // A stop that did not come to its end: its DEL is still owed.
+  if (pod.state == PodState::not_ready && pod.network_up) detach_in_background(context, pod.id);
+  return {};
+}
+
+// Writable layers whose container is not recorded: a remove was interrupted after the record went.
+void remove_orphan_roots(Context& context) {
+  for (const std::string& id : context.images->roots()) {
+    if (context.store->container(id)) continue;
+    const auto removed = context.images->remove_root(id);
+    if (!removed.ok()) log::warn("writable layer of container {}, which is not recorded: {}", id, removed.error().message);
+  }
+}
+
+void report(const std::string& what, const Result<void>& result) {
+  if (!result.ok()) log::error("recover {}: {}", what, result.error().message);
+}
+
+}  // namespace
+
+Result<void> recover(Context& context) {
+  const std::shared_ptr<const Snapshot> before = context.store->snapshot();
+  for (const auto& [id, pod] : before->pods) report("pod " + id, recover_pod(context, pod));
+  for (const ContainerRecord& record : context.store->container_intents())
+    report("container " + record.id, undo_container(context, record));
+  for (PodRecord& pod : context.store->pod_intents()) report("pod " + pod.id, undo_pod(context, std::move(pod)));
+  remove_orphan_roots(context);
+  return {};
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,132 @@
+// The capabilities of a container: fourteen by default, ALL before single names, ambient ones only when asked for.
+#include "engine/spec/capabilities.h"
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <cctype>
+#include <string_view>
+
+namespace slipway::engine {
+namespace {
+
+// In the kernel's order: the index is the number (linux/capability.h).
+constexpr std::array<std::string_view, 41> kNames = {"CAP_CHOWN",
+                                                     "CAP_DAC_OVERRIDE",
+                                                     "CAP_DAC_READ_SEARCH",
+                                                     "CAP_FOWNER",
+                                                     "CAP_FSETID",
+                                                     "CAP_KILL",
+                                                     "CAP_SETGID",
+                                                     "CAP_SETUID",
+                                                     "CAP_SETPCAP",
+                                                     "CAP_LINUX_IMMUTABLE",
+                                                     "CAP_NET_BIND_SERVICE",
+                                                     "CAP_NET_BROADCAST",
+                                                     "CAP_NET_ADMIN",
+                                                     "CAP_NET_RAW",
+                                                     "CAP_IPC_LOCK",
+                                                     "CAP_IPC_OWNER",
+                                                     "CAP_SYS_MODULE",
+                                                     "CAP_SYS_RAWIO",
+                                                     "CAP_SYS_CHROOT",
+                                                     "CAP_SYS_PTRACE",
+                                                     "CAP_SYS_PACCT",
+                                                     "CAP_SYS_ADMIN",
+                                                     "CAP_SYS_BOOT",
+                                                     "CAP_SYS_NICE",
+                                                     "CAP_SYS_RESOURCE",
+                                                     "CAP_SYS_TIME",
+                                                     "CAP_SYS_TTY_CONFIG",
+                                                     "CAP_MKNOD",
+                                                     "CAP_LEASE",
+                                                     "CAP_AUDIT_WRITE",
+                                                     "CAP_AUDIT_CONTROL",
+                                                     "CAP_SETFCAP",
+                                                     "CAP_MAC_OVERRIDE",
+                                                     "CAP_MAC_ADMIN",
+                                                     "CAP_SYSLOG",
+                                                     "CAP_WAKE_ALARM",
+                                                     "CAP_BLOCK_SUSPEND",
+                                                     "CAP_AUDIT_READ",
+                                                     "CAP_PERFMON",
+                                                     "CAP_BPF",
+                                                     "CAP_CHECKPOINT_RESTORE"};
+
+constexpr std::array<std::string_view, 14> kDefault = {
+    "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",  "CAP_FSETID",     "CAP_KILL",  "CAP_SETGID",      "CAP_SETUID",
+    "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_CHROOT", "CAP_MKNOD", "CAP_AUDIT_WRITE", "CAP_SETFCAP"};
+
+using Set = std::bitset<kNames.size()>;
+
+bool is_all(std::string_view name) {
+  return name.size() == 3 && std::toupper(name[0]) == 'A' && std::toupper(name[1]) == 'L' && std::toupper(name[2]) == 'L';
+}
+
+Result<std::size_t> number_of(const std::string& given, const Set& known) {
+  std::string name = given;
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  if (name.rfind("CAP_", 0) != 0) name = "CAP_" + name;
+  const auto* found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) return fail(Code::invalid_argument, "there is no capability '{}'", given);
+  const auto index = static_cast<std::size_t>(found - kNames.begin());
+  if (!known.test(index)) return fail(Code::failed_precondition, "this kernel does not know the capability '{}'", given);
+  return index;
+}
+
+std::vector<std::string> names_of(const Set& set) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < kNames.size(); ++i)
+    if (set.test(i)) names.emplace_back(kNames[i]);
+  return names;
+}
+
+bool mentions_all(const std::vector<std::string>& names) {
+  return std::any_of(names.begin(), names.end(), is_all);
+}
+
+}  // namespace
+
+Result<oci::Capabilities> plan_capabilities(const SecurityContext& security, int last_capability) {
+  Set known;
+  for (std::size_t i = 0; i < kNames.size() && static_cast<int>(i) <= last_capability; ++i) known.set(i);
+
+  Set held, ambient;
+  if (security.privileged) {
+    held = known;
+  } else {
+    for (const std::string_view name : kDefault) {
+      TRY_ASSIGN(const std::size_t index, number_of(std::string(name), known));
+      held.set(index);
+    }
+  }
+  // ALL first, single names after it: {add: [NET_ADMIN], drop: [ALL]} leaves one.
+  if (mentions_all(security.add_capabilities)) held = known;
+  if (mentions_all(security.drop_capabilities)) held.reset();
+  for (const std::string& name : security.add_capabilities) {
+    if (is_all(name)) continue;
+    TRY_ASSIGN(const std::size_t index, number_of(name, known));
+    held.set(index);
+  }
+  for (const std::string& name : security.drop_capabilities) {
+    if (is_all(name)) continue;
+    TRY_ASSIGN(const std::size_t index, number_of(name, known));
+    held.reset(index);
+  }
+  for (const std::string& name : security.add_ambient_capabilities) {
+    if (is_all(name)) {
+      ambient |= known;
+      continue;
+    }
+    TRY_ASSIGN(const std::size_t index, number_of(name, known));
+    ambient.set(index);
+  }
+  held |= ambient;
+
+  oci::Capabilities sets;
+  sets.bounding = sets.effective = sets.permitted = names_of(held);
+  sets.inheritable = sets.ambient = names_of(ambient);
+  return sets;
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,189 @@
+// What is recorded of pods and containers: maps under one mutex, each change a row in the database.
+#include "engine/store.h"
+
+#include "engine/record_codec.h"
+
+namespace slipway::engine {
+namespace {
+
+template <class Record>
+std::vector<Record> values(const std::map<std::string, Record>& records) {
+  std::vector<Record> all;
+  for (const auto& [id, record] : records) all.push_back(record);
+  return all;
+}
+
+template <class Record>
+std::optional<Record> find(const std::map<std::string, Record>& records, const std::string& id) {
+  const auto found = records.find(id);
+  if (found == records.end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
+  TRY_ASSIGN(auto database, Database::open(path));
+  std::unique_ptr<Store> store(new Store(std::move(database)));
+  TRY(store->load());
+  return store;
+}
+
+Result<void> Store::load() {
+  TRY_ASSIGN(const std::vector<Row> pods, database_->rows(Table::pods));
+  for (const Row& row : pods) {
+    TRY_ASSIGN(PodRecord record, pod_from_json(row.record));
+    (row.committed ? pods_ : pod_intents_).emplace(row.id, std::move(record));
+  }
+  TRY_ASSIGN(const std::vector<Row> containers, database_->rows(Table::containers));
+  for (const Row& row : containers) {
+    TRY_ASSIGN(ContainerRecord record, container_from_json(row.record));
+    (row.committed ? containers_ : container_intents_).emplace(row.id, std::move(record));
+  }
+  return {};
+}
+
+void Store::changed() {
+  snapshot_.reset();
+  change_.notify_all();
+}
+
+std::shared_ptr<const Snapshot> Store::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  if (!snapshot_) snapshot_ = std::make_shared<const Snapshot>(Snapshot{pods_, containers_});
+  return snapshot_;
+}
+
+std::optional<PodRecord> Store::pod(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  return find(pods_, id);
+}
+
+std::optional<ContainerRecord> Store::container(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  return find(containers_, id);
+}
+
+std::vector<ContainerRecord> Store::containers_of(const std::string& pod_id) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ContainerRecord> mine;
+  for (const auto& [id, record] : containers_)
+    if (record.pod_id == pod_id) mine.push_back(record);
+  return mine;
+}
+
+Result<void> Store::begin(const PodRecord& record) {
+  const std::lock_guard lock(mutex_);
+  TRY(database_->put(Table::pods, {record.id, false, to_json(record)}));
+  pod_intents_[record.id] = record;
+  return {};
+}
+
+Result<void> Store::begin(const ContainerRecord& record) {
+  const std::lock_guard lock(mutex_);
+  TRY(database_->put(Table::containers, {record.id, false, to_json(record)}));
+  container_intents_[record.id] = record;
+  return {};
+}
+
+Result<void> Store::commit(PodRecord record) {
+  const std::lock_guard lock(mutex_);
+  TRY(database_->put(Table::pods, {record.id, true, to_json(record)}));
+  pod_intents_.erase(record.id);
+  pods_[record.id] = std::move(record);
+  changed();
+  return {};
+}
+
+Result<void> Store::commit_container(const std::string& id, const std::function<void(ContainerRecord&)>& change) {
+  const std::lock_guard lock(mutex_);
+  const auto found = container_intents_.find(id);
+  if (found == container_intents_.end()) return fail(Code::internal, "there is no intent of container '{}'", id);
+  change(found->second);
+  TRY(database_->put(Table::containers, {id, true, to_json(found->second)}));
+  containers_[id] = std::move(found->second);
+  container_intents_.erase(found);
+  changed();
+  return {};
+}
+
+Result<void> Store::update_pod(const std::string& id, const std::function<void(PodRecord&)>& change) {
+  const std::lock_guard lock(mutex_);
+  const auto found = pods_.find(id);
+  if (found == pods_.end()) return fail(Code::not_found, "there is no pod '{}'", id);
+  change(found->second);
+  changed();
+  return database_->put(Table::pods, {id, true, to_json(found->second)});
+}
+
+Result<void> Store::update_container(const std::string& id, const std::function<void(ContainerRecord&)>& change) {
+  const std::lock_guard lock(mutex_);
+  auto found = containers_.find(id);
+  const bool committed = found != containers_.end();
+  if (!committed) found = container_intents_.find(id);
+  if (!committed && found == container_intents_.end()) return fail(Code::not_found, "there is no container '{}'", id);
+  change(found->second);
+  if (committed) changed();
+  return database_->put(Table::containers, {id, committed, to_json(found->second)});
+}
+
+Result<void> Store::remove_pod(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  TRY(database_->remove(Table::pods, id));
+  pod_intents_.erase(id);
+  if (pods_.erase(id) != 0) changed();
+  return {};
+}
+
+Result<void> Store::remove_container(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  TRY(database_->remove(Table::containers, id));
+  container_intents_.erase(id);
+  if (containers_.erase(id) != 0) changed();
+  return {};
+}
+
+std::optional<PodRecord> Store::find_pod(const PodMetadata& wanted) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, record] : pods_) {
+    const PodMetadata& m = record.spec.metadata;
+    if (m.name == wanted.name && m.namespace_ == wanted.namespace_ && m.uid == wanted.uid && m.attempt == wanted.attempt) return record;
+  }
+  return std::nullopt;
+}
+
+std::optional<ContainerRecord> Store::find_container(const std::string& pod_id, const ContainerMetadata& wanted) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, record] : containers_) {
+    const ContainerMetadata& m = record.spec.metadata;
+    if (record.pod_id == pod_id && m.name == wanted.name && m.attempt == wanted.attempt) return record;
+  }
+  return std::nullopt;
+}
+
+std::vector<PodRecord> Store::pod_intents() const {
+  const std::lock_guard lock(mutex_);
+  return values(pod_intents_);
+}
+
+std::vector<ContainerRecord> Store::container_intents() const {
+  const std::lock_guard lock(mutex_);
+  return values(container_intents_);
+}
+
+std::optional<ContainerRecord> Store::wait_container(const std::string& id, std::chrono::steady_clock::time_point deadline,
+                                                     const std::function<bool(const ContainerRecord&)>& done) const {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto found = containers_.find(id);
+    if (found == containers_.end()) return std::nullopt;
+    if (done(found->second)) return found->second;
+    if (change_.wait_until(lock, deadline) == std::cv_status::timeout) return find(containers_, id);
+  }
+}
+
+void Store::wake() const {
+  change_.notify_all();
+}
+
+}  // namespace slipway::engine

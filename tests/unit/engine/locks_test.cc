@@ -1,0 +1,117 @@
+// Who may work on what: locks by key, joined requests, stops that are shortened, chores that are repeated.
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <thread>
+
+#include "engine/chores.h"
+#include "engine/locks.h"
+#include "engine/stops.h"
+#include "tests/unit/engine/fakes.h"
+
+using namespace slipway;
+using namespace slipway::engine;
+using namespace std::chrono_literals;
+
+TEST_CASE("a key is held by one, other keys are free, and nothing is left", "[engine]") {
+  KeyedLock locks;
+  {
+    const auto a = locks.lock("a", 1s);
+    REQUIRE(a.ok());
+    CHECK(locks.lock("b", 1s).ok());
+    const auto again = locks.lock("a", 20ms);
+    REQUIRE_FALSE(again.ok());
+    CHECK(again.error().code == Code::deadline_exceeded);
+    CHECK_THAT(again.error().message, Catch::Contains("'a'"));
+  }
+  CHECK(locks.lock("a", 1s).ok());
+  CHECK(locks.size() == 0);
+}
+
+TEST_CASE("a waiting operation goes on when the one before ends", "[engine]") {
+  KeyedLock locks;
+  std::atomic<int> inside{0}, worst{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) {
+        const auto guard = locks.lock("x", 10s);
+        if (!guard.ok()) std::abort();
+        worst = std::max(worst.load(), ++inside);
+        --inside;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(worst == 1);
+  CHECK(locks.size() == 0);
+}
+
+TEST_CASE("a repeated request gets the first one's result", "[engine]") {
+  InFlight<std::string> flights;
+  std::promise<void> entered, go;
+  std::atomic<int> runs{0};
+  const std::function<Result<std::string>()> run = [&]() -> Result<std::string> {
+    if (++runs == 1) {
+      entered.set_value();
+      go.get_future().wait();
+    }
+    return std::string("id-1");
+  };
+  std::thread first([&] { CHECK(flights.join("k", run).value() == "id-1"); });
+  entered.get_future().wait();
+  std::thread second([&] { CHECK(flights.join("k", run).value() == "id-1"); });
+  CHECK(flights.join("other", [] { return Result<std::string>(std::string("x")); }).value() == "x");
+  go.set_value();
+  first.join();
+  second.join();
+  CHECK(runs >= 1);
+  const auto failed = flights.join("k", [] { return Result<std::string>(fail(Code::internal, "no")); });
+  CHECK_FALSE(failed.ok());  // a result is not kept beyond its flight
+}
+
+TEST_CASE("a second stop shortens the first one's grace and does not act itself", "[engine]") {
+  Stops stops;
+  std::atomic<int> acts{0};
+  std::promise<void> entered;
+  std::promise<void> woken;
+  const auto start = Stops::Clock::now();
+  std::thread first([&] {
+    const auto act = [&](const Stops::Deadline& deadline) -> Result<void> {
+      ++acts;
+      entered.set_value();
+      woken.get_future().wait();
+      CHECK(deadline.get() < start + 1h);
+      return {};
+    };
+    CHECK(stops.join("c", start + 10h, act, [] {}).ok());
+  });
+  entered.get_future().wait();
+  const auto never = [&](const Stops::Deadline&) -> Result<void> {
+    ++acts;
+    return {};
+  };
+  CHECK(stops.join("c", start + 1s, never, [&] { woken.set_value(); }).ok());
+  first.join();
+  CHECK(acts <= 2);  // 2: the first had ended just before the second looked
+}
+
+TEST_CASE("a chore is repeated until it succeeds", "[engine]") {
+  Chores chores;
+  chores.first_pause = 1ms;
+  std::atomic<int> tries{0};
+  chores.add("fail twice", [&]() -> Result<void> {
+    if (++tries < 3) return fail(Code::internal, "not yet");
+    return {};
+  });
+  CHECK(test::eventually([&] { return tries == 3; }));
+  std::atomic<int> other{0};
+  chores.add("never again", [&]() -> Result<void> {
+    ++other;
+    return fail(Code::internal, "no");
+  });
+  CHECK(test::eventually([&] { return other > 0; }));
+  chores.cancel("never again");
+  chores.stop();
+  CHECK(tries == 3);
+}

@@ -1,0 +1,174 @@
+// What the next slipwayd finds: living monitors adopted with nothing lost, dead ones told, intents undone.
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+
+#include "engine/store.h"
+#include "tests/unit/engine/fakes.h"
+#include "tests/unit/temp_dir.h"
+
+using namespace slipway;
+using namespace slipway::engine;
+using namespace slipway::engine::test;
+using slipway::test::TempDir;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Node {
+  TempDir dir;
+  FakeHost host;
+  std::unique_ptr<Engine> engine;
+  std::string pod, container;
+
+  Node() {
+    start();
+    pod = engine->run_pod(web_pod()).take();
+    container = engine->create_container(pod, web_container()).take();
+    if (!engine->start_container(container).ok()) FAIL("start");
+  }
+  void start(const std::string& boot_id = "boot-1") {
+    auto opened = host.open(dir.path, boot_id);
+    if (!opened.ok()) FAIL(opened.error().message);
+    engine = std::move(opened).take();
+  }
+  ContainerRecord record() { return engine->find_container(container).take(); }
+};
+
+}  // namespace
+
+TEST_CASE("two slipwayds cannot work on one root", "[engine]") {
+  Node n;
+  const auto second = n.host.open(n.dir.path);
+  REQUIRE_FALSE(second.ok());
+  CHECK(second.error().code == Code::failed_precondition);
+}
+
+TEST_CASE("a living pod is adopted and goes on", "[engine]") {
+  Node n;
+  n.engine.reset();
+  n.start();
+  CHECK(n.record().state == ContainerState::running);
+  CHECK(n.engine->find_pod(n.pod).value().state == PodState::ready);
+  REQUIRE(n.engine->stop_container(n.container, 5s).ok());
+  CHECK(n.record().exit_code == 143);
+  REQUIRE(n.engine->remove_pod(n.pod).ok());
+  CHECK(n.host.living_monitors() == 0);
+}
+
+TEST_CASE("an exit while no slipwayd ran is told afterwards, once", "[engine]") {
+  Node n;
+  n.engine.reset();
+  n.host.monitor(n.pod)->exit(n.container, 3);
+  CHECK(n.host.monitor(n.pod)->kept_events() == 1);
+  n.start();
+  CHECK(n.record().state == ContainerState::exited);
+  CHECK(n.record().exit_code == 3);
+  CHECK(n.host.monitor(n.pod)->kept_events() == 0);
+}
+
+TEST_CASE("a monitor that died while slipwayd ran: MonitorLost, not ready, network given back", "[engine]") {
+  Node n;
+  n.host.lose(n.pod);
+  CHECK(eventually([&] { return n.engine->find_pod(n.pod).value().state == PodState::not_ready; }));
+  CHECK(n.engine->find_pod(n.pod).value().reason == "MonitorLost");
+  CHECK(n.record().reason == "MonitorLost");
+  CHECK(n.record().exit_code == 137);
+  CHECK(eventually([&] { return n.host.network.held() == 0; }));
+  CHECK(n.engine->remove_pod(n.pod).ok());
+  CHECK(std::filesystem::is_empty(n.dir.path + "/run/pods"));
+}
+
+TEST_CASE("of a dead monitor the exit record on disk counts", "[engine]") {
+  Node n;
+  n.engine.reset();
+  n.host.monitor(n.pod)->dead = true;
+  monitor::ExitRecord exit;
+  exit.set_code(5);
+  exit.set_finished_at(1234);
+  const std::string directory = n.dir.path + "/run/pods/" + n.pod + "/containers/" + n.container;
+  REQUIRE(std::filesystem::is_directory(directory));
+  const std::string text = exit.SerializeAsString();
+  FILE* file = std::fopen((directory + "/exit").c_str(), "w");
+  REQUIRE(std::fwrite(text.data(), 1, text.size(), file) == text.size());
+  std::fclose(file);
+  n.start();
+  CHECK(n.record().exit_code == 5);
+  CHECK(n.record().finished_at == 1234);
+  CHECK(n.record().reason == "Error");
+  CHECK(n.engine->find_pod(n.pod).value().reason == "MonitorLost");
+}
+
+TEST_CASE("an exec that waits learns that the monitor is gone", "[engine]") {
+  Node n;
+  std::thread loser;
+  n.host.monitor(n.pod)->on_exec = [&](FakeMonitor&, const monitor::Exec&, std::vector<int>) {
+    loser = std::thread([&] { n.host.lose(n.pod); });
+  };
+  const auto output = n.engine->exec_sync(n.container, {"x"}, 0s);
+  loser.join();
+  REQUIRE_FALSE(output.ok());
+  CHECK(output.error().code == Code::unavailable);
+}
+
+TEST_CASE("after a reboot everything has ended and addresses are given back", "[engine]") {
+  Node n;
+  n.engine.reset();
+  n.host.monitor(n.pod)->dead = true;
+  n.start("boot-2");
+  CHECK(n.engine->find_pod(n.pod).value().state == PodState::not_ready);
+  CHECK(n.record().state == ContainerState::exited);
+  CHECK(n.record().exit_code == 255);
+  CHECK(eventually([&] { return n.host.network.held() == 0; }));
+  CHECK(n.engine->remove_pod(n.pod).ok());
+}
+
+TEST_CASE("a DEL that is owed survives a restart", "[engine]") {
+  Node n;
+  n.host.faults.arm("detach", 1);
+  CHECK_FALSE(n.engine->stop_pod(n.pod).ok());
+  n.host.faults.arm("detach", 0);
+  n.engine.reset();
+  n.start();
+  CHECK(eventually([&] { return n.host.network.held() == 0; }));
+}
+
+TEST_CASE("intents without a commit are undone by id", "[engine]") {
+  Node n;
+  n.engine.reset();
+  {
+    auto store = Store::open(n.dir.path + "/lib/slipway.db").take();
+    PodRecord pod;
+    pod.id = std::string(64, 'e');
+    pod.cgroup = "/slipway/" + pod.id;
+    pod.network_up = true;
+    pod.boot_id = "boot-1";
+    REQUIRE(store->begin(pod).ok());
+    ContainerRecord half;
+    half.id = std::string(64, 'f');
+    half.pod_id = n.pod;
+    half.cgroup = "/slipway/" + n.pod + "/" + half.id;
+    REQUIRE(store->begin(half).ok());
+    std::filesystem::create_directories(n.dir.path + "/run/pods/" + pod.id + "/containers");
+    std::filesystem::create_directories(n.dir.path + "/run/pods/" + n.pod + "/containers/" + half.id);
+    REQUIRE(n.host.images.prepare_root(n.host.images.image, half.id).ok());
+    n.host.cgroups.insert(pod.cgroup);
+    n.host.cgroups.insert(half.cgroup);
+  }
+  n.start();
+  CHECK(n.host.faults.calls("detach") == 1);
+  CHECK(n.host.images.roots() == std::vector<std::string>{n.container});
+  CHECK(n.host.cgroups == std::set<std::string>{"/slipway/" + n.pod, "/slipway-monitors/" + n.pod});
+  CHECK_FALSE(std::filesystem::exists(n.dir.path + "/run/pods/" + std::string(64, 'e')));
+  CHECK_FALSE(std::filesystem::exists(n.dir.path + "/run/pods/" + n.pod + "/containers/" + std::string(64, 'f')));
+  CHECK(n.engine->snapshot()->pods.size() == 1);
+  CHECK(n.record().state == ContainerState::running);
+}
+
+TEST_CASE("a writable layer without a record goes", "[engine]") {
+  Node n;
+  n.engine.reset();
+  REQUIRE(n.host.images.prepare_root(n.host.images.image, "left-over").ok());
+  n.start();
+  CHECK(n.host.images.roots() == std::vector<std::string>{n.container});
+}
