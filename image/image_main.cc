@@ -3,8 +3,10 @@
 // slipwayd starts it as `slipway-image serve` with a request on stdin (worker_protocol.h); people and tests use pull and load.
 #include <curl/curl.h>
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -58,6 +60,8 @@ Result<void> set_option(Request& request, const std::string& name, const std::st
 
 Result<Request> request_of(const std::vector<std::string>& args) {
   if (args.size() == 1 && args[0] == "serve") {
+    // slipwayd killed outright leaves nobody who wants the result; the thread that started us waits for us, so it lives as long.
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return fail_errno(errno, "follow slipwayd's end");
     TRY_ASSIGN(const std::string text, read_stdin(kMaxRequest));
     return parse_request(text);
   }

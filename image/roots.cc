@@ -1,0 +1,150 @@
+// Writable directories of containers.
+#include "image/roots.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <memory>
+#include <set>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "image/layout.h"
+#include "sys/file.h"
+
+namespace slipway::image {
+namespace {
+
+constexpr std::size_t kMaxEntries = 2'000'000;
+constexpr int kMaxDepth = 512;  // one descriptor each
+
+struct CloseDirectory {
+  void operator()(DIR* dir) const { (void)::closedir(dir); }
+};
+
+// What du would say of a tree that its container changes meanwhile.
+struct Measure {
+  std::uint64_t bytes = 0, inodes = 0;
+  std::set<ino_t> linked;  // files with several names count once
+
+  Result<void> add(const struct stat& st) {
+    if (inodes + 1 > kMaxEntries) return fail(Code::resource_exhausted, "more than {} files", kMaxEntries);
+    if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && !linked.insert(st.st_ino).second) return {};
+    ++inodes;
+    bytes += static_cast<std::uint64_t>(st.st_blocks) * 512;
+    return {};
+  }
+
+  Result<void> walk(UniqueFd dir, int depth) {
+    if (depth > kMaxDepth) return fail(Code::resource_exhausted, "directories more than {} deep", kMaxDepth);
+    const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(dir.get()));
+    if (!stream) return fail_errno(errno, "read a directory");
+    (void)dir.release();
+    const int fd = ::dirfd(stream.get());
+    while (const dirent* entry = ::readdir(stream.get())) {
+      const std::string name = entry->d_name;
+      struct stat st {};
+      if (name == "." || name == ".." || ::fstatat(fd, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      TRY(add(st));
+      if (!S_ISDIR(st.st_mode)) continue;
+      auto child = sys::open_at(FdRef(fd), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      if (child.ok())
+        TRY(walk(std::move(child).take(), depth + 1));
+      else if (child.error().sys_errno == EMFILE)
+        return std::move(child).error();
+    }
+    return {};
+  }
+};
+
+Result<void> make_directory(FdRef parent, const char* name, mode_t mode) {
+  if (::mkdirat(parent.get(), name, mode) != 0 && errno != EEXIST) return fail_errno(errno, "make '{}'", name);
+  return {};
+}
+
+}  // namespace
+
+Result<Roots> Roots::open(UniqueFd containers, std::string path) {
+  Roots roots(std::move(containers), std::move(path));
+  TRY_ASSIGN(const std::vector<std::string> names, sys::list_directory(roots.dir_));
+  for (const std::string& name : names) {
+    if (name.find(kTemporary) != std::string::npos) {
+      if (const auto r = roots.sweep(name); !r.ok()) log::warn("image store: {}", r.error().message);
+    } else {
+      TRY(roots.read(name).context("container root '{}'", name));
+    }
+  }
+  return roots;
+}
+
+Result<void> Roots::read(const std::string& id) {
+  std::vector<std::string>& chains = used_[id];  // also where the list is lost: the directory is there to be removed
+  auto text = sys::read_file_at(dir_, id + "/" + kLayersFile, 1 << 20);
+  if (!text.ok()) return text.error().code == Code::not_found ? Result<void>() : Result<void>(std::move(text).error());
+  std::string_view rest = text.value();
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    if (is_chain(rest.substr(0, end))) chains.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return {};
+}
+
+std::string Roots::upper(const std::string& id) const {
+  return path_ + "/" + id + "/" + kUpper;
+}
+std::string Roots::work(const std::string& id) const {
+  return path_ + "/" + id + "/" + kWork;
+}
+
+Result<void> Roots::prepare(const std::string& id, const std::vector<std::string>& chains, FdRef top) {
+  if (used_.count(id) != 0 && used_.at(id) == chains && sys::exists(work(id))) return {};
+  used_[id] = chains;
+  TRY(make_directory(dir_, id.c_str(), 0700));
+  TRY_ASSIGN(const UniqueFd dir, sys::open_at(dir_, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  TRY(sys::replace_file(dir, kLayersFile, fmt::format("{}\n", fmt::join(chains, "\n")), 0600));
+  TRY(make_directory(dir, kUpper, 0755));
+  TRY_ASSIGN(const UniqueFd upper, sys::open_at(dir, kUpper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  struct stat st {};
+  if (top.get() >= 0) {
+    if (::fstat(top.get(), &st) != 0) return fail_errno(errno, "stat the topmost layer");
+    if (::fchown(upper.get(), st.st_uid, st.st_gid) != 0 || ::fchmod(upper.get(), st.st_mode & 07777) != 0)
+      return fail_errno(errno, "set the root's mode");
+  }
+  return make_directory(dir, kWork, 0700);  // last: its presence says that the others are there
+}
+
+Result<std::string> Roots::detach(const std::string& id) {
+  const std::string leftover = id + std::string(kTemporary) + make_id().substr(0, 16);
+  if (::renameat(dir_.get(), id.c_str(), dir_.get(), leftover.c_str()) != 0) {
+    if (errno != ENOENT) return fail_errno(errno, "take away the root of '{}'", id);
+    used_.erase(id);
+    return std::string();
+  }
+  used_.erase(id);
+  return leftover;
+}
+
+Result<void> Roots::sweep(const std::string& leftover) const {
+  if (leftover.empty()) return {};
+  return sys::remove_tree(dir_, leftover);
+}
+
+Result<engine::FsUsage> Roots::usage(const std::string& id) const {
+  TRY_ASSIGN(UniqueFd dir, sys::open_beneath(dir_, id + "/" + kUpper, O_RDONLY | O_DIRECTORY));
+  engine::FsUsage out;
+  out.timestamp = now_realtime();
+  out.mountpoint = path_;
+  Measure measure;
+  struct stat st {};
+  if (::fstat(dir.get(), &st) != 0) return fail_errno(errno, "stat");
+  TRY(measure.add(st));
+  TRY(measure.walk(std::move(dir), 0).context("writable layer of '{}'", id));
+  out.used_bytes = measure.bytes;
+  out.inodes_used = measure.inodes;
+  return out;
+}
+
+}  // namespace slipway::image

@@ -1,0 +1,336 @@
+// engine::Images.
+#include "image/store.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <tuple>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "image/catalogue.h"
+#include "image/layer_disk.h"
+#include "image/layer_files.h"
+#include "image/records.h"
+#include "image/reference.h"
+#include "image/roots.h"
+#include "image/worker.h"
+#include "sys/file.h"
+
+namespace slipway::image {
+namespace {
+
+// A pull that others may join: same name, same credentials.
+struct InFlight {
+  std::string reference;
+  engine::RegistryAuth auth;
+  std::optional<Result<engine::ImageRecord>> result;
+};
+
+bool same(const engine::RegistryAuth& a, const engine::RegistryAuth& b) {
+  const auto tie = [](const engine::RegistryAuth& x) {
+    return std::tie(x.username, x.password, x.auth, x.server_address, x.identity_token, x.registry_token);
+  };
+  return tie(a) == tie(b);
+}
+
+class Store : public engine::Images {
+ public:
+  Store(StoreOptions options, std::unique_ptr<Records> records, LayerDisk disk, Roots roots, UniqueFd stop)
+      : options_(std::move(options)),
+        records_(std::move(records)),
+        disk_(std::move(disk)),
+        roots_(std::move(roots)),
+        stop_(std::move(stop)) {}
+
+  ~Store() override {
+    const std::uint64_t one = 1;
+    (void)!::write(stop_.get(), &one, sizeof one);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return inside_ == 0; });
+  }
+
+  Result<void> start();
+
+  Result<engine::ImageRecord> pull(const std::string& reference, const engine::RegistryAuth& auth,
+                                   const engine::OnProgress& progress) override;
+  Result<std::vector<engine::ImageRecord>> load(const std::string& path, const std::string& name,
+                                                const engine::OnProgress& progress) override;
+  Result<engine::ImageRecord> find(const std::string& reference) const override;
+  std::vector<engine::ImageRecord> list() const override;
+  Result<void> remove(const std::string& reference) override;
+  Result<engine::RootLayers> prepare_root(const engine::ImageRecord& image, const std::string& container_id) override;
+  Result<void> remove_root(const std::string& container_id) override;
+  std::vector<std::string> roots() const override;
+  Result<std::string> read_file(const engine::ImageRecord& image, const std::string& path, std::size_t limit) const override;
+  Result<engine::FsUsage> usage() const override;
+  Result<engine::FsUsage> root_usage(const std::string& container_id) const override;
+
+ private:
+  // Counts who is inside a long call: the store's end waits for them.
+  class Guest {
+   public:
+    explicit Guest(Store& store) : store_(store) {
+      const std::lock_guard lock(store_.mutex_);
+      ++store_.inside_;
+    }
+    ~Guest() {
+      const std::lock_guard lock(store_.mutex_);
+      --store_.inside_;
+      store_.changed_.notify_all();
+    }
+    Guest(const Guest&) = delete;
+    Guest& operator=(const Guest&) = delete;
+
+   private:
+    Store& store_;
+  };
+
+  Result<std::vector<engine::ImageRecord>> work(Request request, const engine::OnProgress& progress);
+  Result<engine::ImageRecord> pull_alone(const std::string& reference, const engine::RegistryAuth& auth,
+                                         const engine::OnProgress& progress);
+  Result<std::vector<engine::ImageRecord>> record(const Outcome& outcome);
+  void collect(const std::vector<std::string>& candidates);
+
+  const StoreOptions options_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::unique_ptr<Records> records_;
+  Catalogue catalogue_;
+  LayerDisk disk_;
+  Roots roots_;
+  UniqueFd stop_;
+  std::list<std::shared_ptr<InFlight>> in_flight_;
+  int inside_ = 0;
+  int working_ = 0;                // workers that may be about to use any layer
+  bool failed_ = false;            // a worker may have left something half done
+  std::set<std::string> garbage_;  // layers that went out of use meanwhile
+};
+
+Result<void> Store::start() {
+  TRY_ASSIGN(std::vector<engine::ImageRecord> records, records_->all());
+  std::vector<std::string> broken;
+  for (engine::ImageRecord& record : records) {
+    const auto missing =
+        std::find_if(record.layers.begin(), record.layers.end(), [&](const std::string& chain) { return !disk_.has(chain); });
+    if (missing == record.layers.end()) {
+      catalogue_.put(std::move(record));
+      continue;
+    }
+    log::warn("image store: image {} is dropped, its layer {} is missing: it must be pulled again", record.id, *missing);
+    broken.push_back(record.id);
+  }
+  if (!broken.empty()) TRY(records_->change({}, broken));
+  collect({});
+  return {};
+}
+
+Result<engine::ImageRecord> Store::pull(const std::string& reference, const engine::RegistryAuth& auth,
+                                        const engine::OnProgress& progress) {
+  const Guest guest(*this);
+  TRY_ASSIGN(const Reference parsed, parse_reference(reference));
+  const std::string canonical = parsed.canonical();
+  std::shared_ptr<InFlight> mine;
+  {
+    std::unique_lock lock(mutex_);
+    for (const auto& other : in_flight_) {
+      if (other->reference != canonical || !same(other->auth, auth)) continue;
+      const std::shared_ptr<InFlight> joined = other;
+      changed_.wait(lock, [&] { return joined->result.has_value(); });
+      return *joined->result;
+    }
+    mine = std::make_shared<InFlight>(InFlight{canonical, auth, std::nullopt});
+    in_flight_.push_back(mine);
+  }
+  auto result = pull_alone(canonical, auth, progress);
+  const std::lock_guard lock(mutex_);
+  mine->result = result;
+  in_flight_.remove(mine);
+  changed_.notify_all();
+  return result;
+}
+
+Result<engine::ImageRecord> Store::pull_alone(const std::string& reference, const engine::RegistryAuth& auth,
+                                              const engine::OnProgress& progress) {
+  Request request;
+  request.operation = "pull";
+  request.reference = reference;
+  request.auth = auth;
+  TRY_ASSIGN(std::vector<engine::ImageRecord> records, work(std::move(request), progress));
+  if (records.size() != 1) return fail(Code::internal, "slipway-image: {} images for one pull", records.size());
+  return std::move(records.front());
+}
+
+Result<std::vector<engine::ImageRecord>> Store::load(const std::string& path, const std::string& name, const engine::OnProgress& progress) {
+  const Guest guest(*this);
+  Request request;
+  request.operation = "load";
+  request.path = path;
+  request.reference = name;
+  return work(std::move(request), progress);
+}
+
+Result<std::vector<engine::ImageRecord>> Store::work(Request request, const engine::OnProgress& progress) {
+  request.root = options_.root;
+  request.insecure_registries = options_.insecure_registries;
+  request.ca_file = options_.ca_file;
+  request.limits = options_.limits;
+  {
+    const std::lock_guard lock(mutex_);
+    ++working_;  // from here on no layer is deleted: the worker may find it and build on it
+  }
+  const auto outcome = run_worker({options_.worker_program, options_.worker_environment}, request, progress, stop_);
+  auto result = outcome.ok() ? record(outcome.value()) : Result<std::vector<engine::ImageRecord>>(outcome.error());
+  {
+    const std::lock_guard lock(mutex_);
+    --working_;
+    failed_ = failed_ || !result.ok();
+  }
+  collect({});
+  return result;
+}
+
+Result<std::vector<engine::ImageRecord>> Store::record(const Outcome& outcome) {
+  std::vector<engine::ImageRecord> out;
+  const std::lock_guard lock(mutex_);
+  for (const PulledImage& image : outcome.images) {
+    TRY(disk_.learn(image.layers).context("image {}", image.id));
+    std::vector<engine::ImageRecord> changed = catalogue_.merge(image, now_realtime());
+    TRY(records_->change(changed, {}).context("record image {}", image.id));
+    out.push_back(changed.back());
+    for (engine::ImageRecord& each : changed) catalogue_.put(std::move(each));
+  }
+  return out;
+}
+
+Result<engine::ImageRecord> Store::find(const std::string& reference) const {
+  const std::lock_guard lock(mutex_);
+  return catalogue_.find(reference);
+}
+
+std::vector<engine::ImageRecord> Store::list() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<engine::ImageRecord> out;
+  for (const auto& [id, record] : catalogue_.records()) out.push_back(record);
+  return out;
+}
+
+Result<void> Store::remove(const std::string& reference) {
+  std::vector<std::string> layers;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = catalogue_.find(reference);
+    if (!found.ok()) return found.error().code == Code::not_found ? Result<void>() : Result<void>(found.error());
+    layers = found.value().layers;
+    TRY(records_->change({}, {found.value().id}).context("remove image {}", found.value().id));
+    catalogue_.remove(found.value().id);
+  }
+  collect(layers);
+  return {};
+}
+
+// Deletes layers that neither a record nor a root names. While a worker runs they wait: it may build on any of them.
+void Store::collect(const std::vector<std::string>& candidates) {
+  std::vector<std::string> leftovers;
+  {
+    const std::lock_guard lock(mutex_);
+    garbage_.insert(candidates.begin(), candidates.end());
+    if (working_ > 0) return;
+    if (std::exchange(failed_, false)) leftovers = disk_.rescan();
+    std::set<std::string> kept = catalogue_.referenced();
+    for (const auto& [id, chains] : roots_.used()) kept.insert(chains.begin(), chains.end());
+    const std::vector<std::string> unused = disk_.detach(kept, garbage_);
+    leftovers.insert(leftovers.end(), unused.begin(), unused.end());
+    garbage_.clear();
+  }
+  disk_.sweep(leftovers);
+}
+
+Result<engine::RootLayers> Store::prepare_root(const engine::ImageRecord& image, const std::string& container_id) {
+  TRY(check_name("container id", container_id));
+  if (container_id.find(kTemporary) != std::string::npos)
+    return fail(Code::invalid_argument, "container id '{}' is not usable", container_id);
+  const std::lock_guard lock(mutex_);
+  engine::RootLayers out;
+  UniqueFd top;
+  for (auto chain = image.layers.rbegin(); chain != image.layers.rend(); ++chain) {
+    if (!disk_.has(*chain)) return fail(Code::not_found, "image {} is not here any more", image.id);
+    out.lower.push_back(fmt::format("{}/{}/{}/{}", options_.root, kLayersDirectory, *chain, kLayerFs));
+  }
+  if (!image.layers.empty()) {
+    TRY_ASSIGN(top, sys::open_beneath(disk_.directory(), image.layers.back() + "/" + kLayerFs, O_RDONLY | O_DIRECTORY));
+  }
+  TRY(roots_.prepare(container_id, image.layers, top).context("root of container '{}'", container_id));
+  out.upper = roots_.upper(container_id);
+  out.work = roots_.work(container_id);
+  return out;
+}
+
+Result<void> Store::remove_root(const std::string& container_id) {
+  TRY(check_name("container id", container_id));
+  std::string leftover;
+  std::vector<std::string> layers;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto used = roots_.used().find(container_id); used != roots_.used().end()) layers = used->second;
+    TRY_ASSIGN(leftover, roots_.detach(container_id));
+  }
+  TRY(roots_.sweep(leftover).context("remove the root of container '{}'", container_id));
+  collect(layers);
+  return {};
+}
+
+std::vector<std::string> Store::roots() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> out;
+  for (const auto& [id, chains] : roots_.used()) out.push_back(id);
+  return out;
+}
+
+Result<std::string> Store::read_file(const engine::ImageRecord& image, const std::string& path, std::size_t limit) const {
+  // Its descriptors keep the layers' files readable even if the image is removed meanwhile.
+  TRY_ASSIGN(const LayerStack stack, LayerStack::open(disk_.directory(), image.layers).context("image {}", image.id));
+  return stack.read_file(path, limit).context("image {}", image.id);
+}
+
+Result<engine::FsUsage> Store::usage() const {
+  const std::lock_guard lock(mutex_);
+  const LayerInfo total = disk_.total();
+  engine::FsUsage out;
+  out.timestamp = now_realtime();
+  out.mountpoint = options_.root;
+  out.used_bytes = total.bytes;
+  out.inodes_used = total.inodes;
+  return out;
+}
+
+Result<engine::FsUsage> Store::root_usage(const std::string& container_id) const {
+  TRY(check_name("container id", container_id));
+  return roots_.usage(container_id);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<engine::Images>> open_store(StoreOptions options) {
+  if (options.root.empty() || options.root.front() != '/')
+    return fail(Code::invalid_argument, "image store: its root must be an absolute path");
+  TRY_ASSIGN(const UniqueFd root, make_root(options.root));
+  TRY_ASSIGN(std::unique_ptr<Records> records, Records::open(options.root + "/images.db").context("{}/images.db", options.root));
+  TRY_ASSIGN(UniqueFd layers, sys::open_at(root, kLayersDirectory, O_RDONLY | O_DIRECTORY));
+  TRY_ASSIGN(LayerDisk disk, LayerDisk::open(std::move(layers)).context("{}/layers", options.root));
+  TRY_ASSIGN(UniqueFd containers, sys::open_at(root, kContainersDirectory, O_RDONLY | O_DIRECTORY));
+  TRY_ASSIGN(Roots roots,
+             Roots::open(std::move(containers), options.root + "/" + kContainersDirectory).context("{}/containers", options.root));
+  UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
+  if (!stop) return fail_errno(errno, "make an eventfd");
+  auto store = std::make_unique<Store>(std::move(options), std::move(records), std::move(disk), std::move(roots), std::move(stop));
+  TRY(store->start().context("image store"));
+  return std::unique_ptr<engine::Images>(std::move(store));
+}
+
+}  // namespace slipway::image

@@ -1,0 +1,93 @@
+// The driver of slipway-image.
+#include "image/worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace slipway::image {
+namespace {
+
+struct Conversation {
+  const engine::OnProgress& on_progress;
+  std::string pending;
+  std::optional<Result<Outcome>> answer;
+
+  Result<void> take(std::string_view bytes) {
+    pending += bytes;
+    std::size_t begin = 0;
+    for (std::size_t end; (end = pending.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      auto parsed = parse_line(std::string_view(pending).substr(begin, end - begin));
+      if (!parsed.ok()) return fail(Code::internal, "slipway-image talks nonsense: {}", parsed.error().message);
+      Line line = std::move(parsed).take();
+      if (const auto* progress = std::get_if<engine::Progress>(&line)) {
+        if (on_progress) on_progress(*progress);
+      } else if (auto* outcome = std::get_if<Outcome>(&line)) {
+        answer.emplace(std::move(*outcome));
+      } else {
+        answer.emplace(std::get<Error>(std::move(line)));
+      }
+    }
+    pending.erase(0, begin);
+    if (pending.size() > kMaxLine) return fail(Code::internal, "slipway-image: a line longer than {} bytes", kMaxLine);
+    return {};
+  }
+};
+
+// In memory, not in a pipe: writing cannot block nor raise SIGPIPE, and credentials never lie in a file.
+Result<UniqueFd> request_file(const Request& request) {
+  UniqueFd file(::memfd_create("slipway-image", MFD_CLOEXEC));
+  if (!file) return fail_errno(errno, "make the request's memory");
+  const std::string text = write_request(request);
+  if (text.size() > kMaxRequest) return fail(Code::invalid_argument, "a request of more than {} bytes", kMaxRequest);
+  TRY(sys::write_all(file, text));
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind the request");
+  return file;
+}
+
+Result<void> listen(FdRef out, FdRef stop, Conversation& conversation) {
+  std::string buffer(64 << 10, '\0');
+  for (;;) {
+    pollfd waits[2] = {{out.get(), POLLIN, 0}, {stop.get(), POLLIN, 0}};
+    if (sys::retry_eintr([&] { return ::poll(waits, 2, -1); }) < 0) return fail_errno(errno, "wait for slipway-image");
+    if (waits[1].revents != 0) return fail(Code::cancelled, "slipwayd is stopping");
+    const ssize_t n = sys::retry_eintr([&] { return ::read(out.get(), buffer.data(), buffer.size()); });
+    if (n < 0) return fail_errno(errno, "listen to slipway-image");
+    if (n == 0) return {};
+    TRY(conversation.take({buffer.data(), static_cast<std::size_t>(n)}));
+  }
+}
+
+}  // namespace
+
+Result<Outcome> run_worker(const WorkerProgram& program, const Request& request, const engine::OnProgress& on_progress, FdRef stop) {
+  TRY_ASSIGN(const UniqueFd in, request_file(request));
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
+  const UniqueFd out(ends[0]);
+  UniqueFd theirs(ends[1]);
+  sys::SpawnRequest spawn;
+  spawn.program = program.path;
+  spawn.argv = {"slipway-image", "serve"};
+  spawn.env = program.environment;
+  spawn.stdio[0] = in.get();
+  spawn.stdio[1] = theirs.get();
+  spawn.stdio[2] = STDERR_FILENO;
+  spawn.cwd = std::string("/");  // g++ 12 takes a literal of one character for an overlap
+  TRY_ASSIGN(sys::Child child, sys::spawn(spawn).context("start {}", program.path));
+  theirs.reset();
+  Conversation conversation{on_progress, {}, std::nullopt};
+  TRY(listen(out, stop, conversation));  // on an error the Child kills the worker
+  TRY_ASSIGN(const sys::ExitStatus status, child.wait());
+  if (conversation.answer) return *std::move(conversation.answer);
+  if (status.signal != 0) return fail(Code::internal, "slipway-image ended by signal {} without an answer", status.signal);
+  return fail(Code::internal, "slipway-image ended with status {} without an answer", status.code);
+}
+
+}  // namespace slipway::image
