@@ -1,7 +1,6 @@
 // The pod's life in the loop: tasks, exits, strangers, the end.
 #include "monitor/pod.h"
 
-#include <malloc.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <csignal>
 
 #include "base/log.h"
+#include "monitor/footprint.h"
 #include "sys/process.h"
 
 namespace slipway::monitor {
@@ -56,13 +56,18 @@ Result<void> Pod::run() {
 }
 
 MonotonicNanos Pod::next_deadline() const {
-  MonotonicNanos next = ending_ ? ending_->deadline : 0;
+  MonotonicNanos next = ending_ ? ending_->deadline : tidy_at_;
   for (const auto& task : tasks_)
     if (next == 0 || task->deadline() < next) next = task->deadline();
   return next;
 }
 
 void Pod::expire(MonotonicNanos now) {
+  if (tidy_at_ != 0 && tidy_at_ <= now) {
+    tidy_at_ = 0;
+    stay_small();
+    drop_code_pages();
+  }
   for (const auto& task : tasks_)
     if (task->deadline() <= now) task->expire();
   if (ending_ && ending_->deadline <= now) {
@@ -80,7 +85,7 @@ Result<void> Pod::begin_task(std::vector<int> keep, const Task::Work& work, Task
     tasks_.erase(at);
     done(std::move(outcome));
     if (tasks_.empty()) reap_strangers();
-    (void)::malloc_trim(0);  // the monitor's size is what every fork copies
+    stay_small();
   };
   auto task = Task::start(loop_, parts_.origin, keep, now_monotonic() + kTaskTime, work, std::move(finish));
   if (!task.ok()) {
@@ -121,11 +126,11 @@ void Pod::tell(Event event) {
 }
 
 void Pod::on_exit(Container& container) {
+  if (container.starting) started(container);  // while it is a zombie: /proc tells whether it came to exec
   const auto status = sys::try_wait_pidfd(container.pidfd);
   if (!status.ok()) log::error("container '{}': {}", container.id, status.error().message);
   if (status.ok() && !status.value()) return;  // a spurious wake
   container.pidfd_watch.stop();
-  if (container.starting) started(container);
   container.exit = make_exit_record(status.ok() ? *status.value() : sys::ExitStatus{255, 0}, now_realtime());
   container.io.drain();
   if (container.cgroup) {
@@ -256,6 +261,7 @@ void Pod::end_everything() {
 
 void Pod::give_back() {
   constexpr int kRemoveWaitMs = 2000;
+  reap_strangers();  // the pod's init too: nobody else may be there to do it
   Result<void> result;
   const auto keep_first = [&result](Result<void> step) {
     if (result.ok() && !step.ok()) result = std::move(step);

@@ -145,6 +145,7 @@ class Pod final : public Requests {
     MonotonicNanos deadline = 0;
   };
   std::optional<Ending> ending_;
+  MonotonicNanos tidy_at_ = 1;  // when nothing has been asked for a while: give memory back; 0 = done
   bool done_ = false;
 };
 

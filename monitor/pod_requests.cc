@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uint32_t kVersion = 1;
 constexpr MonotonicNanos kEndingTime = 10'000'000'000;
+constexpr MonotonicNanos kTidyTime = 500'000'000;  // after the last request
 
 // An environment may be in it: it leaves the heap for a file that only one fork reads.
 Result<UniqueFd> to_memfd(std::string& json) {
@@ -62,6 +63,7 @@ Result<ExecFds> sort_fds(Exec& request, std::vector<UniqueFd> fds) {
 void Pod::on_request(ControllerId from, Request& request, Fds fds) {
   const Asker asker{from, request.id()};
   later_ = false;
+  tidy_at_ = now_monotonic() + kTidyTime;
   const Result<void> result = dispatch(asker, request, std::move(fds));
   if (!later_) answer(asker, result);
 }
@@ -196,7 +198,8 @@ void Pod::started(Container& container) {
   const Asker asker = *container.starting;
   container.starting.reset();
   // Readable (a failure or its end), or the process is dead: this does not wait.
-  const Result<void> result = runtime::await_exec(container.sync).context("start container '{}'", container.id);
+  const Result<void> result =
+      runtime::await_exec(container.sync, container.pid, container.pidfd).context("start container '{}'", container.id);
   container.sync.reset();
   if (result.ok()) container.state = Container::State::running;
   answer(asker, result);

@@ -89,6 +89,7 @@ Result<void> exec(const ExecWork& work, Outcome& outcome) {
   exec.cgroup = work.cgroup;
   exec.stdio = work.stdio;
   exec.child_of_parent = true;
+  exec.id = work.request->container_id();
   TRY_ASSIGN(runtime::Created created, runtime::exec(exec));
   put_created(std::move(created), false, outcome);
   return {};

@@ -2,7 +2,6 @@
 #include "monitor/start.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "base/log.h"
 #include "base/undo.h"
 #include "cgroups/cgroup.h"
+#include "monitor/footprint.h"
 #include "monitor/pod.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -164,7 +164,7 @@ Result<void> serve(FdRef config_fd, Report& report) {
   // A pod that nobody has been told of must not stay.
   if (!report.send(reply)) return fail(Code::cancelled, "slipwayd went away while the pod was being made");
   undo.dismiss();
-  (void)::malloc_trim(0);
+  stay_small();
   return pod.run();
 }
 
@@ -181,9 +181,7 @@ int wait_for_report(pid_t child, FdRef told, Report report) {
 }  // namespace
 
 int run_monitor(UniqueFd config, UniqueFd report_fd) {
-  // What only a start needs shall not stay in the heap: every fork copies it.
-  (void)::mallopt(M_TOP_PAD, 0);
-  (void)::mallopt(M_TRIM_THRESHOLD, 16 * 1024);
+  set_up_small_heap();
   Report report{std::move(report_fd), {}};
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0) {

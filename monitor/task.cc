@@ -2,10 +2,12 @@
 #include "monitor/task.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <limits>
 
@@ -21,9 +23,9 @@ constexpr std::size_t kMaxMessage = 4096;
 
 // A container shall inherit default signals and an empty mask, whatever the monitor has set for itself.
 void reset_signals() {
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) (void)::sigaction(signal, &standard, nullptr);
+  // By system call: the C library refuses to touch 32 and 33, which its posix_spawn left ignored.
+  constexpr std::array<unsigned long, 4> kDefault{};  // the kernel's struct sigaction: handler, flags, restorer, mask
+  for (int signal = 1; signal < NSIG; ++signal) (void)::syscall(SYS_rt_sigaction, signal, kDefault.data(), nullptr, sizeof(unsigned long));
   sigset_t none;
   sigemptyset(&none);
   (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -42,6 +44,7 @@ void reset_oom_score(const Origin& origin) {
   reset_oom_score(origin);
   Outcome outcome;
   work(outcome);
+  outcome.reply.set_id(1);  // an empty message would be an empty packet, which reads as the end
   std::vector<int> fds;
   for (const UniqueFd& fd : outcome.fds) fds.push_back(fd.get());
   std::string data;

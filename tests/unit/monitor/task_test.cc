@@ -46,6 +46,10 @@ TEST_CASE("a fork's answer and descriptors arrive", "[monitor]") {
   CHECK(sys::read_fd(outcome.fds[0], 10).value() == "x");
 }
 
+TEST_CASE("a fork that has nothing to tell has done its work", "[monitor]") {
+  CHECK(run_in_loop([](Outcome&) {}).reply.code() == 0);
+}
+
 TEST_CASE("a fork that dies without a word is an error", "[monitor]") {
   const Outcome outcome = run_in_loop([](Outcome&) { ::raise(SIGKILL); });
   CHECK(outcome.reply.code() == static_cast<std::uint32_t>(Code::internal));
