@@ -51,6 +51,16 @@ Result<void> copy_attributes(FdRef from, FdRef to) {
   return {};
 }
 
+// What a killed worker left of this layer; its lock is ours.
+Result<void> remove_remains(FdRef layers, const std::string& chain) {
+  TRY(sys::remove_tree(layers, chain));
+  TRY_ASSIGN(const UniqueFd listing, sys::open_at(layers, ".", O_RDONLY | O_DIRECTORY));
+  TRY_ASSIGN(const std::vector<std::string> names, sys::list_directory(listing));
+  for (const std::string& name : names)
+    if (name.starts_with(chain + std::string(kTemporary))) TRY(sys::remove_tree(layers, name));
+  return {};
+}
+
 Result<void> sync_directory(FdRef parent, const std::string& name) {
   TRY_ASSIGN(const UniqueFd dir, sys::open_at(parent, name, O_RDONLY | O_DIRECTORY));
   if (::fsync(dir.get()) != 0) return fail_errno(errno, "sync {}", name);
@@ -119,7 +129,7 @@ Result<StagedLayer> LayerWriter::stage(const LayerSpec& spec, const BlobSource& 
     staged.info = info.value();
     return staged;
   }
-  TRY(sys::remove_tree(layers_, spec.chain));  // half a layer of a crash
+  TRY(remove_remains(layers_, spec.chain));
   const std::string temporary = temporary_name(spec.chain);
   if (::mkdirat(layers_.get(), temporary.c_str(), 0700) != 0) return fail_errno(errno, "make {}", temporary);
   staged.temporary_ = temporary;
@@ -171,7 +181,7 @@ Result<void> LayerWriter::unpack(const LayerSpec& spec, const BlobSource& source
 Result<void> LayerWriter::settle(std::vector<StagedLayer>& batch, std::size_t index, const std::vector<std::string>& chains,
                                  std::size_t first) const {
   StagedLayer& layer = batch[index];
-  if (layer.present || first + index == 0 || (layer.implied.empty() && !layer.root_opaque)) return {};
+  if (layer.present || (layer.implied.empty() && !layer.root_opaque)) return {};
   std::vector<UniqueFd> below;  // topmost first; those of this batch have no name yet
   for (std::size_t i = first + index; i-- > 0;) {
     if (i >= first && !batch[i - first].present) {
@@ -197,8 +207,13 @@ Result<void> LayerWriter::settle(std::vector<StagedLayer>& batch, std::size_t in
     const auto from = stack.directory(path);
     const auto to = path.empty() ? sys::open_at(layer.fs_, ".", O_RDONLY | O_DIRECTORY)
                                  : sys::open_in_root(layer.fs_, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (!from.ok() || !to.ok()) continue;  // new with this layer, or replaced by a later entry of it
-    TRY(copy_attributes(from.value(), to.value()).context("directory '{}'", path));
+    if (!to.ok()) continue;  // replaced by a later entry of the layer
+    if (from.ok()) {
+      TRY(copy_attributes(from.value(), to.value()).context("directory '{}'", path));
+    } else {
+      constexpr timespec kNever[2] = {};  // new with this layer and of no time: equal layers are equal
+      if (::futimens(to.value().get(), kNever) != 0) return fail_errno(errno, "directory '{}'", path);
+    }
   }
   return {};
 }
