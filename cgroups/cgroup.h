@@ -44,8 +44,10 @@ class Cgroup {
   Result<bool> populated() const;                      // cgroup.events, the whole subtree
   Result<bool> wait_empty(int timeout_ms) const;       // poll(2) on cgroup.events; false = time is over
 
-  // SIGKILL to the whole subtree at once, new forks included.
+  // SIGKILL to the whole subtree at once, new forks included. Gone already = ok.
   Result<void> kill() const;
+  // The same without cgroup.kill: frozen, then each process by pidfd. REMOVE-WHEN: kernel >= 5.14.
+  Result<void> kill_one_by_one() const;
   // Returns once the kernel says frozen (or thawed); deadline_exceeded after timeout_ms.
   Result<void> freeze(int timeout_ms) const;
   Result<void> thaw(int timeout_ms) const;
@@ -68,10 +70,8 @@ class Cgroup {
 
  private:
   Cgroup(std::string path, UniqueFd dir, bool was_there) : path_(std::move(path)), dir_(std::move(dir)), was_there_(was_there) {}
-  Result<void> write_file(const char* file, std::string_view value) const;
-  Result<std::string> read(const char* file) const;
   Result<void> set_frozen(bool wanted, int timeout_ms) const;
-  Result<void> kill_one_by_one() const;
+  Result<bool> wait_event(std::string_view key, bool wanted, int timeout_ms) const;
 
   std::string path_;
   UniqueFd dir_;
