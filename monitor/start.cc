@@ -2,8 +2,11 @@
 #include "monitor/start.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -86,16 +89,8 @@ Origin protect_from_oom() {
   return origin;
 }
 
-Result<void> join_cgroup(const cgroups::Root& root, const std::string& path) {
-  if (path.empty()) return {};
-  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, path));
-  return cgroup.add(::getpid());
-}
-
-Result<void> make_pod(PodParts& parts, const cgroups::Root& root, Stages& stages, Undo& undo) {
+Result<void> make_pod(PodParts& parts, Stages& stages, Undo& undo) {
   const PodConfig& config = parts.config;
-  TRY(join_cgroup(root, config.monitor_cgroup()).context("join the monitor's cgroup"));
-  stages.end("monitor cgroup");
   TRY_ASSIGN(parts.namespaces, make_namespaces(config, parts.origin));
   stages.end("namespaces");
   if (!config.netns_path().empty()) {
@@ -144,10 +139,10 @@ struct Report {
   }
 };
 
-Result<void> serve(FdRef config_fd, Report& report) {
+Result<void> serve(PodConfig config, Report& report) {
   PodParts parts;
   Stages stages(parts.stages);
-  TRY_ASSIGN(parts.config, read_config(config_fd));
+  parts.config = std::move(config);
   TRY(detach(parts.config));
   set_signals();
   parts.origin = protect_from_oom();
@@ -155,7 +150,7 @@ Result<void> serve(FdRef config_fd, Report& report) {
   TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
   stages.end("detach");
   Undo undo;
-  TRY(make_pod(parts, root, stages, undo));
+  TRY(make_pod(parts, stages, undo));
   TRY_ASSIGN(Loop loop, Loop::open());
   Pod pod(loop, std::move(parts), std::move(root));
   TRY(pod.start());
@@ -168,43 +163,65 @@ Result<void> serve(FdRef config_fd, Report& report) {
   return pod.run();
 }
 
-// The first process waits until the monitor has reported; from then on the monitor is nobody's child of slipwayd's.
-int wait_for_report(pid_t child, FdRef told, Report report) {
+// A child in the monitor's cgroup from its first moment: moving a process costs the kernel an RCU grace period, 5 to 15 ms.
+Result<pid_t> fork_into(const PodConfig& config) {
+  if (config.monitor_cgroup().empty()) {
+    const pid_t child = ::fork();
+    if (child < 0) return fail_errno(errno, "fork the monitor");
+    return child;
+  }
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, config.monitor_cgroup()));
+  clone_args args{};
+  args.flags = CLONE_INTO_CGROUP;
+  args.exit_signal = SIGCHLD;
+  args.cgroup = static_cast<std::uint64_t>(cgroup.dir().get());
+  const long child = ::syscall(SYS_clone3, &args, sizeof args);
+  if (child < 0) return fail_errno(errno, "fork the monitor into cgroup '{}'", config.monitor_cgroup());
+  return static_cast<pid_t>(child);
+}
+
+// The first process waits until the monitor has reported; the monitor is nobody's child of slipwayd's.
+int wait_for_report(pid_t middle, FdRef told, Report report) {
+  (void)sys::retry_eintr([&] { return ::waitpid(middle, nullptr, 0); });
   char status = 0;
   if (sys::retry_eintr([&] { return ::read(told.get(), &status, 1); }) == 1) return status;
-  const auto pidfd = sys::pidfd_open(child);
-  const auto ended = pidfd.ok() ? sys::wait_pidfd(pidfd.value()) : Result<sys::ExitStatus>(pidfd.error());
-  report.send(fail(Code::internal, "the monitor ended at its start, status {}", ended.ok() ? ended.value().code : -1));
+  report.send(fail(Code::internal, "the monitor ended at its start without a word"));
+  return 1;
+}
+
+int give_up(Report& report, const Error& error) {
+  report.send(error);
   return 1;
 }
 
 }  // namespace
 
-int run_monitor(UniqueFd config, UniqueFd report_fd) {
+int run_monitor(UniqueFd config_fd, UniqueFd report_fd) {
   set_up_small_heap();
   Report report{std::move(report_fd), {}};
+  auto config = read_config(config_fd);
+  if (!config.ok()) return give_up(report, config.error());
   int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) {
-    report.send(fail_errno(errno, "make a pipe"));
-    return 1;
-  }
+  if (::pipe2(fds, O_CLOEXEC) != 0) return give_up(report, fail_errno(errno, "make a pipe"));
   UniqueFd told(fds[0]);
   report.first_process.reset(fds[1]);
-  const pid_t child = ::fork();
-  if (child < 0) {
-    report.send(fail_errno(errno, "fork the monitor"));
-    return 1;
-  }
-  if (child > 0) {
+  const auto middle = fork_into(config.value());
+  if (!middle.ok()) return give_up(report, middle.error());
+  if (middle.value() > 0) {
     report.first_process.reset();
-    return wait_for_report(child, told, std::move(report));
+    return wait_for_report(middle.value(), told, std::move(report));
   }
+  // Once more, by the C library: after a bare clone3 its idea of the thread's id is the parent's.
+  const pid_t child = ::fork();
+  if (child < 0) return give_up(report, fail_errno(errno, "fork the monitor"));
+  if (child > 0) ::_exit(0);
   told.reset();
-  const auto served = serve(config, report);
+  config_fd.reset();
+  const auto served = serve(std::move(config).take(), report);
   if (served.ok()) return 0;
   log::error("{}", served.error().message);
-  report.send(served.error());
-  return 1;
+  return give_up(report, served.error());
 }
 
 }  // namespace slipway::monitor

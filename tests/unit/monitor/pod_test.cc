@@ -95,6 +95,19 @@ TEST_CASE("a monitor is one small process with one thread, out of reach of signa
   REQUIRE(pod.shut_down().ok());
 }
 
+TEST_CASE("the program cannot be changed through a monitor that has ended", "[monitor][root]") {
+  PodFixture pod;
+  pod.start();
+  const auto pidfd = sys::pidfd_open(static_cast<pid_t>(pod.client->welcome().monitor_pid()));
+  const auto exe = sys::open_path(pod.monitor_proc("exe"), O_RDONLY);
+  REQUIRE(exe.ok());
+  REQUIRE(pod.shut_down().ok());
+  REQUIRE(sys::poll_readable(pidfd.value(), 10'000).value());
+  const auto writable = sys::open_path("/proc/self/fd/" + std::to_string(exe.value().get()), O_WRONLY);
+  REQUIRE_FALSE(writable.ok());
+  CHECK(writable.error().sys_errno == EROFS);  // while it ran ETXTBSY would have said no; that ends with it (CVE-2019-5736)
+}
+
 TEST_CASE("the monitors of ten pods are as small as targets.md wants them", "[monitor][root]") {
   std::vector<std::unique_ptr<PodFixture>> pods;
   for (int i = 0; i < 10; ++i) {
