@@ -163,6 +163,9 @@ void MonitorLink::close() {
 void MonitorLink::on_readable() {
   auto packet = sys::receive_packet(socket_, kMaxPacket, false);
   if (!packet.ok() && packet.error().sys_errno == EAGAIN) return;
+  // A monitor that ends with an acknowledgement of ours unread resets the connection: that is told first, and once; what it
+  // sent before (the reply to Shutdown) comes after.
+  if (!packet.ok() && packet.error().sys_errno == ECONNRESET) packet = sys::receive_packet(socket_, kMaxPacket, false);
   if (!packet.ok()) return lose(packet.error());
   if (packet.value().eof) return lose(fail(Code::unavailable, "the monitor closed the connection"));
   monitor::Packet what;
