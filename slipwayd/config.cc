@@ -43,8 +43,9 @@ const Key kKeys[] = {
     {"workers", "operations", &Config::operation_workers, "Threads at most for calls that make, start and remove."},
     {"workers", "waits", &Config::wait_workers, "Threads at most for calls that may take long: stops, execs, pulls."},
     {"workers", "queue", &Config::queue, "Calls of each kind that may wait for a thread; more are refused with RESOURCE_EXHAUSTED."},
-    {"images", "plain_http_registries", &Config::plain_http_registries,
-     "Registries, as HOST:PORT, that are spoken to without TLS. Those on loopback addresses always may be."},
+    {"images", "insecure_registries", &Config::insecure_registries,
+     "Registries, as HOST or HOST:PORT, that may be spoken to by plain HTTP or with certificates that cannot be verified."},
+    {"images", "ca_file", &Config::registry_ca_file, "Certificates (PEM) of authorities to trust beside the system's. Empty: none."},
 };
 
 struct TableComment {
@@ -185,6 +186,7 @@ Result<void> check(const Config& config) {
   for (const auto& dir : config.cni_bin_dirs) TRY(check_absolute("cni.bin_dirs", dir));
   if (!config.monitor_program.empty()) TRY(check_absolute("programs.monitor", config.monitor_program));
   if (!config.image_program.empty()) TRY(check_absolute("programs.image", config.image_program));
+  if (!config.registry_ca_file.empty()) TRY(check_absolute("images.ca_file", config.registry_ca_file));
   TRY(log::parse_level(config.log_level));
   TRY(log::parse_format(config.log_format));
   constexpr std::string_view kScheme = "unix://";

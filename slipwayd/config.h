@@ -37,7 +37,8 @@ struct Config {
   std::uint32_t wait_workers = 128;
   std::uint32_t queue = 1024;
 
-  std::vector<std::string> plain_http_registries;  // "host:port"; loopback's always may
+  std::vector<std::string> insecure_registries;  // host[:port]
+  std::string registry_ca_file;                  // empty: the system's authorities alone
 };
 
 // `name` is what messages call the text: the file's path.

@@ -1,14 +1,18 @@
 // bin/slipctl as a person calls it, against a real server on fakes.
-#include <sys/wait.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cri/server.h"
+#include "sys/file.h"
+#include "sys/process.h"
 #include "tests/unit/cri/fakes.h"
 
 using namespace slipway;
@@ -26,6 +30,26 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+// `arguments` are words between blanks.
+Ran slipctl(const std::string& dir, const std::string& arguments) {
+  const std::string program = std::string(SLIPWAY_BINARY_DIR) + "/bin/slipctl";
+  std::istringstream words("slipctl " + arguments);
+  sys::SpawnRequest request;
+  request.program = program;
+  request.argv = {std::istream_iterator<std::string>(words), {}};
+  const auto out = sys::open_path(dir + "/out", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const auto err = sys::open_path(dir + "/err", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  REQUIRE(out.ok());
+  REQUIRE(err.ok());
+  request.stdio[1] = out.value().get();
+  request.stdio[2] = err.value().get();
+  auto child = sys::spawn(request);
+  REQUIRE(child.ok());
+  const auto status = child.value().wait();
+  REQUIRE(status.ok());
+  return {status.value().code, read_file(dir + "/out"), read_file(dir + "/err")};
+}
+
 struct Fixture {
   Fixture() {
     REQUIRE(::mkdtemp(dir.data()) != nullptr);
@@ -38,15 +62,11 @@ struct Fixture {
   }
   ~Fixture() {
     server->stop(std::chrono::seconds(1));
-    (void)!::system(("rm -rf " + dir).c_str());
+    std::error_code ignored;
+    std::filesystem::remove_all(dir, ignored);
   }
 
-  Ran run(const std::string& arguments) const {
-    const std::string command = std::string(SLIPWAY_BINARY_DIR) + "/bin/slipctl --endpoint " + dir + "/cri.sock " + arguments + " >" + dir +
-                                "/out 2>" + dir + "/err </dev/null";
-    const int status = ::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(dir + "/out"), read_file(dir + "/err")};
-  }
+  Ran run(const std::string& arguments) const { return slipctl(dir, "--endpoint " + dir + "/cri.sock " + arguments); }
 
   // A pod with a running container.
   std::string add_pod(const std::string& name) {
@@ -184,11 +204,8 @@ TEST_CASE("a timeline is drawn", "[cli]") {
 }
 
 TEST_CASE("nobody at the socket is told with the way out", "[cli]") {
-  const std::string command = std::string(SLIPWAY_BINARY_DIR) + "/bin/slipctl --endpoint /nonexistent/x.sock ps 2>&1 >/dev/null";
-  FILE* pipe = ::popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  char text[1024] = {};
-  (void)!::fread(text, 1, sizeof text - 1, pipe);
-  CHECK(WEXITSTATUS(::pclose(pipe)) == 1);
-  CHECK_THAT(std::string(text), Contains("unix:///nonexistent/x.sock") && Contains("--endpoint"));
+  Fixture f;
+  const auto ran = slipctl(f.dir, "--endpoint /nonexistent/x.sock ps");
+  CHECK(ran.code == 1);
+  CHECK_THAT(ran.err, Contains("unix:///nonexistent/x.sock") && Contains("--endpoint"));
 }

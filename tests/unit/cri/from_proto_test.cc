@@ -109,6 +109,15 @@ TEST_CASE("pods that cannot be are refused by field", "[cri]") {
     port->set_protocol(static_cast<v1::Protocol>(9));
     check_refused(from_proto(request), "port_mappings.protocol: 9");
   }
+  SECTION("windows") {
+    config->mutable_windows();
+    check_refused(from_proto(request), "windows");
+  }
+}
+
+TEST_CASE("pods whose ports, sysctls or identity cannot be are refused by field", "[cri]") {
+  auto request = pod_request();
+  auto* config = request.mutable_config();
   SECTION("port") {
     auto* port = config->add_port_mappings();
     port->set_container_port(70000);
@@ -139,10 +148,6 @@ TEST_CASE("pods that cannot be are refused by field", "[cri]") {
   SECTION("user namespace without mappings") {
     config->mutable_linux()->mutable_security_context()->mutable_namespace_options()->mutable_userns_options()->set_mode(v1::POD);
     check_refused(from_proto(request), "userns_options");
-  }
-  SECTION("windows") {
-    config->mutable_windows();
-    check_refused(from_proto(request), "windows");
   }
 }
 
@@ -222,6 +227,10 @@ TEST_CASE("containers that cannot be are refused by field", "[cri]") {
     config.add_args(std::string("a\0b", 3));
     check_refused(from_proto(config), "command, args");
   }
+}
+
+TEST_CASE("mounts and devices that cannot be are refused by field", "[cri]") {
+  auto config = container_config();
   SECTION("mount without source") {
     config.add_mounts()->set_container_path("/x");
     check_refused(from_proto(config), "needs one of host_path and image");
@@ -252,6 +261,10 @@ TEST_CASE("containers that cannot be are refused by field", "[cri]") {
     device->set_permissions("rwx");
     check_refused(from_proto(config), "devices.permissions: 'rwx'");
   }
+}
+
+TEST_CASE("signals, identities and resources that cannot be are refused by field", "[cri]") {
+  auto config = container_config();
   SECTION("signal") {
     config.set_stop_signal(static_cast<v1::Signal>(99));
     check_refused(from_proto(config), "stop_signal: 99");

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include "base/unique_fd.h"
@@ -22,7 +23,10 @@ namespace {
 
 struct TempDir {
   TempDir() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-  ~TempDir() { (void)!::system(("rm -rf " + path).c_str()); }
+  ~TempDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
   std::string path = "/tmp/slipwayd-XXXXXX";
 };
 
