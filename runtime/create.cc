@@ -30,10 +30,9 @@ Result<void> check_request(const CreateRequest& request) {
   if (request.manager != CgroupManager::cgroupfs) return fail(Code::unimplemented, "the systemd cgroup manager is not supported");
   if (!spec.process) return fail(Code::invalid_argument, "process: missing");
   if (!request.bundle.starts_with('/')) return fail(Code::invalid_argument, "bundle '{}' is not absolute", request.bundle);
-  const bool new_uts = has_new_namespace(spec, oci::NamespaceType::uts);
-  if (!spec.hostname.empty() && !new_uts) return fail(Code::invalid_argument, "hostname: needs a new uts namespace in linux.namespaces");
-  if (!spec.domainname.empty() && !new_uts)
-    return fail(Code::invalid_argument, "domainname: needs a new uts namespace in linux.namespaces");
+  const bool own_uts = find_namespace(spec, oci::NamespaceType::uts) != nullptr;
+  if (!spec.hostname.empty() && !own_uts) return fail(Code::invalid_argument, "hostname: needs a uts namespace in linux.namespaces");
+  if (!spec.domainname.empty() && !own_uts) return fail(Code::invalid_argument, "domainname: needs a uts namespace in linux.namespaces");
   return {};
 }
 

@@ -52,6 +52,7 @@ bool is_atime(const Flag& flag) {
   return flag.name.ends_with("atime") && flag.name != "nodiratime" && flag.name != "diratime";
 }
 
+// "rw", "dev", … only take back an earlier "ro", "nodev": what the host mounted read-only stays so. The recursive "rrw" says more.
 void add(sys::MountAttributes& attributes, const Flag& flag) {
   if (is_atime(flag)) {
     attributes.set &= ~std::uint64_t{MOUNT_ATTR__ATIME};
@@ -61,7 +62,11 @@ void add(sys::MountAttributes& attributes, const Flag& flag) {
   }
   attributes.set &= ~flag.bits;
   attributes.clear &= ~flag.bits;
-  (flag.set ? attributes.set : attributes.clear) |= flag.bits;
+  if (flag.set) {
+    attributes.set |= flag.bits;
+  } else if (attributes.recursive) {
+    attributes.clear |= flag.bits;
+  }
 }
 
 const Flag* find_flag(std::string_view name) {
@@ -79,8 +84,8 @@ bool add_flag(MountOptions& out, std::string_view word) {
   if (!word.starts_with('r')) return false;
   const Flag* flag = find_flag(word.substr(1));
   if (flag == nullptr) return false;
-  add(out.recursive, *flag);
   out.recursive.recursive = true;
+  add(out.recursive, *flag);
   return true;
 }
 

@@ -78,7 +78,8 @@ std::vector<sys::FilesystemOption> filesystem_options(const PlannedMount& planne
 Result<sys::DetachedMount> make_here(const oci::Spec& spec, const MountPlan& mounts, const PlannedMount& planned) {
   const auto options = filesystem_options(planned);
   // A file system that is not a tmpfs may want the flags while it is made: a device that cannot be written, for one.
-  TRY_ASSIGN(sys::DetachedMount mount, sys::make_filesystem(planned.type, options, planned.options.attributes.set));
+  TRY_ASSIGN(sys::DetachedMount mount,
+             sys::make_filesystem(planned.type, options, planned.options.attributes.set | planned.options.recursive.set));
   if (planned.options.propagation != 0)
     TRY(sys::set_attributes(mount.fd(), {.set = 0, .clear = 0, .propagation = planned.options.propagation, .recursive = false}));
   if (planned.is_dev) TRY(populate_dev(mount.fd(), dev_content(spec, mounts)));

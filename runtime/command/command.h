@@ -47,7 +47,9 @@ struct Found {
 };
 Result<Found> find_container(const Global& global, const std::string& id);
 
-// On stderr, and as a line of --log.
+// Where errors go beside stderr: --log and --log-format. "" = nowhere.
+void set_error_log(const std::string& path, bool json);
+// On stderr, and as a line of the log.
 void report_error(const Error& error);
 void print(std::string_view text);  // to stdout, whole
 Result<void> write_pid_file(const std::string& path, pid_t pid);

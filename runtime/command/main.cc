@@ -1,13 +1,7 @@
 // slipway: the OCI runtime's command line. Global flags, then a verb.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "base/log.h"
-#include "base/time.h"
-#include "oci/json.h"
 #include "runtime/command/command.h"
 #include "runtime/command/sealed_self.h"
-#include "sys/file.h"
 
 namespace slipway::runtime::command {
 namespace {
@@ -40,9 +34,6 @@ constexpr Verb kVerbs[] = {
     {"features", features_verb, false, "what this runtime can do, as JSON"},
 };
 
-std::string g_log_file;
-bool g_log_json = false;
-
 std::string usage() {
   std::string out =
       "usage: slipway [--root DIR] [--log FILE] [--log-format text|json] [--debug] VERB [FLAG…] [ARG…]\n"
@@ -55,14 +46,6 @@ std::string version() {
   return fmt::format("slipway version {}\nspec: {}\n", kVersion, kSpecVersion);
 }
 
-std::string log_line(const Error& error) {
-  const std::string time = to_rfc3339(now_realtime());
-  std::string message;
-  oci::json::append_quoted(message, error.message);
-  return g_log_json ? fmt::format("{{\"level\":\"error\",\"msg\":{},\"time\":\"{}\"}}\n", message, time)
-                    : fmt::format("time=\"{}\" level=error msg={}\n", time, message);
-}
-
 Result<Global> apply_globals(const Arguments& arguments) {
   Global global;
   global.root = arguments.value("root", global.root);
@@ -71,8 +54,7 @@ Result<Global> apply_globals(const Arguments& arguments) {
   if (arguments.value("rootless", "auto") == "true") return fail(Code::unimplemented, "--rootless is not supported");
   const std::string format = arguments.value("log-format", "text");
   if (format != "text" && format != "json") return fail(Code::invalid_argument, "--log-format: '{}' is neither text nor json", format);
-  g_log_json = format == "json";
-  g_log_file = arguments.value("log");
+  set_error_log(arguments.value("log"), format == "json");
   if (arguments.has("debug")) log::set_level(log::Level::debug);
   return global;
 }
@@ -97,13 +79,6 @@ Result<int> run(Words words) {
 }
 
 }  // namespace
-
-void report_error(const Error& error) {
-  (void)sys::write_all(FdRef(STDERR_FILENO), "slipway: " + error.message + "\n");
-  if (g_log_file.empty()) return;
-  const auto file = sys::open_path(g_log_file, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0644);
-  if (file.ok()) (void)sys::write_all(file.value(), log_line(error));
-}
 
 }  // namespace slipway::runtime::command
 

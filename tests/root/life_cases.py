@@ -1,0 +1,193 @@
+"""A container's life by the verbs of runc: create, start, exec, kill, delete, consoles."""
+import json
+import os
+import pty
+import socket
+import subprocess
+
+from cases import SLIPWAY, Case, until
+
+
+class Life(Case):
+    def test_create_start_kill_delete(self):
+        pid_file = self.bundle.path + "/pid"
+        code = self.bundle.create("sh", "-c", "trap 'echo got it; exit 7' USR1; echo begun; while :; do sleep 0.05; done", flags=["--pid-file", pid_file])
+        self.assertEqual(code, 0, self.bundle.output())
+        state = self.bundle.state_of()
+        self.assertEqual((state["status"], state["ociVersion"], state["id"], state["bundle"]),
+                         ("created", "1.2.0", self.bundle.name, self.bundle.path))
+        with open(pid_file, encoding="utf-8") as file:
+            self.assertEqual(int(file.read()), state["pid"])
+        descriptors = {os.readlink(f"/proc/{state['pid']}/fd/{fd}") for fd in os.listdir(f"/proc/{state['pid']}/fd")}
+        self.assertEqual(len([d for d in descriptors if not d.startswith(("socket:", "/dev/null"))]), 2, descriptors)  # output and FIFO
+        self.assertEqual(self.bundle.output(), "")
+        self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.state_of()["status"], "running")
+        self.assertIn("running already", self.bundle.call("start", self.bundle.name).stderr)
+        self.assertIn("must be stopped", self.bundle.call("delete", self.bundle.name).stderr)
+        until("begun", lambda: "begun" in self.bundle.output())
+        self.assertEqual(self.bundle.call("kill", self.bundle.name, "USR1").returncode, 0)
+        until("stopped", lambda: self.bundle.state_of()["status"] == "stopped")
+        self.assertIn("got it", self.bundle.output())
+        self.assertIn("not running", self.bundle.call("kill", self.bundle.name, "TERM").stderr)
+        self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
+        self.assertIsNone(self.bundle.state_of())
+        self.assertFalse(os.path.exists(self.bundle.cgroup()))
+
+    def test_list_ps_pause_resume(self):
+        self.config["process"]["args"] = ["sleep", "1000"]
+        self.bundle.save()
+        with open(os.devnull, "w", encoding="utf-8") as null:
+            done = subprocess.run([SLIPWAY, "--root", self.bundle.state, "run", "-d", "-b", self.bundle.path, self.bundle.name],
+                                  stdout=null, stderr=null, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(self.bundle.call("list", "-q").stdout, self.bundle.name + "\n")
+        listed = json.loads(self.bundle.call("list", "--format", "json").stdout)
+        self.assertEqual([(c["id"], c["status"]) for c in listed], [(self.bundle.name, "running")])
+        pids = json.loads(self.bundle.call("ps", "-f", "json", self.bundle.name).stdout)
+        self.assertEqual(pids, [listed[0]["pid"]])
+        self.assertEqual(self.bundle.call("pause", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.state_of()["status"], "paused")
+        self.assertEqual(self.bundle.call("resume", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.state_of()["status"], "running")
+        self.assertEqual(self.bundle.call("kill", "--all", self.bundle.name, "KILL").returncode, 0)
+        until("stopped", lambda: self.bundle.state_of()["status"] == "stopped")
+
+    def test_half_made_is_deleted(self):
+        os.makedirs(f"{self.bundle.state}/{self.bundle.name}")
+        self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
+        self.assertEqual(os.listdir(self.bundle.state), [])
+        self.assertIn("does not exist", self.bundle.call("delete", self.bundle.name).stderr)
+        self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
+
+    def test_created_is_deleted(self):
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0)
+        pid = self.bundle.state_of()["pid"]
+        self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
+        until("gone", lambda: not os.path.exists(f"/proc/{pid}/exe"))
+
+    def test_a_reused_pid_is_not_ours(self):
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0)
+        path = f"{self.bundle.state}/{self.bundle.name}/state.json"
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+        record["pid"] = os.getpid()
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(record, file)
+        self.assertEqual(self.bundle.state_of()["status"], "stopped")
+        self.assertEqual(self.bundle.call("kill", self.bundle.name, "KILL").returncode, 1)
+
+    def test_errors_in_the_log(self):
+        log = self.bundle.path + "/log"
+        self.assertEqual(self.bundle.call("--log", log, "--log-format", "json", "state", "nobody").returncode, 1)
+        with open(log, encoding="utf-8") as file:
+            line = json.loads(file.read())
+        self.assertEqual((line["level"], "does not exist" in line["msg"]), ("error", True))
+
+    def test_spec_runs(self):
+        os.makedirs(self.bundle.path + "/other/rootfs")
+        self.assertEqual(self.bundle.call("spec", "-b", self.bundle.path + "/other").returncode, 0)
+        with open(self.bundle.path + "/other/config.json", encoding="utf-8") as file:
+            self.config.update(json.load(file))
+        self.config["process"]["terminal"] = False
+        self.config["linux"]["cgroupsPath"] = self.bundle.cgroup_path
+        self.assertEqual(self.shell("hostname"), "slipway\n")
+
+    def test_features_is_json(self):
+        features = json.loads(self.bundle.call("features").stdout)
+        self.assertIn("rro", features["mountOptions"])
+
+
+class Exec(Case):
+    def setUp(self):
+        super().setUp()
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0)
+        self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+
+    def exec(self, *words, status=0):
+        done = self.bundle.call("exec", *words)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stdout
+
+    def test_in_the_container(self):
+        out = self.exec(self.bundle.name, "sh", "-c", "hostname; grep ^0: /proc/self/cgroup; readlink /proc/1/exe; ls /proc/self/fd | wc -l")
+        self.assertEqual(out.split(), ["inside", "0::/", "/bin/sleep", "4"])
+        self.exec(self.bundle.name, "sh", "-c", "exit 9", status=9)
+
+    def test_user_environment_directory(self):
+        name = self.bundle.name
+        out = self.exec("--user", "1000:1001", "--env", "A=b", "--cwd", "/tmp", "-g", "77", name, "sh", "-c", "id -u; id -g; echo $A; pwd; id -G")
+        self.assertEqual(out.split(), ["1000", "1001", "b", "/tmp", "1001", "77"])
+        self.assertEqual(self.exec("-u", "1", name, "id", "-u"), "1\n")
+        for bad in ("4294967295", "4294967296", "-1", "root", "1a", "1:"):
+            self.assertIn("not a numeric id", self.bundle.call("exec", "-u", bad, name, "true").stderr)
+
+    def test_capabilities_are_never_inheritable(self):
+        out = self.exec("--cap", "CAP_NET_RAW", self.bundle.name, "grep", "^Cap", "/proc/self/status")
+        status = dict(line.split(":\t") for line in out.splitlines())
+        self.assertEqual((status["CapInh"], status["CapEff"]), ("0" * 16, "00000000000024e1"))
+
+    def test_process_file(self):
+        path = self.bundle.path + "/process.json"
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"args": ["echo", "from a file"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}, file)
+        self.assertEqual(self.exec("--process", path, self.bundle.name), "from a file\n")
+
+    def test_errors(self):
+        done = self.bundle.call("exec", self.bundle.name, "no-such-program")
+        self.assertEqual(done.returncode, 255)
+        self.assertIn("executable file not found in $PATH", done.stderr)
+        self.assertEqual(self.bundle.call("exec", "nobody", "true").returncode, 255)
+        for number in range(3, 21):
+            done = self.bundle.call("exec", "--cwd", f"/proc/self/fd/{number}", self.bundle.name, "ls")
+            self.assertEqual(done.returncode, 255, done.stdout)
+
+    def test_terminal(self):
+        master, slave = pty.openpty()
+        words = [SLIPWAY, "--root", self.bundle.state, "exec", "-t", self.bundle.name, "sh", "-c", "tty; test -t 0 && echo terminal; exit 5"]
+        process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        os.close(slave)
+        out = b""
+        while True:
+            try:
+                piece = os.read(master, 4096)
+            except OSError:
+                break
+            if not piece:
+                break
+            out += piece
+        os.close(master)
+        self.assertEqual(process.wait(30), 5, out)
+        self.assertIn(b"/dev/pts/0", out)
+        self.assertIn(b"terminal", out)
+
+
+class Console(Case):
+    def test_console_socket(self):
+        path = self.bundle.path + "/console.sock"
+        self.config["process"]["terminal"] = True
+        self.config["process"]["consoleSize"] = {"height": 33, "width": 77}
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(path)
+            listener.listen()
+            code = self.bundle.create("sh", "-c", "tty; stat -c %t:%T /dev/console; stty size; read x; echo read $x", flags=["--console-socket", path])
+            self.assertEqual(code, 0, self.bundle.output())
+            connection, _ = listener.accept()
+            _, descriptors, _, _ = socket.recv_fds(connection, 4096, 1)
+            connection.close()
+        master = descriptors[0]
+        self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+        os.write(master, b"line\n")
+        out = b""
+        try:
+            while True:
+                out += os.read(master, 4096)
+        except OSError:
+            os.close(master)
+        for part in (b"/dev/pts/0", b"88:0", b"33 77", b"read line"):
+            self.assertIn(part, out)
+
+    def test_terminal_needs_a_socket(self):
+        self.config["process"]["terminal"] = True
+        self.assertEqual(self.bundle.create("true"), 1)
+        self.assertIn("--console-socket", self.bundle.output())

@@ -1,0 +1,173 @@
+"""`slipway run`: what a container finds inside."""
+import os
+import signal
+import subprocess
+
+from bundles import mount
+from cases import SLIPWAY, Case
+
+
+class Run(Case):
+    def test_prints_and_leaves_nothing(self):
+        self.assertEqual(self.shell("echo hello"), "hello\n")
+        self.assertIsNone(self.bundle.state_of())
+        self.assertFalse(os.path.exists(self.bundle.cgroup()))
+
+    def test_exit_status(self):
+        self.shell("exit 42", 42)
+        self.shell("kill -9 $$; exit 3", 3)  # pid 1 ignores what it has no handler for
+        self.assertEqual(self.bundle.run("false").returncode, 1)
+
+    def test_names_and_namespaces(self):
+        out = self.shell("hostname; echo $$; for n in pid net ipc uts mnt cgroup user; do readlink /proc/self/ns/$n; done").split()
+        self.assertEqual(out[:2], ["inside", "1"])
+        for kind, link in zip(("pid", "net", "ipc", "uts", "mnt", "cgroup"), out[2:8]):
+            self.assertNotEqual(link, os.readlink(f"/proc/self/ns/{kind}"), kind)
+        self.assertEqual(out[8], os.readlink("/proc/self/ns/user"))
+
+    def test_cgroup_namespace_is_rooted_in_the_container(self):
+        self.assertIn("0::/\n", self.shell("cat /proc/self/cgroup"))
+
+    def test_masked_and_readonly_paths(self):
+        self.config["mounts"].append(mount("/masked", "tmpfs", "tmpfs"))
+        self.config["linux"]["maskedPaths"] += ["/masked"]
+        os.makedirs(self.bundle.rootfs + "/masked")
+        self.assertEqual(self.shell("wc -c < /proc/keys; ls /sys/firmware | wc -l").split(), ["0", "0"])
+        said = self.bundle.shell("echo x > /masked/file").stderr
+        self.assertIn("Read-only file system", said)
+        said = self.bundle.shell("echo 1 > /proc/sys/kernel/domainname").stderr
+        self.assertIn("Read-only file system", said)
+
+    def test_readonly_root_and_mount_flags(self):
+        self.config["root"]["readonly"] = True
+        self.config["mounts"].append(mount("/tmp", "tmpfs", "tmpfs", "ro", "noexec"))
+        self.config["mounts"].append(mount("/tmp/below", "tmpfs", "tmpfs", "mode=700"))
+        done = self.bundle.shell("echo a > /new; echo a > /tmp/new; echo a > /tmp/below/new && echo written")
+        self.assertEqual(done.stderr.count("Read-only file system"), 2, done.stderr)
+        self.assertEqual(done.stdout, "written\n")
+
+    def test_devices_and_links(self):
+        self.config["linux"]["devices"] = [{"path": "/dev/extra/kvm", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 7, "gid": 8}]
+        out = self.shell("for d in null zero full random urandom tty extra/kvm; do stat -c '%n %F %t:%T %a %u' /dev/$d; done; "
+                         "for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done; echo x > /dev/null; head -c 3 /dev/zero | wc -c")
+        self.assertIn("/dev/null character special file 1:3 666 0\n", out)
+        self.assertIn("/dev/tty character special file 5:0 666 0\n", out)
+        self.assertIn("/dev/extra/kvm character special file 1:3 640 7\n", out)
+        self.assertIn("/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx\n3\n", out)
+
+    def test_device_rules_forbid(self):
+        with open("/proc/misc", encoding="utf-8") as file:  # a device that every kernel has and everybody may read
+            minor = next(int(line.split()[0]) for line in file if "cpu_dma_latency" in line)
+        self.config["linux"]["devices"] = [{"path": "/dev/latency", "type": "c", "major": 10, "minor": minor}]
+        self.assertIn("Operation not permitted", self.bundle.shell("head -c 1 /dev/latency").stderr)
+        rules = [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 10, "minor": minor, "access": "r"}]
+        self.config["linux"]["resources"] = {"devices": rules}
+        done = self.bundle.shell("head -c 4 /dev/latency | wc -c; echo 0 > /dev/latency")
+        self.assertEqual(done.stdout, "4\n", done.stderr)
+        self.assertIn("Operation not permitted", done.stderr)
+
+    def test_capabilities(self):
+        status = dict(line.split(":\t") for line in self.shell("grep ^Cap /proc/self/status").splitlines())
+        mask = "00000000000004e1"
+        self.assertEqual(status, {"CapInh": "0" * 16, "CapPrm": mask, "CapEff": mask, "CapBnd": mask, "CapAmb": "0" * 16})
+
+    def test_ambient_capabilities_for_a_user(self):
+        for kind in ("inheritable", "ambient"):
+            self.config["process"]["capabilities"][kind] = ["CAP_KILL"]
+        self.config["process"]["user"] = {"uid": 1000, "gid": 1000}
+        status = dict(line.split(":\t") for line in self.shell("grep ^Cap /proc/self/status").splitlines())
+        self.assertEqual((status["CapAmb"], status["CapEff"], status["CapInh"]), ("0000000000000020",) * 3)
+
+    def test_no_new_privileges(self):
+        self.assertIn("NoNewPrivs:\t1", self.shell("cat /proc/self/status"))
+        self.config["process"]["noNewPrivileges"] = False
+        self.assertIn("NoNewPrivs:\t0", self.shell("cat /proc/self/status"))
+
+    def test_seccomp(self):
+        self.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [
+            {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]}
+        for no_new_privileges, user in ((True, 0), (False, 0), (True, 1000), (False, 1000)):
+            self.config["process"]["noNewPrivileges"] = no_new_privileges
+            self.config["process"]["user"] = {"uid": user, "gid": user}
+            done = self.bundle.shell("grep Seccomp: /proc/self/status; mkdir /dev/shm/x")
+            self.assertIn("Seccomp:\t2", done.stdout, done.stderr)
+            self.assertIn("Operation not permitted", done.stderr)
+
+    def test_user_groups_umask_and_limits(self):
+        self.config["process"]["user"] = {"uid": 1000, "gid": 1001, "additionalGids": [5, 50000], "umask": 0o027}
+        self.config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]
+        out = self.shell("id -u; id -g; grep ^Groups: /proc/self/status; umask; ulimit -n; ulimit -Hn; ulimit -c")
+        self.assertEqual(out.split(), ["1000", "1001", "Groups:", "5", "50000", "0027", "100", "200", "0"])
+
+    def test_default_umask_and_signals(self):
+        ignored = {"preexec_fn": lambda: signal.signal(signal.SIGPIPE, signal.SIG_IGN), "restore_signals": False}
+        out = self.bundle.run("grep", "-E", "^(SigBlk|SigIgn|Umask)", "/proc/self/status", **ignored).stdout
+        self.assertEqual(out.split(), ["Umask:", "0022", "SigBlk:", "0" * 16, "SigIgn:", "0" * 16])
+
+    def test_only_standard_descriptors(self):
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        self.addCleanup(os.close, write)
+        out = self.shell("ls /proc/self/fd", pass_fds=(read, write))
+        self.assertEqual(out.split(), ["0", "1", "2", "3"])  # 3 is ls's own
+
+    def test_preserved_descriptors(self):
+        with open(self.bundle.path + "/kept", "w+", encoding="utf-8") as kept:
+            kept.write("kept\n")
+            kept.flush()
+            os.lseek(kept.fileno(), 0, os.SEEK_SET)
+            self.config["process"]["args"] = ["sh", "-c", "cat <&3"]
+            self.bundle.save()
+            words = [SLIPWAY, "--root", self.bundle.state, "run", "--preserve-fds=1", "-b", self.bundle.path, "kept"]
+            done = subprocess.run(["sh", "-c", 'exec "$@" 3<"$0"', kept.name, *words], capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (0, "kept\n"), done.stderr)
+
+    def test_environment_is_only_the_configured_one(self):
+        self.config["process"]["env"].append("A=b c")
+        self.assertEqual(self.bundle.run("env", env={"SECRET": "x"}).stdout, "PATH=/bin\nA=b c\n")
+
+    def test_oom_score_adj(self):
+        self.config["process"]["oomScoreAdj"] = 321
+        self.assertEqual(self.shell("cat /proc/self/oom_score_adj"), "321\n")
+
+    def test_sysctl_and_domainname(self):
+        self.config["linux"]["sysctl"] = {"kernel.msgmax": "4242", "net.ipv4.ip_forward": "1"}
+        self.config["domainname"] = "some.domain"
+        out = self.shell("cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/domainname")
+        self.assertEqual(out.split(), ["4242", "1", "some.domain"])
+
+    def test_missing_working_directory_is_made(self):
+        self.config["process"]["cwd"] = "/work/a/b"
+        self.assertEqual(self.shell("pwd"), "/work/a/b\n")
+
+    def test_binds(self):
+        host = self.bundle.path + "/host"
+        os.makedirs(host + "/sub")
+        with open(host + "/file", "w", encoding="utf-8") as file:
+            file.write("from the host\n")
+        self.config["mounts"] += [mount("/made/on/the/way", "bind", host, "rbind", "ro"), mount("/work/file", "bind", host + "/file", "bind")]
+        done = self.bundle.shell("cat /made/on/the/way/file /work/file; echo y > /made/on/the/way/file; echo more >> /work/file")
+        self.assertEqual(done.stdout, "from the host\n" * 2)
+        self.assertIn("Read-only file system", done.stderr)
+        with open(host + "/file", encoding="utf-8") as file:
+            self.assertEqual(file.read(), "from the host\nmore\n")
+
+    def test_joined_namespaces(self):
+        holder = subprocess.Popen(["unshare", "-n", "-u", "sh", "-c", "hostname joined; echo ready; exec sleep 100"], stdout=subprocess.PIPE)
+        self.addCleanup(holder.stdout.close)
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        holder.stdout.readline()
+        for ns in self.config["linux"]["namespaces"]:
+            if ns["type"] in ("network", "uts"):
+                ns["path"] = f"/proc/{holder.pid}/ns/" + {"network": "net"}.get(ns["type"], ns["type"])
+        del self.config["hostname"]
+        out = self.shell("hostname; readlink /proc/self/ns/net").split()
+        self.assertEqual(out, ["joined", os.readlink(f"/proc/{holder.pid}/ns/net")])
+
+    def test_without_pivot(self):
+        self.config["process"]["args"] = ["sh", "-c", "ls /; cat /proc/self/mountinfo | wc -l"]
+        self.bundle.save()
+        done = self.bundle.call("run", "--no-pivot", "-b", self.bundle.path, "flat")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("work\n", done.stdout)

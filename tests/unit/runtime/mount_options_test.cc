@@ -1,0 +1,63 @@
+// Mount options as flags.
+#include "runtime/mount_options.h"
+
+#include <sys/mount.h>
+
+#include <catch2/catch.hpp>
+
+using namespace slipway;
+using runtime::parse_mount_options;
+
+TEST_CASE("flags of the mount, of the tree, and the file system's own words are told apart", "[runtime]") {
+  const auto parsed = parse_mount_options({"rbind", "ro", "nosuid", "rro", "rslave", "mode=755", "sync"});
+  REQUIRE(parsed.ok());
+  const auto& options = parsed.value();
+  CHECK(options.bind);
+  CHECK(options.recursive_bind);
+  CHECK(options.attributes.set == (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID));
+  CHECK(options.recursive.set == MOUNT_ATTR_RDONLY);
+  CHECK(options.recursive.recursive);
+  CHECK(options.propagation == MS_SLAVE);
+  CHECK(options.propagation_recursive);
+  REQUIRE(options.data.size() == 2);
+  CHECK(options.data[0].key == "mode");
+  CHECK(options.data[0].value == "755");
+  CHECK(options.data[1].key == "sync");
+  CHECK_FALSE(options.data[1].value.has_value());
+}
+
+TEST_CASE("the later of two contrary options wins", "[runtime]") {
+  const auto parsed = parse_mount_options({"ro", "rw", "suid", "nosuid"});
+  REQUIRE(parsed.ok());
+  CHECK(parsed.value().attributes.set == MOUNT_ATTR_NOSUID);
+  CHECK(parsed.value().attributes.clear == 0);
+}
+
+TEST_CASE("rw does not take away a read-only of the host, rrw does", "[runtime]") {
+  const auto parsed = parse_mount_options({"rw", "rrw"});
+  REQUIRE(parsed.ok());
+  CHECK(parsed.value().attributes.empty());
+  CHECK(parsed.value().recursive.clear == MOUNT_ATTR_RDONLY);
+}
+
+TEST_CASE("a change of atime clears the whole field first, as mount_setattr(2) demands", "[runtime]") {
+  const auto parsed = parse_mount_options({"noatime", "strictatime"});
+  REQUIRE(parsed.ok());
+  CHECK(parsed.value().attributes.set == MOUNT_ATTR_STRICTATIME);
+  CHECK(parsed.value().attributes.clear == MOUNT_ATTR__ATIME);
+}
+
+TEST_CASE("what cannot be done yet is refused by name", "[runtime]") {
+  for (const char* word : {"idmap", "ridmap=uids=0-0-1", "tmpcopyup", "remount"}) {
+    const auto parsed = parse_mount_options({word});
+    REQUIRE_FALSE(parsed.ok());
+    CHECK(parsed.error().code == Code::unimplemented);
+    CHECK_THAT(parsed.error().message, Catch::Contains(word));
+  }
+}
+
+TEST_CASE("words that begin with r but are no recursive flags go to the file system", "[runtime]") {
+  const auto parsed = parse_mount_options({"rootmode=40000", "redirect_dir=on"});
+  REQUIRE(parsed.ok());
+  CHECK(parsed.value().data.size() == 2);
+}

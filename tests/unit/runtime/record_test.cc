@@ -1,0 +1,43 @@
+// state.json there and back, and the specification's state.
+#include "runtime/container_record.h"
+
+#include <catch2/catch.hpp>
+
+using namespace slipway;
+
+namespace {
+
+runtime::ContainerRecord record() {
+  runtime::ContainerRecord out;
+  out.oci_version = "1.2.0";
+  out.id = "web";
+  out.pid = 4242;
+  out.start_time = 18446744073709551615ULL;
+  out.bundle = "/b \"quoted\"\n";
+  out.rootfs = "/b/rootfs";
+  out.cgroup = "/slipway/web";
+  out.created = "2026-11-21T20:50:11.000000000Z";
+  out.annotations = {{"a", "b"}, {"c\\", ""}};
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a record survives the way to disk and back", "[runtime]") {
+  const auto parsed = runtime::parse_record(runtime::write_record(record()));
+  REQUIRE(parsed.ok());
+  CHECK(parsed.value().start_time == record().start_time);
+  CHECK(parsed.value().bundle == record().bundle);
+  CHECK(parsed.value().annotations == record().annotations);
+  CHECK(parsed.value().pid == 4242);
+}
+
+TEST_CASE("a damaged record is an error and not a process", "[runtime]") {
+  for (const char* text : {"", "{}", "[]", R"({"id":"x","pid":0})", R"({"id":"x","pid":-1})", R"({"id":"x","pid":"1"})", R"({"id":"x")"})
+    CHECK_FALSE(runtime::parse_record(text).ok());
+}
+
+TEST_CASE("a stopped container has no pid", "[runtime]") {
+  CHECK_THAT(runtime::write_state(record(), runtime::Status::running), Catch::Contains(R"("pid":4242,"status":"running")"));
+  CHECK_THAT(runtime::write_state(record(), runtime::Status::stopped), Catch::Contains(R"("pid":0,"status":"stopped")"));
+}
