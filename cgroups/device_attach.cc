@@ -51,7 +51,7 @@ Result<std::vector<UniqueFd>> attached_programs(FdRef cgroup) {
   return out;
 }
 
-Result<void> attach(FdRef cgroup, FdRef program, std::vector<UniqueFd> old) {
+Result<void> attach(FdRef cgroup, FdRef program, const std::vector<UniqueFd>& old) {
   Attributes a;
   a.attr.target_fd = static_cast<std::uint32_t>(cgroup.get());
   a.attr.attach_bpf_fd = static_cast<std::uint32_t>(program.get());
@@ -60,7 +60,6 @@ Result<void> attach(FdRef cgroup, FdRef program, std::vector<UniqueFd> old) {
   if (old.size() == 1) {
     a.attr.attach_flags |= BPF_F_REPLACE;
     a.attr.replace_bpf_fd = static_cast<std::uint32_t>(old.front().get());
-    old.clear();
     if (bpf(BPF_PROG_ATTACH, a) != 0) return fail_errno(errno, "replace the cgroup's device filter");
     return {};
   }
@@ -101,8 +100,8 @@ Result<UniqueFd> load_device_filter(std::span<const bpf_insn> program) {
 }
 
 Result<void> attach_device_filter(FdRef cgroup, FdRef program) {
-  TRY_ASSIGN(std::vector<UniqueFd> old, attached_programs(cgroup));
-  return attach(cgroup, program, std::move(old));
+  TRY_ASSIGN(const std::vector<UniqueFd> old, attached_programs(cgroup));
+  return attach(cgroup, program, old);
 }
 
 Result<void> apply_devices(FdRef cgroup, std::span<const oci::DeviceRule> rules) {
