@@ -12,7 +12,7 @@
 namespace slipway::engine {
 
 struct Progress {
-  std::string stage;  // "resolve", "download", "unpack", "commit", "done"
+  std::string stage;  // "resolve", "download", "unpack", "present" (a layer that was here), "commit", "done"
   std::string what;
   std::uint64_t done = 0, total = 0;
 };

@@ -58,15 +58,15 @@ class Installation {
     const LayerSpec& layer = plan_.layers[index];
     const std::string& what = layer.blob.digest.empty() ? layer.diff_id : layer.blob.digest;
     std::uint64_t done = 0;
-    reporter_.progress("download", what, 0, layer.blob.size);
     TRY_ASSIGN(StagedLayer staged, writer_.stage(layer, [&](const Sink& sink) {
+      reporter_.progress("download", what, 0, layer.blob.size);
       return blobs_.blob(thread, layer.blob, [&](std::string_view bytes) {
         done += bytes.size();
         reporter_.progress("download", what, done, layer.blob.size);
         return sink(bytes);
       });
     }));
-    reporter_.progress("unpack", what, staged.info.bytes, staged.info.bytes);
+    reporter_.progress(staged.present ? "present" : "unpack", what, staged.info.bytes, staged.info.bytes);
     return staged;
   }
 
@@ -90,9 +90,12 @@ class Installation {
         const std::lock_guard lock(mutex_);
         return fail_with(std::move(r).error().within("commit"));
       }
-      for (const StagedLayer& layer : batch) infos_.push_back(layer.info);
+      for (const StagedLayer& layer : batch) {
+        infos_.push_back(layer.info);
+        committed_ += layer.info.bytes;
+      }
       first += batch.size();
-      reporter_.progress("commit", plan_.id, first, staged_.size());
+      reporter_.progress("commit", plan_.id, committed_, committed_);
     }
   }
 
@@ -107,6 +110,7 @@ class Installation {
   std::size_t next_ = 0;
   std::vector<std::optional<StagedLayer>> staged_;
   std::vector<LayerInfo> infos_;
+  std::uint64_t committed_ = 0;  // bytes
   std::optional<Error> error_;
 };
 
