@@ -1,0 +1,68 @@
+#!/bin/bash
+# timeout: 300
+# The runner's cgroup limits as files and as facts: memory, swap, pids, cpu, cpuset, io, unified; the least memory that a program starts in.
+# shellcheck source=SCRIPTDIR/../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+bundle=$CASE_DIR/bundle
+mkdir -p "$bundle/rootfs/bin"
+cp /bin/busybox "$bundle/rootfs/bin/busybox"
+(cd "$bundle" && slipway spec)
+
+# config RESOURCES SCRIPT
+config() {
+  jq --argjson resources "$1" --arg script "$2" '.process.terminal = false | .process.args = ["/bin/busybox", "sh", "-c", $script] |
+    .linux.cgroupsPath = "/runner-case" | .linux.resources = $resources' "$bundle/config.json" >"$bundle/new"
+  mv "$bundle/new" "$bundle/config.json"
+}
+run() { slipway --root "$CASE_DIR/oci" run --bundle "$bundle" limited; }
+
+# shellcheck disable=SC2016
+config '{"memory": {"limit": 536870912, "reservation": 268435456, "swap": 1073741824}, "pids": {"limit": 1024},
+  "cpu": {"shares": 2048, "quota": 50000, "period": 100000, "cpus": "0", "mems": "0"},
+  "unified": {"memory.high": "400000000", "memory.oom.group": "1"}}' \
+  'cd /sys/fs/cgroup; for f in memory.max memory.low memory.swap.max memory.high memory.oom.group pids.max cpu.weight cpu.max cpuset.cpus; do
+     /bin/busybox cat $f; done'
+assert_eq "$(run)" $'536870912\n268435456\n536870912\n399998976\n1\n1024\n174\n50000 100000\n0' "limits inside"
+[[ ! -e /sys/fs/cgroup/runner-case ]] || fail "the cgroup is left"
+
+# Past the memory limit: killed, and the status says so.
+# shellcheck disable=SC2016  # the container's shell expands these
+config '{"memory": {"limit": 16777216, "swap": 16777216}}' 'x=0123456789abcdef; while :; do x=$x$x; done'
+status=0
+run || status=$?
+assert_eq "$status" 137 "status of the greedy one"
+
+# Past the pids limit: no more forks.
+# shellcheck disable=SC2016
+config '{"pids": {"limit": 7}}' 'i=0; while [ $i -lt 20 ]; do /bin/busybox sleep 5 & i=$((i+1)); done; wait'
+said=$(run 2>&1 || true)
+assert_contains "$said" "can't fork" "too many processes"
+
+# The least memory in which a program starts: init is charged for next to nothing.
+jq '.process.args = ["/bin/busybox", "true"] | .linux.resources = {memory: {limit: 262144}}' "$bundle/config.json" >"$bundle/new"
+mv "$bundle/new" "$bundle/config.json"
+for _ in 1 2 3; do run || fail "nothing starts in 256 KiB"; done
+
+# A limit too low for anything is an error or a kill, never a hang, and nothing stays.
+jq '.linux.resources = {memory: {limit: 4096}}' "$bundle/config.json" >"$bundle/new"
+mv "$bundle/new" "$bundle/config.json"
+status=0
+run || status=$?
+[[ $status -ne 0 ]] || fail "a program ran in 4 KiB"
+[[ ! -e /sys/fs/cgroup/runner-case ]] || fail "the cgroup is left"
+[[ -z $(ls "$CASE_DIR/oci") ]] || fail "a state directory is left"
+
+# exec goes into the same cgroup and under the same limits.
+config '{"pids": {"limit": 100}}' 'exec /bin/busybox sleep 1000'
+slipway --root "$CASE_DIR/oci" run -d --bundle "$bundle" limited </dev/null >/dev/null 2>&1
+at_exit slipway --root "$CASE_DIR/oci" delete --force limited
+assert_eq "$(slipway --root "$CASE_DIR/oci" exec limited /bin/busybox cat /proc/self/cgroup)" "0::/" "cgroup of exec"
+slipway --root "$CASE_DIR/oci" exec limited /bin/busybox sleep 1000 &
+other=$!
+two_processes() { [[ $(wc -l </sys/fs/cgroup/runner-case/cgroup.procs) -eq 2 ]]; }
+wait_for 10 "second process in the cgroup" two_processes
+slipway --root "$CASE_DIR/oci" kill --all limited KILL
+status=0
+wait "$other" || status=$?
+assert_eq "$status" 137 "status of the killed exec"

@@ -1,0 +1,7 @@
+#!/bin/bash
+# timeout: 300
+# The runner's own tests (tests/root) on a kernel with cgroup v2 alone.
+# shellcheck source=SCRIPTDIR/../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+python3 -B "$LIB_DIR/../root/runner_test.py" "$(command -v slipway)"
