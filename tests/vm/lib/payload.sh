@@ -7,7 +7,7 @@
 #   build/tools            programs that tests bring along beside ours (crictl), when the folder is there; last in PATH
 #   tests/ examples/ …     every folder named in PAYLOAD_FOLDERS, as it is in the tree
 
-PAYLOAD_FOLDERS=(tests examples docs proto packaging wire)
+PAYLOAD_FOLDERS=(tests examples docs oci proto packaging wire)
 
 # make_payload FOLDER IMAGE
 make_payload() {
