@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -67,8 +68,10 @@ Json to_json(const bench::Cost& cost, double share = 1) {
           {"private_kib", cost.private_kib / share}};
 }
 
-// The kernel hands back the memory of what has just ended a little later; readings begin when it has come to rest.
+// The kernel hands back the memory of what has just ended a little later; readings begin when it has come to rest, without
+// what it caches of files.
 double settled_memory() {
+  std::ofstream("/proc/sys/vm/drop_caches") << "3\n";
   double before = bench::available_memory_kib();
   for (int i = 0; i < 40; ++i) {
     // lint: allow sleep, because the bench reads a machine, it does not wait for an event
