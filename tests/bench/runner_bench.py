@@ -164,7 +164,8 @@ def parse_options():
 
 def main():
     options = parse_options()
-    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as work:
+    # Not in a tmpfs /tmp: runtimes differ in what they keep of its nosuid and nodev.
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir="/var/tmp") as work:
         result = measure(options, work)
     result["ratios"] = ratios(result)
     result["environment"] = report.environment()
