@@ -45,11 +45,15 @@ std::vector<std::string> probe_hugepages() {
   return sizes;
 }
 
-int probe_last_capability() {
-  const auto text = sys::read_file("/proc/sys/kernel/cap_last_cap", 64);
-  int value = 40;
-  if (text.ok()) (void)std::from_chars(text.value().data(), text.value().data() + text.value().size(), value);
-  return value;
+// The bounding set in /proc/self/status: a container's process can hold nothing beyond it (capabilities(7)).
+Result<std::uint64_t> probe_capabilities() {
+  TRY_ASSIGN(const std::string text, sys::read_file("/proc/self/status", 64 * 1024));
+  constexpr std::string_view kField = "\nCapBnd:\t";
+  const std::size_t at = text.find(kField);
+  std::uint64_t mask = 0;
+  if (at == std::string::npos || std::from_chars(text.data() + at + kField.size(), text.data() + text.size(), mask, 16).ec != std::errc{})
+    return fail(Code::internal, "/proc/self/status has no CapBnd");
+  return mask;
 }
 
 // memory.swap.max is in no root cgroup; any child of the root shows whether the kernel accounts swap.
@@ -180,7 +184,7 @@ Result<HostFacts> probe_host() {
   if (::uname(&names) != 0) return fail_errno(errno, "uname");
   facts.hostname = names.nodename;
   facts.kernel = names.release;
-  facts.last_capability = probe_last_capability();
+  TRY_ASSIGN(facts.capabilities, probe_capabilities());
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
   TRY_ASSIGN(const std::vector<std::string> controllers, cgroups::available_controllers(root));
   if (std::find(controllers.begin(), controllers.end(), "hugetlb") != controllers.end()) facts.hugepage_sizes = probe_hugepages();

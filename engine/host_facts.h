@@ -1,6 +1,7 @@
 // What the spec builder must know of this host: read once by probe_host, a plain value afterwards.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,10 +13,10 @@ namespace slipway::engine {
 
 struct HostFacts {
   std::string hostname;
-  std::string kernel;  // uname's release
-  int last_capability = 40;
-  std::vector<std::string> hugepage_sizes;  // "2MB", those whose controller is there
-  bool swap_accounting = false;             // memory.swap.max exists
+  std::string kernel;                                         // uname's release
+  std::uint64_t capabilities = (std::uint64_t{1} << 41) - 1;  // what slipwayd holds and can give, a bit each
+  std::vector<std::string> hugepage_sizes;                    // "2MB", those whose controller is there
+  bool swap_accounting = false;                               // memory.swap.max exists
   bool selinux = false;
   bool apparmor = false;
 };

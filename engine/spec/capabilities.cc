@@ -70,7 +70,7 @@ Result<std::size_t> number_of(const std::string& given, const Set& known) {
   const auto* found = std::find(kNames.begin(), kNames.end(), name);
   if (found == kNames.end()) return fail(Code::invalid_argument, "there is no capability '{}'", given);
   const auto index = static_cast<std::size_t>(found - kNames.begin());
-  if (!known.test(index)) return fail(Code::failed_precondition, "this kernel does not know the capability '{}'", given);
+  if (!known.test(index)) return fail(Code::failed_precondition, "slipwayd does not hold the capability '{}' itself", given);
   return index;
 }
 
@@ -87,9 +87,8 @@ bool mentions_all(const std::vector<std::string>& names) {
 
 }  // namespace
 
-Result<oci::Capabilities> plan_capabilities(const SecurityContext& security, int last_capability) {
-  Set known;
-  for (std::size_t i = 0; i < kNames.size() && static_cast<int>(i) <= last_capability; ++i) known.set(i);
+Result<oci::Capabilities> plan_capabilities(const SecurityContext& security, std::uint64_t available) {
+  const Set known(available);  // bits beyond the names' are dropped
 
   Set held, ambient;
   if (security.privileged) {

@@ -127,7 +127,7 @@ Result<oci::Process> plan_process(const SpecInputs& in) {
   process.user.uid = in.user.uid;
   process.user.gid = in.user.gid;
   process.user.additional_gids = in.user.additional_gids;
-  TRY_ASSIGN(process.capabilities, plan_capabilities(security, in.host->last_capability));
+  TRY_ASSIGN(process.capabilities, plan_capabilities(security, in.host->capabilities));
   process.no_new_privileges = security.no_new_privs;
   if (in.container->resources.oom_score_adj < -1000 || in.container->resources.oom_score_adj > 1000)
     return fail(Code::invalid_argument, "oom_score_adj {} is not from -1000 to 1000", in.container->resources.oom_score_adj);

@@ -20,6 +20,7 @@ constexpr const char* kPasswd =
     "default-user:x:1000:1000::/home/u:/bin/sh\n"
     "4294967296:x:0:0::/:/bin/sh\n"
     "evil:x:70:70::/x\x01y:/bin/sh\n";
+constexpr std::uint64_t kAll = (1ULL << 41) - 1;
 constexpr const char* kGroup = "root:x:0:\nwww-data:x:33:\nstaff:x:50000:default-user,www-data\n";
 
 Result<ResolvedUser> resolve(const SecurityContext& security, const std::string& image_user) {
@@ -102,7 +103,7 @@ TEST_CASE("a home with control characters is not taken", "[engine][attack]") {
 
 TEST_CASE("capabilities: defaults, ALL, names with and without CAP_", "[engine]") {
   SecurityContext security;
-  auto sets = plan_capabilities(security, 40).take();
+  auto sets = plan_capabilities(security, kAll).take();
   CHECK(sets.bounding.size() == 14);
   CHECK(sets.effective == sets.bounding);
   CHECK(sets.permitted == sets.bounding);
@@ -111,23 +112,26 @@ TEST_CASE("capabilities: defaults, ALL, names with and without CAP_", "[engine]"
 
   security.drop_capabilities = {"ALL"};
   security.add_capabilities = {"NET_ADMIN", "cap_sys_time"};
-  CHECK(plan_capabilities(security, 40).take().bounding == std::vector<std::string>{"CAP_NET_ADMIN", "CAP_SYS_TIME"});
+  CHECK(plan_capabilities(security, kAll).take().bounding == std::vector<std::string>{"CAP_NET_ADMIN", "CAP_SYS_TIME"});
   security.drop_capabilities = {"CAP_CHOWN"};
   security.add_capabilities = {"all"};
-  CHECK(plan_capabilities(security, 40).take().bounding.size() == 40);
-  CHECK(plan_capabilities(security, 37).take().bounding.size() == 37);
+  CHECK(plan_capabilities(security, kAll).take().bounding.size() == 40);
+  CHECK(plan_capabilities(security, (1ULL << 38) - 1).take().bounding.size() == 37);
   security.add_capabilities = {"NO_SUCH"};
-  CHECK_FALSE(plan_capabilities(security, 40).ok());
+  CHECK_FALSE(plan_capabilities(security, kAll).ok());
   security = {};
   security.privileged = true;
-  CHECK(plan_capabilities(security, 40).take().effective.size() == 41);
+  CHECK(plan_capabilities(security, kAll).take().effective.size() == 41);
+  CHECK(plan_capabilities(security, kAll & ~(1ULL << 24)).take().effective.size() == 40);  // nested: what is not held cannot be given
+  security.add_capabilities = {"SYS_RESOURCE"};
+  CHECK(plan_capabilities(security, kAll & ~(1ULL << 24)).error().code == Code::failed_precondition);
 }
 
 TEST_CASE("ambient capabilities come only from their own list", "[engine]") {
   SecurityContext security;
   security.drop_capabilities = {"ALL"};
   security.add_ambient_capabilities = {"NET_BIND_SERVICE"};
-  const auto sets = plan_capabilities(security, 40).take();
+  const auto sets = plan_capabilities(security, kAll).take();
   CHECK(sets.ambient == std::vector<std::string>{"CAP_NET_BIND_SERVICE"});
   CHECK(sets.inheritable == sets.ambient);  // the kernel wants it there too
   CHECK(sets.permitted == sets.ambient);
