@@ -30,7 +30,7 @@ Result<bool> ended_before_exec(pid_t pid) {
 
 Error describe_late(const init::Message& message) {
   switch (message.step) {
-    case init::Step::exec: return errno_error(message.error, "exec the program");
+    case init::Step::exec: return errno_error(message.error, "execve");
     case init::Step::seccomp: return errno_error(message.error, "load the seccomp filter");
     case init::Step::start: return errno_error(message.error, "wait for start");
     default: return errno_error(message.error, fmt::format("init's step {}", static_cast<int>(message.step)));

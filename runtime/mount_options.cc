@@ -111,11 +111,9 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
     } else if (const std::uint64_t propagation = parse_propagation(word, &recursive)) {
       out.propagation = propagation;
       out.propagation_recursive = recursive;
-    } else if (add_flag(out, word)) {
-      continue;
     } else if (one_of(kLater, word) || word.starts_with("idmap=") || word.starts_with("ridmap=")) {
       return fail(Code::unimplemented, "mount option '{}' is not supported", word);
-    } else if (one_of(kNoEffect, word) || word.empty()) {
+    } else if (word.empty() || one_of(kNoEffect, word) || add_flag(out, word)) {
       continue;
     } else if (const std::size_t equals = word.find('='); equals != std::string::npos && !one_of(kSuperblockFlags, word)) {
       out.data.push_back({word.substr(0, equals), word.substr(equals + 1)});

@@ -114,7 +114,7 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
     request.start_fd = fifo.get();
   }
   TRY_ASSIGN(Created created, runtime::create(request));
-  Made made{std::move(dir), new_record(options, spec), std::move(created), terminal};
+  Made made{std::move(dir), new_record(options, spec), std::move(created), terminal, spec.process->args[0]};
   auto published = publish(options, made);
   if (published.ok()) {
     undo.dismiss();

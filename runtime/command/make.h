@@ -24,6 +24,7 @@ struct Made {
   ContainerRecord record;
   Created created;
   bool terminal = false;
+  std::string program;  // process.args[0]
 };
 
 // On error nothing is left. The console's master has gone to the console socket if there is one.

@@ -25,7 +25,7 @@ Result<int> run_verb(const Global& global, Words words) {
   if (!executed.ok()) {
     (void)sys::wait_pidfd(made.created.pidfd);
     remove_ended(made);
-    return std::move(executed).error();
+    return std::move(executed).error().within("exec '{}'", made.program);
   }
   if (detach) return 0;
   const bool relay = made.terminal && options.console_socket.empty();

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "oci/parse.h"
 #include "runtime/command/command.h"
 #include "runtime/init/protocol.h"
 #include "sys/file.h"
@@ -21,7 +22,15 @@ Result<void> await_report(FdRef report) {
   const ssize_t n = ::read(report.get(), &message, sizeof message);
   if (n == 0) return {};
   if (n != static_cast<ssize_t>(sizeof message)) return fail(Code::aborted, "init ended before it could execute the program");
-  return fail_errno(message.error, "{}", message.step == init::Step::exec ? "exec the program" : "load the seccomp filter");
+  return fail_errno(message.error, "{}", message.step == init::Step::exec ? "execve" : "load the seccomp filter");
+}
+
+// For the sentence only.
+std::string program_of(const StateDir& dir) {
+  const auto text = dir.read_config();
+  if (!text.ok()) return "?";
+  const auto spec = oci::parse_spec(text.value());
+  return spec.ok() && spec.value().process && !spec.value().process->args.empty() ? spec.value().process->args[0] : "?";
 }
 
 }  // namespace
@@ -40,7 +49,7 @@ Result<int> start_verb(const Global& global, Words words) {
   start->reset();
   auto reported = await_report(report);
   found.dir.remove_start_fifo();
-  if (!reported.ok()) return std::move(reported).error();
+  if (!reported.ok()) return std::move(reported).error().within("exec '{}'", program_of(found.dir));
   return 0;
 }
 

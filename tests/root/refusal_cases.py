@@ -3,9 +3,33 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 
 from bundles import mount
 from cases import SLIPWAY, Case, until
+
+
+def open_mounts():
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        return file.readlines()
+
+
+class Exchanger:
+    """A process that exchanges two names as fast as it can (renameat2 RENAME_EXCHANGE)."""
+
+    SCRIPT = ("import ctypes,sys\nlibc=ctypes.CDLL(None)\na,b=(p.encode() for p in sys.argv[1:])\n"
+              "while True: libc.renameat2(-100,a,-100,b,2)")
+
+    def __init__(self, one, other):
+        self.command = [sys.executable, "-c", self.SCRIPT, one, other]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
 
 
 class Refusals(Case):
@@ -20,11 +44,11 @@ class Refusals(Case):
         with open(self.bundle.rootfs + "/bin/text", "w", encoding="utf-8") as file:
             file.write("no program\n")
         os.chmod(self.bundle.rootfs + "/bin/text", 0o755)
-        self.refused("Exec format error", self.bundle.run("text"))
+        self.refused("exec 'text': execve: Exec format error", self.bundle.run("text"))
         self.assertEqual(self.bundle.create("text"), 0)
         done = self.bundle.call("start", self.bundle.name)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("Exec format error", done.stderr)
+        self.assertIn("exec 'text': execve: Exec format error", done.stderr)
         self.assertEqual(self.bundle.state_of()["status"], "stopped")
 
     def test_what_later_issues_bring(self):
@@ -113,6 +137,25 @@ class Refusals(Case):
     def test_long_strings_are_refused_cleanly(self):
         self.config["mounts"].append(mount("/" + "a" * 70000, "tmpfs", "tmpfs"))
         self.refused("File name too long", self.bundle.run("true"))
+
+    def test_racing_mount_target(self):
+        """CVE-2021-30465: a volume's folder and a link to the host change places while mounts beneath it are made."""
+        outside = self.bundle.path + "/outside"
+        os.makedirs(outside)
+        os.makedirs(self.bundle.rootfs + "/volume/a")
+        os.symlink("../" * 20 + outside[1:], self.bundle.rootfs + "/volume/b")
+        self.config["mounts"] += [mount("/volume/a/made/here", "tmpfs", "tmpfs"), mount("/volume/a/file", "bind", "/etc/hostname", "bind")]
+        before, inside, failed = len(open_mounts()), 0, 0
+        with Exchanger(self.bundle.rootfs + "/volume/a", self.bundle.rootfs + "/volume/b"):
+            for _ in range(150):
+                done = self.bundle.run("true")
+                inside += done.returncode == 0
+                failed += done.returncode == 1
+                self.assertEqual(os.listdir(outside), [], done.stderr)
+        self.assertEqual(inside + failed, 150)
+        self.assertGreater(failed, 0, "nothing raced")  # the link is dangling inside the root
+        self.assertGreater(inside, 0, "nothing ran")
+        self.assertEqual(len(open_mounts()), before)
 
     def test_same_id_twice(self):
         self.assertEqual(self.bundle.create("sleep", "100"), 0)
