@@ -48,6 +48,7 @@ struct Container {
   UniqueFd sync;      // how its exec went
   Watch sync_watch;
   std::optional<Asker> starting;  // StartContainer, not yet answered
+  MonotonicNanos start_begun = 0;
   ContainerIo io;
   std::optional<cgroups::Cgroup> cgroup;
   OomWatch oom;

@@ -167,10 +167,7 @@ void Pod::created(const std::string& id, const Asker& asker, Outcome outcome) {
     return answer(asker, adopted);
   }
   container.state = Container::State::created;
-  Stage* stage = outcome.reply.add_stages();
-  stage->set_name("adopt");
-  stage->set_start(begun);
-  stage->set_duration(now_monotonic() - begun);
+  add_stage(outcome.reply, "adopt", begun);
   answer(asker, std::move(outcome.reply));
   if (ending_) end_everything();
 }
@@ -189,6 +186,7 @@ Result<void> Pod::start(const Asker& asker, const StartContainer& request) {
   }
   container->start_fd.reset();
   container->starting = asker;
+  container->start_begun = now_monotonic();
   later_ = true;
   return {};
 }
@@ -201,8 +199,12 @@ void Pod::started(Container& container) {
   const Result<void> result =
       runtime::await_exec(container.sync, container.pid, container.pidfd).context("start container '{}'", container.id);
   container.sync.reset();
-  if (result.ok()) container.state = Container::State::running;
-  answer(asker, result);
+  if (!result.ok()) return answer(asker, result);
+  container.state = Container::State::running;
+  Reply reply;
+  reply.set_pid(static_cast<std::uint32_t>(container.pid));
+  add_stage(reply, "exec", container.start_begun);
+  answer(asker, std::move(reply));
 }
 
 Result<void> Pod::signal(const Signal& request) {

@@ -12,13 +12,6 @@ namespace {
 
 constexpr int kRemoveWaitMs = 5000;
 
-void add_stage(Reply& reply, const char* name, MonotonicNanos start) {
-  Stage* stage = reply.add_stages();
-  stage->set_name(name);
-  stage->set_start(start);
-  stage->set_duration(now_monotonic() - start);
-}
-
 Result<oci::Spec> read_spec(const std::string& bundle) {
   TRY_ASSIGN(const std::string json, sys::read_file(bundle + "/config.json", oci::kMaxDocument));
   return oci::parse_spec(json).context("{}/config.json", bundle);

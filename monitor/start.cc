@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -183,7 +182,7 @@ Result<pid_t> fork_into(const PodConfig& config) {
 
 // The first process waits until the monitor has reported; the monitor is nobody's child of slipwayd's.
 int wait_for_report(pid_t middle, FdRef told, Report report) {
-  (void)sys::retry_eintr([&] { return ::waitpid(middle, nullptr, 0); });
+  if (const auto pidfd = sys::pidfd_open(middle); pidfd.ok()) (void)sys::wait_pidfd(pidfd.value());
   char status = 0;
   if (sys::retry_eintr([&] { return ::read(told.get(), &status, 1); }) == 1) return status;
   report.send(fail(Code::internal, "the monitor ended at its start without a word"));

@@ -55,6 +55,13 @@ void reset_oom_score(const Origin& origin) {
 
 }  // namespace
 
+void add_stage(Reply& reply, const char* name, MonotonicNanos begun) {
+  Stage* stage = reply.add_stages();
+  stage->set_name(name);
+  stage->set_start(begun);
+  stage->set_duration(now_monotonic() - begun);
+}
+
 void set_error(Reply& reply, const Error& error) {
   reply.set_code(static_cast<std::uint32_t>(error.code));
   reply.set_message(error.message.substr(0, kMaxMessage));

@@ -60,6 +60,9 @@ class Task {
   Done done_;
 };
 
+// A stage that began then and ends now.
+void add_stage(Reply& reply, const char* name, MonotonicNanos begun);
+
 // Sets what an error says into a Reply.
 void set_error(Reply& reply, const Error& error);
 Error to_error(const Reply& reply);

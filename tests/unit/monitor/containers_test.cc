@@ -99,6 +99,13 @@ TEST_CASE("where the time went comes with the reply", "[monitor][root]") {
   }
   CHECK_THAT(names, Catch::StartsWith("fork parse ") && Catch::EndsWith("adopt "));
   CHECK(reply.value().reply.cgroup() == pod.top + "/pod/c1");
+  monitor::Request start;
+  start.mutable_start()->set_id("c1");
+  const auto started = pod.call(start);
+  REQUIRE(started.ok());
+  REQUIRE(started.value().reply.stages_size() == 1);
+  CHECK(started.value().reply.stages(0).name() == "exec");
+  CHECK(started.value().reply.pid() == reply.value().reply.pid());
 }
 
 TEST_CASE("a program that cannot be executed fails the start, not the pod", "[monitor][root]") {

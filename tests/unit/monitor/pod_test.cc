@@ -32,10 +32,10 @@ std::string field(const std::string& text, const std::string& name) {
 // What a child that has joined a namespace sees.
 std::string in_network(const std::string& netns, const std::string& path) {
   int fds[2];
-  REQUIRE(::pipe(fds) == 0);
+  REQUIRE(::pipe2(fds, O_CLOEXEC) == 0);
   const pid_t pid = ::fork();
   if (pid == 0) {
-    const int ns = ::open(netns.c_str(), O_RDONLY);
+    const int ns = ::open(netns.c_str(), O_RDONLY | O_CLOEXEC);
     if (ns < 0 || ::setns(ns, CLONE_NEWNET) != 0) ::_exit(1);
     const auto text = sys::read_file(path, 4096);
     if (text.ok()) (void)!::write(fds[1], text.value().data(), text.value().size());
