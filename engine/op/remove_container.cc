@@ -22,6 +22,7 @@ Result<void> forget_in_monitor(Context& context, const std::string& pod_id, cons
     const auto removed = client.value()->call(std::move(request), {}, context.timeouts.quick);
     if (removed.ok() || removed.error().code == Code::not_found) return {};
     if (removed.error().code != Code::failed_precondition || tries == kReapTries) return removed.error();
+    // lint: allow sleep, because the exit was recorded already and no event says that the monitor has reaped; at most two seconds
     std::this_thread::sleep_for(kReapPause);
   }
 }

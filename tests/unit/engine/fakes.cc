@@ -1,6 +1,7 @@
 // Images, network, cgroups and monitors that live in the test.
 #include "tests/unit/engine/fakes.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "oci/parse.h"
@@ -120,7 +121,7 @@ Result<MonitorReply> FakeMonitor::handle(const monitor::Request& request, std::s
     case monitor::Request::kExec: {
       TRY(refused("exec"));
       std::vector<int> mine;
-      for (const int fd : fds) mine.push_back(::dup(fd));
+      for (const int fd : fds) mine.push_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
       if (on_exec) on_exec(*this, request.exec(), mine);
       return reply;
     }
@@ -299,7 +300,7 @@ ContainerSpec web_container(const std::string& name) {
 bool eventually(const std::function<bool()>& condition) {
   for (int tries = 0; tries < 1000; ++tries) {
     if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // lint: allow sleep, because it is the pause of a poll with an end
   }
   return condition();
 }

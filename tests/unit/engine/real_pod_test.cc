@@ -148,7 +148,7 @@ struct Node {
     for (int tries = 0; tries < 4000; ++tries) {
       const ContainerRecord record = engine->find_container(id).take();
       if (record.state == ContainerState::exited) return record;
-      std::this_thread::sleep_for(5ms);
+      std::this_thread::sleep_for(5ms);  // lint: allow sleep, because it is the pause of a poll with an end
     }
     FAIL("container " << id << " does not end");
     return {};
@@ -281,7 +281,10 @@ TEST_CASE("a real pod: what ends while no slipwayd runs is told", "[root]") {
   const std::string pod = n.pod();
   const std::string id = n.start(pod, n.spec("sleep 0.5; exit 42"));
   n.engine.reset();
-  std::this_thread::sleep_for(1s);  // the container ends without us
+  const std::string exit = n.dir.path + "/run/pods/" + pod + "/containers/" + id + "/exit";  // the container ends without us
+  for (int tries = 0; tries < 4000 && !std::filesystem::exists(exit); ++tries)
+    std::this_thread::sleep_for(5ms);  // lint: allow sleep, because it is the pause of a poll with an end
+  REQUIRE(std::filesystem::exists(exit));
   n.open();
   CHECK(n.ended(id).exit_code == 42);
   REQUIRE(n.engine->remove_pod(pod).ok());

@@ -1,0 +1,135 @@
+// What is asked of a running container: exec, new limits, stats, a new log.
+#include <unistd.h>
+
+#include <thread>
+
+#include "oci/parse.h"
+#include "sys/file.h"
+#include "tests/unit/engine/world.h"
+
+using namespace slipway;
+using namespace slipway::engine;
+using namespace slipway::engine::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("ExecSync returns both outputs and the exit code", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.running(pod);
+  w.host.monitor(pod)->on_exec = [](FakeMonitor& monitor, const monitor::Exec& exec, std::vector<int> fds) {
+    REQUIRE(fds.size() == 3);
+    const auto process = oci::parse_process(sys::read_fd(FdRef(fds[0]), 1 << 20).take()).take();
+    REQUIRE(process.args == std::vector<std::string>{"probe", "--now"});
+    REQUIRE(process.user.uid == 0);
+    REQUIRE(::write(fds[1], "out", 3) == 3);
+    REQUIRE(::write(fds[2], "err", 3) == 3);
+    for (const int fd : fds) ::close(fd);
+    monitor.exec_exit(exec.id(), 7);
+  };
+  const auto output = w.engine->exec_sync(id, {"probe", "--now"}, 10s);
+  REQUIRE(output.ok());
+  CHECK(output.value().out == "out");
+  CHECK(output.value().err == "err");
+  CHECK(output.value().exit_code == 7);
+  CHECK(w.engine->exec_sync(id, {}, 1s).error().code == Code::invalid_argument);
+  CHECK(w.engine->exec_sync("nope", {"x"}, 1s).error().code == Code::not_found);
+}
+
+TEST_CASE("ExecSync past its time-out kills and says DEADLINE_EXCEEDED", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.running(pod);
+  std::vector<int> kept;
+  w.host.monitor(pod)->on_exec = [&](FakeMonitor&, const monitor::Exec&, std::vector<int> fds) { kept = std::move(fds); };
+  const auto output = w.engine->exec_sync(id, {"sleep"}, 1s);
+  REQUIRE_FALSE(output.ok());
+  CHECK(output.error().code == Code::deadline_exceeded);
+  REQUIRE(w.host.monitor(pod)->signals.size() == 1);
+  CHECK_THAT(w.host.monitor(pod)->signals[0], Catch::EndsWith(":9"));
+  for (const int fd : kept) ::close(fd);
+}
+
+TEST_CASE("a grandchild that holds the pipe does not extend ExecSync", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.running(pod);
+  std::vector<int> kept;
+  w.host.monitor(pod)->on_exec = [&](FakeMonitor& monitor, const monitor::Exec& exec, std::vector<int> fds) {
+    kept = std::move(fds);
+    REQUIRE(::write(kept[1], "done", 4) == 4);
+    monitor.exec_exit(exec.id(), 0);
+  };
+  const auto output = w.engine->exec_sync(id, {"daemonise"}, 0s);
+  REQUIRE(output.ok());
+  CHECK(output.value().out == "done");
+  for (const int fd : kept) ::close(fd);
+}
+
+TEST_CASE("ExecSync keeps 16 MiB of an endless output and drains the rest", "[engine][attack]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.running(pod);
+  std::thread writer;
+  w.host.monitor(pod)->on_exec = [&](FakeMonitor& monitor, const monitor::Exec& exec, std::vector<int> fds) {
+    writer = std::thread([&monitor, session = exec.id(), fds] {
+      const std::string block(1 << 20, 'y');
+      for (int i = 0; i < 20; ++i)
+        if (!sys::write_all(FdRef(fds[1]), block).ok()) std::abort();
+      for (const int fd : fds) ::close(fd);
+      monitor.exec_exit(session, 0);
+    });
+  };
+  const auto output = w.engine->exec_sync(id, {"yes"}, 60s);
+  writer.join();
+  REQUIRE(output.ok());
+  CHECK(output.value().out.size() == 16U << 20);
+}
+
+TEST_CASE("UpdateContainerResources is a patch, and goes back when it fails", "[engine]") {
+  World w;
+  ContainerSpec spec = web_container();
+  spec.resources.memory_limit_in_bytes = 100 << 20;
+  spec.resources.cpu_shares = 512;
+  spec.resources.oom_score_adj = 5;
+  const std::string id = w.container(w.pod(), spec);
+  LinuxResources patch;
+  patch.cpuset_cpus = "0-1";
+  REQUIRE(w.engine->update_resources(id, patch).ok());
+  CHECK(w.record(id).resources.cpuset_cpus == "0-1");
+  CHECK(w.record(id).resources.memory_limit_in_bytes == 100 << 20);
+  CHECK(w.record(id).resources.cpu_shares == 512);
+  CHECK(w.record(id).resources.oom_score_adj == 5);
+  CHECK(w.host.faults.calls("oom") == 0);
+
+  patch = {};
+  patch.memory_limit_in_bytes = 200 << 20;
+  patch.oom_score_adj = 7;
+  REQUIRE(w.engine->update_resources(id, patch).ok());
+  CHECK(w.host.faults.calls("oom") == 1);
+  const auto applied = oci::parse_resources(w.host.applied[w.record(id).cgroup].back()).take();
+  CHECK(applied.memory->limit == 200 << 20);
+  CHECK(applied.memory->swap == 200 << 20);  // still no swap
+  CHECK(applied.memory->check_before_update == true);
+
+  w.host.faults.arm("apply");
+  patch.memory_limit_in_bytes = 300 << 20;
+  CHECK_FALSE(w.engine->update_resources(id, patch).ok());
+  CHECK(w.record(id).resources.memory_limit_in_bytes == 200 << 20);
+  CHECK(oci::parse_resources(w.host.applied[w.record(id).cgroup].back()).take().memory->limit == 200 << 20);
+}
+
+TEST_CASE("stats and logs are of running containers", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.container(pod);
+  CHECK(w.engine->stats(id).error().code == Code::failed_precondition);
+  CHECK(w.engine->reopen_log(id).error().code == Code::failed_precondition);
+  REQUIRE(w.engine->start_container(id).ok());
+  const auto stats = w.engine->stats(id);
+  REQUIRE(stats.ok());
+  CHECK(stats.value().cpu_usage_nanos == 7000);
+  CHECK(stats.value().memory_working_set == 700);
+  CHECK(stats.value().memory_available == 4300);
+  CHECK(stats.value().writable_layer.used_bytes == 4096);
+  CHECK(w.engine->reopen_log(id).ok());
+}
