@@ -97,8 +97,6 @@ void HttpClient::Exchange::header(std::string_view line) {
     reply.location = value;
   else if (name == "content-range")
     reply.content_range = value;
-  else if (name == "retry-after")
-    reply.retry_after = value;
   else if (name == "www-authenticate")
     reply.challenges.push_back(value);
   else if (name == "content-length") {

@@ -32,7 +32,7 @@ struct HttpRequest {
 
 struct HttpReply {
   long status = 0;
-  std::string content_type, location, content_range, retry_after;
+  std::string content_type, location, content_range;
   std::vector<std::string> challenges;  // WWW-Authenticate
   std::optional<std::uint64_t> content_length;
   std::string body;

@@ -2,9 +2,9 @@
 #include "image/layer.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -102,8 +102,7 @@ Result<UniqueFd> LayerWriter::lock(const std::string& chain) const {
     TRY_ASSIGN(UniqueFd file, sys::open_at(layers_, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(errno, "lock {}", name);
-      const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};  // not a blocking flock: `stop` must be seen
-      ::nanosleep(&pause, nullptr);
+      (void)::poll(nullptr, 0, 20);  // not a blocking flock: `stop` must be seen
       continue;
     }
     struct stat ours {

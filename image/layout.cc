@@ -51,7 +51,7 @@ Result<LayerInfo> read_marker(FdRef layers, const std::string& chain) {
 Result<UniqueFd> make_root(const std::string& root) {
   TRY(sys::make_directories(root, 0700));
   TRY_ASSIGN(UniqueFd dir, sys::open_path(root, O_RDONLY | O_DIRECTORY));
-  for (const char* name : {kLayersDirectory, kContainersDirectory})
+  for (const char* name : {kLayersDirectory, kContainersDirectory, kEmptyDirectory})
     if (::mkdirat(dir.get(), name, 0700) != 0 && errno != EEXIST) return fail_errno(errno, "make {}/{}", root, name);
   return dir;
 }

@@ -5,6 +5,7 @@
 //   ROOT/layers/CHAIN/.complete its marker, written after all of fs/ is on the disk; without it the layer is rubbish
 //   ROOT/layers/CHAIN.lock      held (flock) by the slipway-image that unpacks this layer
 //   ROOT/layers/*.tmp-*         being unpacked or deleted; rubbish when nobody works
+//   ROOT/empty                  the lower directory of an image without layers
 //   ROOT/containers/ID/upper, work, layers    a container's writable part, and the chain ids its root stands on
 //
 // CHAIN is the 64 hex digits of the layer's chain id (image-spec config.md): layers with equal parents and content are shared.
@@ -22,6 +23,7 @@ namespace slipway::image {
 
 inline constexpr const char* kLayersDirectory = "layers";
 inline constexpr const char* kContainersDirectory = "containers";
+inline constexpr const char* kEmptyDirectory = "empty";
 inline constexpr const char* kLayerFs = "fs";
 inline constexpr const char* kMarker = ".complete";
 inline constexpr const char* kLayersFile = "layers";  // of a container
@@ -44,7 +46,7 @@ Result<LayerInfo> parse_marker(std::string_view text);
 // not_found: no such layer, or one without a marker. `layers` is ROOT/layers.
 Result<LayerInfo> read_marker(FdRef layers, const std::string& chain);
 
-// Makes ROOT, ROOT/layers and ROOT/containers, all 0700: nobody else reads images' or containers' files.
+// Makes ROOT and the directories in it, all 0700: nobody else reads images' or containers' files.
 Result<UniqueFd> make_root(const std::string& root);
 
 }  // namespace slipway::image

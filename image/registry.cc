@@ -1,7 +1,7 @@
 // Pulling from a registry: requests, retries, redirects, tokens.
 #include "image/registry.h"
 
-#include <time.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <charconv>
@@ -17,12 +17,12 @@ constexpr int kResumes = 50;  // of one blob, each after some bytes came
 constexpr int kRedirects = 5;
 constexpr std::size_t kMaxMessage = 300;
 
-void pause_before(int attempt) {
-  // 0.2, 0.4, 0.8 … at most 5 seconds, less a part that differs between threads, so that they do not all come back at once.
+// 0.2, 0.4, 0.8 … at most 5 seconds, less a part that differs between threads, so that they do not all come back at once.
+void pause_before(int attempt, const std::atomic<bool>* stop) {
   const std::int64_t full = std::min<std::int64_t>(200'000'000LL << std::min(attempt, 5), 5'000'000'000LL);
-  const std::int64_t nanos = full - now_monotonic() % (full / 4 + 1);
-  const timespec time{.tv_sec = nanos / 1'000'000'000, .tv_nsec = nanos % 1'000'000'000};
-  ::nanosleep(&time, nullptr);
+  const MonotonicNanos deadline = now_monotonic() + full - now_monotonic() % (full / 4 + 1);
+  for (MonotonicNanos left = full; left > 0 && (stop == nullptr || !stop->load()); left = deadline - now_monotonic())
+    (void)::poll(nullptr, 0, static_cast<int>(std::min<MonotonicNanos>(left / 1'000'000 + 1, 100)));
 }
 
 bool is_temporary(long status) {
@@ -119,7 +119,7 @@ Result<HttpReply> Registry::get(HttpClient& client, const std::string& path, std
     auto reply = try_get(client, path, headers, sink, on_head, again);
     if (reply.ok() && !is_temporary(reply.value().status)) return reply;
     if (attempt + 1 >= kAttempts || (!reply.ok() && !again)) return reply;
-    pause_before(attempt);
+    pause_before(attempt, options_.http.stop);
   }
 }
 
@@ -220,7 +220,7 @@ Result<std::string> Registry::fetch_token(HttpClient& client, const Challenge& c
     auto reply = client.send(request);
     const bool temporary = reply.ok() ? is_temporary(reply.value().status) : client.again();
     if (temporary && attempt + 1 < kAttempts) {
-      pause_before(attempt);
+      pause_before(attempt, options_.http.stop);
       continue;
     }
     if (!reply.ok()) return std::move(reply).error().within("token service of {}", host_);
@@ -288,7 +288,7 @@ Result<void> Registry::blob(HttpClient& client, const oci::Descriptor& descripto
       if (!good) return refused(reply.value(), "/blobs/" + descriptor.digest);
       return fail(Code::unavailable, "blob {}: {} of {} bytes came", descriptor.digest, got, descriptor.size);
     }
-    pause_before(failures);
+    pause_before(failures, options_.http.stop);
   }
   if (const std::string actual = hasher.finish(); actual != descriptor.digest)
     return fail(Code::data_loss, "blob {}: its digest is {}", descriptor.digest, actual);

@@ -262,7 +262,9 @@ Result<engine::RootLayers> Store::prepare_root(const engine::ImageRecord& image,
     if (!disk_.has(*chain)) return fail(Code::not_found, "image {} is not here any more", image.id);
     out.lower.push_back(fmt::format("{}/{}/{}/{}", options_.root, kLayersDirectory, *chain, kLayerFs));
   }
-  if (!image.layers.empty()) {
+  if (image.layers.empty()) {
+    out.lower.push_back(options_.root + "/" + kEmptyDirectory);  // overlayfs wants one
+  } else {
     TRY_ASSIGN(top, sys::open_beneath(disk_.directory(), image.layers.back() + "/" + kLayerFs, O_RDONLY | O_DIRECTORY));
   }
   TRY(roots_.prepare(container_id, image.layers, top).context("root of container '{}'", container_id));

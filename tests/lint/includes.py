@@ -31,7 +31,7 @@ LIBRARIES = [
     (r"grpc(pp)?/", ["cri", "cli", "slipwayd"], "gRPC ends at the border"),
     (r"google/protobuf/", ["cri", "cli", "slipwayd", "monitor", "engine"], "messages end at the border"),
     (r"nlohmann/", ["oci", "network", "image", "engine", "cri", "cli", "slipwayd"], "it throws, and the forked programs are to stay small"),
-    (r"sqlite3\.h", ["engine"], "records are the engine's"),
+    (r"sqlite3\.h", ["engine", "image"], "records are the engine's and the image store's"),
     (r"curl/|archive\.h|archive_entry\.h|igzip|zlib\.h|zstd\.h", ["image"], "slipwayd parses no registry's or archive's bytes"),
     (r"seccomp\.h", ["runtime"], "filters are the runner's"),
     (r"(toml|toml\+\+/toml)\.(h|hpp)", ["slipwayd"], "configuration is the main's"),
