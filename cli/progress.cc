@@ -17,6 +17,7 @@ std::string name_of(const std::string& what) {
 
 std::string format_progress(const std::string& stage, const std::string& what, std::uint64_t bytes, std::uint64_t total, unsigned width) {
   const std::string left = fmt::format("{:<9} {:<13}", printable(stage), name_of(what));
+  if (stage == "commit") return left.substr(0, width);  // its numbers count layers
   if (total == 0) return (bytes == 0 ? left : fmt::format("{}  {}", left, human_size(bytes))).substr(0, width);
   const std::string right = fmt::format("{:>8} / {}", human_size(bytes), human_size(total));
   constexpr unsigned kFrame = 6;  // blanks and brackets
@@ -49,7 +50,7 @@ void ProgressView::update(const admin::Progress& progress) {
   if (style_.terminal) {
     redraw();
   } else if (new_stage) {
-    const std::string size = row.total == 0 ? "" : " (" + human_size(row.total) + ")";
+    const std::string size = row.total == 0 || row.stage == "commit" ? "" : " (" + human_size(row.total) + ")";
     (void)print_to(STDERR_FILENO, fmt::format("{} {}{}\n", printable(row.stage), name_of(row.what), size));
   }
 }

@@ -30,13 +30,14 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-void log_failure(const Error& error) {
-  // What a client asks about and is not there is its own daily business.
-  const bool daily = error.code == Code::not_found || error.code == Code::unimplemented || error.code == Code::cancelled;
+void log_failure(std::string_view call, Lane lane, const Error& error) {
+  // That something asked about is not there is a client's daily business; that an operation missed something is not.
+  const bool daily =
+      error.code == Code::unimplemented || error.code == Code::cancelled || (error.code == Code::not_found && lane != Lane::operate);
   if (daily) {
-    log::debug("answered {}: {}", to_string(error.code), error.message);
+    log::debug("{}: {}: {}", call, to_string(error.code), error.message);
   } else {
-    log::warn("answered {}: {}", to_string(error.code), error.message);
+    log::warn("{}: {}: {}", call, to_string(error.code), error.message);
   }
 }
 
@@ -46,10 +47,18 @@ grpc::Status to_status(const Error& error) {
   return {static_cast<grpc::StatusCode>(error.code), printable(error.message)};
 }
 
-grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work) {
+std::string_view name_of(const std::source_location& from) {
+  std::string_view name = from.function_name();
+  name = name.substr(0, name.find('('));
+  const auto colon = name.rfind(':');
+  return colon == std::string_view::npos ? name : name.substr(colon + 1);
+}
+
+grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work,
+                                 const std::source_location& from) {
   auto* reactor = context->DefaultReactor();
-  const auto finish = [reactor](const Result<void>& result) {
-    if (!result.ok()) log_failure(result.error());
+  const auto finish = [reactor, lane, call = name_of(from)](const Result<void>& result) {
+    if (!result.ok()) log_failure(call, lane, result.error());
     reactor->Finish(result.ok() ? grpc::Status::OK : to_status(result.error()));
   };
   const auto posted = workers.post(lane, [finish, work = std::move(work)] { finish(work()); });

@@ -23,8 +23,9 @@ class ImageService final : public v1::ImageService::CallbackService {
   grpc::ServerUnaryReactor* ImageFsInfo(grpc::CallbackServerContext*, const v1::ImageFsInfoRequest*, v1::ImageFsInfoResponse*) override;
 
  private:
-  grpc::ServerUnaryReactor* answer(Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work) {
-    return cri::answer(backend_.workers, lane, context, std::move(work));
+  grpc::ServerUnaryReactor* answer(Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work,
+                                   const std::source_location& from = std::source_location::current()) {
+    return cri::answer(backend_.workers, lane, context, std::move(work), from);
   }
   std::vector<v1::Image> list(const v1::ImageFilter& filter) const;
 

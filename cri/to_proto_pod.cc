@@ -66,9 +66,11 @@ v1::PodSandboxStatus to_status(const engine::PodRecord& pod) {
   v1::PodSandboxStatus out;
   put_common(pod, &out);
   auto* network = out.mutable_network();
-  // A pod on the host's network has no address of its own, and one that stopped has given its back.
-  if (!pod.ips.empty()) network->set_ip(pod.ips[0]);
-  for (std::size_t i = 1; i < pod.ips.size(); ++i) network->add_additional_ips()->set_ip(pod.ips[i]);
+  // A pod on the host's network has no address of its own, and one that has stopped gave its back.
+  if (pod.state == engine::PodState::ready && !pod.ips.empty()) {
+    network->set_ip(pod.ips[0]);
+    for (std::size_t i = 1; i < pod.ips.size(); ++i) network->add_additional_ips()->set_ip(pod.ips[i]);
+  }
   put_namespaces(pod.spec.security.namespaces, out.mutable_linux()->mutable_namespaces()->mutable_options());
   return out;
 }

@@ -27,6 +27,7 @@ namespace {
 
 constexpr auto kGrace = std::chrono::seconds(5);    // for calls that run when the end comes
 constexpr auto kLatest = std::chrono::seconds(15);  // then the process goes whatever it waits for
+constexpr timespec kTrimInterval{20, 0};
 
 struct Flags {
   std::string config = kDefaultConfigPath;
@@ -157,12 +158,16 @@ sigset_t ending_signals() {
   return set;
 }
 
-// Returns at the signal that ends slipwayd.
+// Returns at the signal that ends slipwayd. Between signals the heap's free pages go back to the kernel: a burst of work (a node's
+// start, big execs) does not stay in memory for good.
 void wait_for_end() {
   const sigset_t set = ending_signals();
   for (;;) {
-    int signal = 0;
-    if (::sigwait(&set, &signal) != 0) continue;
+    const int signal = ::sigtimedwait(&set, nullptr, &kTrimInterval);
+    if (signal < 0) {
+      if (errno == EAGAIN) (void)::malloc_trim(0);
+      continue;
+    }
     if (signal == SIGHUP) {
       log::warn("SIGHUP: the configuration is read at the start only; restart slipwayd, pods go on");
       continue;
@@ -185,7 +190,7 @@ Result<void> serve(const Config& config) {
   Rooms rooms;
   TRY(open_rooms(config, rooms));
   log::info("slipwayd {} listens on {}", SLIPWAY_VERSION, listen_address(config));
-  ::malloc_trim(0);  // what starting needed is not needed again
+  (void)::malloc_trim(0);  // what starting needed is not needed again
   tell("READY=1");
   wait_for_end();
   tell("STOPPING=1");

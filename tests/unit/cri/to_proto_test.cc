@@ -60,6 +60,9 @@ TEST_CASE("a pod's status has what the kubelet refuses to miss", "[cri]") {
   REQUIRE(status.network().additional_ips_size() == 1);
   CHECK(status.network().additional_ips(0).ip() == "fd00::2");
   CHECK(status.linux().namespaces().options().pid() == v1::CONTAINER);
+  auto stopped = pod_record();
+  stopped.state = engine::PodState::not_ready;
+  CHECK(to_status(stopped).network().ip().empty());
 }
 
 TEST_CASE("a container's status tells times, reason, mounts, user, resources", "[cri]") {
@@ -155,6 +158,21 @@ TEST_CASE("errors become statuses; only a pull's unavailable registry changes it
   CHECK(pull.code == Code::unknown);
   CHECK_THAT(pull.message, Catch::StartsWith("RegistryUnavailable"));
   CHECK(as_pull_error(fail(Code::not_found, "x")).code == Code::not_found);
+}
+
+namespace {
+std::string_view here(const std::source_location& from = std::source_location::current()) {
+  return name_of(from);
+}
+
+struct Service {
+  static std::string_view Status(int, const char*) { return here(); }
+};
+
+}  // namespace
+
+TEST_CASE("a failure is logged under its call's name", "[cri]") {
+  CHECK(Service::Status(1, "") == "Status");
 }
 
 TEST_CASE("statistics leave the rate for the kubelet", "[cri]") {
