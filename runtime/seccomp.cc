@@ -77,7 +77,7 @@ Result<std::vector<SeccompCondition>> read_conditions(const std::string& field, 
   for (std::size_t i = 0; i < args.size(); ++i) {
     if (args[i].index >= kArguments) return wrong("{}.args[{}].index: {} is not from 0 to 5", field, i, args[i].index);
     TRY_ASSIGN(const SeccompOp op, read_op(fmt::format("{}.args[{}].op", field, i), args[i].op));
-    out.push_back({args[i].index, op, args[i].value, args[i].value_two});
+    out.push_back({args[i].index, op, args[i].value, args[i].value_two, false});
   }
   return out;
 }
@@ -205,11 +205,19 @@ class Compiler {
 
   void add_call(std::string_view name, const SeccompCall* call, std::uint32_t action, const std::vector<SeccompCondition>& conditions) {
     if (call != nullptr) {
-      if (call->x86_64 >= 0) add(*x86_64_, static_cast<std::uint32_t>(call->x86_64), action, conditions);
+      if (call->x86_64 >= 0) add(*x86_64_, static_cast<std::uint32_t>(call->x86_64), action, narrowed(name, conditions));
       if (x86_ && call->x86 >= 0) add(*x86_, static_cast<std::uint32_t>(call->x86), action, conditions);
       if (x32_ && call->x32 >= 0) add(*x32_, static_cast<std::uint32_t>(call->x32), action, conditions);
     }
     if (x86_) add_multiplexed(name, action, conditions);
+  }
+
+  // A value of more than 32 bits stays compared whole: nothing that the kernel sees can equal it.
+  static std::vector<SeccompCondition> narrowed(std::string_view name, std::vector<SeccompCondition> conditions) {
+    if (conditions.empty()) return conditions;
+    const unsigned ints = int_arguments(name);
+    for (SeccompCondition& c : conditions) c.low_half = (ints >> c.index & 1U) != 0 && c.value <= UINT32_MAX && c.value_two <= UINT32_MAX;
+    return conditions;
   }
 
   // Several conditions on one argument are alternatives, those on different ones must all hold: so runc reads profiles.
@@ -225,7 +233,7 @@ class Compiler {
   void add_multiplexed(std::string_view name, std::uint32_t action, const std::vector<SeccompCondition>& conditions) {
     const auto* found = find_multiplexed(name);
     if (found == nullptr) return;
-    std::vector<SeccompCondition> through = {{0, SeccompOp::eq, found->call, 0}};
+    std::vector<SeccompCondition> through = {{0, SeccompOp::eq, found->call, 0, false}};
     for (const SeccompCondition& c : conditions)
       if (c.index != 0) through.push_back(c);
     add(*x86_, found->through, action, through);

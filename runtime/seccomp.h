@@ -4,6 +4,8 @@
 //  - a call newer than the newest that the profile names (on x86-64 at least number 334, before the common numbering) gives ENOSYS where
 //    the default action is an errno: EPERM breaks newer C libraries' fallbacks;
 //  - an architecture outside the profile kills the process, not the thread;
+//  - arguments that the kernel reads as 32-bit numbers are compared as such (ioctl's request, socket's domain, …): a high half that the
+//    caller fills does not lead past a rule;
 //  - of several conditional rules of one call that match, the first in the profile decides.
 // Architectures that this machine's kernel can never report (SCMP_ARCH_AARCH64 on x86-64) are left out.
 #pragma once

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace slipway::runtime {
 namespace {
@@ -136,6 +137,18 @@ const SeccompCall* find_call(std::string_view name) {
   const auto* at =
       std::lower_bound(kCalls.begin(), kCalls.end(), name, [](const SeccompCall& call, std::string_view n) { return call.name < n; });
   return at != kCalls.end() && at->name == name ? at : nullptr;
+}
+
+unsigned int_arguments(std::string_view name) {
+  // Those that filters look into.
+  static constexpr std::pair<std::string_view, unsigned> kCallsWithInts[] = {
+      {"bpf", 0b1},          {"fcntl", 0b11},   {"futex", 0b10},       {"getsockopt", 0b111}, {"ioctl", 0b11},   {"keyctl", 0b1},
+      {"kill", 0b11},        {"open", 0b10},    {"openat", 0b101},     {"personality", 0b1},  {"prctl", 0b1},    {"setns", 0b11},
+      {"setsockopt", 0b111}, {"socket", 0b111}, {"socketpair", 0b111}, {"syslog", 0b1},       {"tgkill", 0b111},
+  };
+  for (const auto& [known, bits] : kCallsWithInts)
+    if (known == name) return bits;
+  return 0;
 }
 
 std::span<const SeccompCall> all_calls() {

@@ -111,7 +111,7 @@ class RuleAssembler {
 void assemble_leaf(const SeccompRange& range, Program& out) {
   for (const SeccompRule& rule : range.decision->rules) {
     RuleAssembler assembler(out);
-    for (const SeccompCondition& condition : rule.conditions) assembler.add(condition, range.words);
+    for (const SeccompCondition& condition : rule.conditions) assembler.add(condition, range.words && !condition.low_half);
     assembler.finish(rule.action);
   }
   out.push_back(give(range.decision->action));

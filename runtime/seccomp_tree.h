@@ -22,6 +22,7 @@ struct SeccompCondition {
   SeccompOp op = SeccompOp::eq;
   std::uint64_t value = 0;      // the mask of masked_eq
   std::uint64_t value_two = 0;  // what is left under the mask
+  bool low_half = false;        // the kernel reads no more of this argument
 };
 
 struct SeccompRule {

@@ -1,6 +1,7 @@
 // Our compiler against libseccomp: the same profile, every number of every architecture, boundary arguments, the same answer.
 //
-// Allowed differences, as runtime/seccomp.h names them: ENOSYS for calls newer than the profile, KILL_PROCESS for foreign architectures.
+// Allowed differences, as runtime/seccomp.h names them: ENOSYS for calls newer than the profile, KILL_PROCESS for foreign architectures,
+// and the high half of arguments that the kernel does not read.
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <seccomp.h>
@@ -141,6 +142,20 @@ bool oracle_knows(const Abi& abi, std::uint32_t number) {
   return n <= 450 && !(abi.arch != runtime::SeccompArch::x86 && (n == 335 || n == 336));
 }
 
+// Without the halves of a native call's arguments that the kernel drops.
+seccomp_data as_the_kernel_reads(seccomp_data data) {
+  static const std::map<int, unsigned> kInts = [] {
+    std::map<int, unsigned> out;
+    for (const runtime::SeccompCall& call : runtime::all_calls())
+      if (call.x86_64 >= 0 && runtime::int_arguments(call.name) != 0) out[call.x86_64] = runtime::int_arguments(call.name);
+    return out;
+  }();
+  const auto found = kInts.find(data.nr);
+  for (unsigned i = 0; found != kInts.end() && i < 6; ++i)
+    if ((found->second >> i & 1U) != 0) data.args[i] = static_cast<std::uint32_t>(data.args[i]);
+  return data;
+}
+
 std::uint64_t compare(const oci::Seccomp& profile) {
   const auto ours = runtime::compile_seccomp(profile);
   if (!ours.ok()) FAIL(ours.error().message);
@@ -160,7 +175,7 @@ std::uint64_t compare(const oci::Seccomp& profile) {
       data.nr = static_cast<int>(abi.base + n);
       const auto check = [&] {
         const std::uint32_t got = tests::run(ours.value(), data);
-        const std::uint32_t reference = tests::run(theirs, data);
+        const std::uint32_t reference = tests::run(theirs, abi.words ? as_the_kernel_reads(data) : data);
         const std::uint32_t wanted = expected(profile, abi, abi.base + n, newest, reference);
         ++compared;
         if (got == wanted || (abi.in_profile && !oracle_knows(abi, abi.base + n) && n <= newest)) return;
@@ -265,7 +280,7 @@ TEST_CASE("equal: every comparison, alone, on 64-bit and 32-bit values", "[secco
       CAPTURE(op, value);
       const bool wide = std::string(value).size() > 10 || std::string(value) == "4294967296";
       compare(profile_of(R"({"defaultAction":"SCMP_ACT_ERRNO",)" + (wide ? std::string() : kAllArches) +
-                         R"("syscalls":[{"names":["ioctl","read"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":)" + value +
+                         R"("syscalls":[{"names":["lseek","read"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":)" + value +
                          R"(,"op":"SCMP_CMP_)" + op + "\"}]}]}"));
     }
   }

@@ -50,7 +50,8 @@ TEST_CASE("the default profile in the kernel", "[seccomp][load]") {
   CHECK(in_child(profile, [] { return errno_of(::syscall(SYS_clone3, nullptr, 0)); }) == ENOSYS);
   CHECK(in_child(profile, [] { return errno_of(::syscall(5000)); }) == ENOSYS);
   CHECK(in_child(profile, [] { return errno_of(::syscall(-1)); }) == ENOSYS);
-  CHECK(in_child(profile, [] { return errno_of(::syscall(SYS_socket, 40, 1, 0)); }) == EPERM);  // AF_VSOCK
+  CHECK(in_child(profile, [] { return errno_of(::syscall(SYS_socket, 40, 1, 0)); }) == EPERM);                      // AF_VSOCK
+  CHECK(in_child(profile, [] { return errno_of(::syscall(SYS_socket, (1UL << 32) | 38UL, 5UL, 0UL)); }) == EPERM);  // AF_ALG
   CHECK(in_child(profile, [] { return errno_of(::syscall(SYS_personality, 0xffffffffUL)); }) == 0);
   CHECK(in_child(profile, [] { return errno_of(::syscall(SYS_personality, 0x0040000UL)); }) == EPERM);  // ADDR_NO_RANDOMIZE
 }

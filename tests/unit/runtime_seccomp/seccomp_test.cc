@@ -81,6 +81,21 @@ TEST_CASE("foreign architectures are killed", "[seccomp]") {
   CHECK(answer(other, 1, AUDIT_ARCH_AARCH64) == SECCOMP_RET_KILL_PROCESS);
 }
 
+TEST_CASE("a high half that the kernel does not read leads past no rule", "[seccomp][attack]") {
+  constexpr std::uint64_t kHigh = std::uint64_t{1} << 32;
+  const std::vector<std::string> capabilities;
+  const auto standard = oci::default_profile(capabilities).value();
+  CHECK(answer(standard, 41, AUDIT_ARCH_X86_64, 2) == SECCOMP_RET_ALLOW);  // socket, AF_INET
+  CHECK(answer(standard, 41, AUDIT_ARCH_X86_64, 40) == kEperm);            // AF_VSOCK
+  CHECK(answer(standard, 41, AUDIT_ARCH_X86_64, kHigh | 40) == kEperm);
+  CHECK(answer(standard, 41, AUDIT_ARCH_X86_64, kHigh | 38) == kEperm);  // AF_ALG
+  CHECK(answer(standard, 41, AUDIT_ARCH_X86_64, UINT64_MAX - 0xffffffff + 38) == kEperm);
+  // Where the kernel reads 64 bits, so does the filter.
+  const auto p = simple("SCMP_ACT_ALLOW", {{{"lseek"}, "SCMP_ACT_ERRNO", {}, {{0, 7, 0, "SCMP_CMP_EQ"}}}});
+  CHECK(answer(p, 8, AUDIT_ARCH_X86_64, 7) == kEperm);
+  CHECK(answer(p, 8, AUDIT_ARCH_X86_64, kHigh | 7) == SECCOMP_RET_ALLOW);
+}
+
 TEST_CASE("the first of several matching conditional rules decides", "[seccomp]") {
   const oci::SeccompArg small{0, 10, 0, "SCMP_CMP_LT"};
   const oci::SeccompArg zero{0, 0, 0, "SCMP_CMP_EQ"};
