@@ -152,6 +152,56 @@ class Run(Case):
         with open(host + "/file", encoding="utf-8") as file:
             self.assertEqual(file.read(), "from the host\nmore\n")
 
+    def test_propagation(self):
+        volume = self.bundle.path + "/volume"
+        for name in ("out", "private", "in"):
+            os.makedirs(f"{volume}/{name}/sub")
+        with open("/proc/self/mountinfo", encoding="utf-8") as file:
+            before = file.read()
+        self.assertNotIn(volume, before)
+        subprocess.run(["mount", "--bind", volume, volume], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-R", "-l", volume], check=True)
+        subprocess.run(["mount", "--make-shared", volume], check=True)
+        for name, propagation in (("out", "rshared"), ("private", "rprivate"), ("in", "rslave")):
+            self.config["mounts"].append(mount("/" + name, "bind", f"{volume}/{name}", "rbind", propagation))
+        for kind in ("bounding", "effective", "permitted"):
+            self.config["process"]["capabilities"][kind] = self.config["process"]["capabilities"][kind] + ["CAP_SYS_ADMIN"]
+        self.config["linux"]["rootfsPropagation"] = "rshared"
+        fifo = self.bundle.rootfs + "/work/go"
+        os.mkfifo(fifo)
+        self.config["process"]["args"] = ["sh", "-c", "for n in out private in; do mount -t tmpfs x /$n/sub; done; read x < /work/go; "
+                                          "test -e /in/late/mark && echo late came in; test -e /private/late/mark || echo not here"]
+        self.bundle.save()
+        process = subprocess.Popen([SLIPWAY, "--root", self.bundle.state, "run", "-b", self.bundle.path, self.bundle.name],
+                                   stdout=subprocess.PIPE, text=True)
+        with open(fifo, "w", encoding="utf-8") as go:  # opens when the container reads
+            with open("/proc/self/mountinfo", encoding="utf-8") as file:
+                after = file.read()
+            for name in ("in", "private"):
+                os.makedirs(f"{volume}/{name}/late")
+                subprocess.run(["mount", "-t", "tmpfs", "late", f"{volume}/{name}/late"], check=True)
+                with open(f"{volume}/{name}/late/mark", "w", encoding="utf-8"):
+                    pass
+            go.write("go\n")
+        out, _ = process.communicate(timeout=60)
+        self.assertEqual(out, "late came in\nnot here\n")
+        self.assertIn(f"{volume}/out/sub", after)
+        self.assertNotIn(f"{volume}/private/sub", after)
+        self.assertNotIn(f"{volume}/in/sub", after)
+
+    def test_every_host_device(self):
+        """What a privileged container gets: every device of the host, its console and ptmx too."""
+        devices = []
+        for name in os.listdir("/dev"):
+            found = os.lstat("/dev/" + name)
+            kind = {0o020000: "c", 0o060000: "b"}.get(found.st_mode & 0o170000)
+            if kind:
+                devices.append({"path": "/dev/" + name, "type": kind, "major": os.major(found.st_rdev), "minor": os.minor(found.st_rdev)})
+        self.assertGreater(len(devices), 10)
+        self.config["linux"]["devices"] = devices
+        found = set(self.shell("ls /dev").split())
+        self.assertLessEqual({device["path"][5:] for device in devices}, found)
+
     def test_joined_namespaces(self):
         holder = subprocess.Popen(["unshare", "-n", "-u", "sh", "-c", "hostname joined; echo ready; exec sleep 100"], stdout=subprocess.PIPE)
         self.addCleanup(holder.stdout.close)
