@@ -1,8 +1,9 @@
 """Numbers into words: medians, tables, and where they were measured."""
+import os
 import platform
 import subprocess
 
-VERSIONS = {"crun": ["crun", "--version"], "runc": ["runc", "--version"], "containerd": ["containerd", "--version"], "slipway": ["slipway", "--version"]}
+PEERS = ("crun", "runc", "containerd")
 
 
 def quantile(values, share):
@@ -33,5 +34,7 @@ def first_line(command):
         return "not there"
 
 
-def environment():
-    return {"kernel": platform.release()} | {name: first_line(command) for name, command in VERSIONS.items()}
+def environment(slipway="slipway"):
+    commit = first_line(["git", "-C", os.path.dirname(os.path.realpath(__file__)), "describe", "--always", "--dirty"])
+    return {"commit": commit, "kernel": platform.release(), "slipway": first_line([slipway, "--version"])} | {
+        name: first_line([name, "--version"]) for name in PEERS}

@@ -168,7 +168,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir="/var/tmp") as work:
         result = measure(options, work)
     result["ratios"] = ratios(result)
-    result["environment"] = report.environment()
+    result["environment"] = report.environment(options.slipway)
     with open(options.json, "w", encoding="utf-8") as file:
         json.dump(result, file, indent=1)
     print(table(result))
