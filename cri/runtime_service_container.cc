@@ -122,9 +122,7 @@ grpc::ServerUnaryReactor* RuntimeService::ExecSync(grpc::CallbackServerContext* 
     TRY_ASSIGN(const std::string id, container_id(request->container_id()));
     TRY_ASSIGN(engine::ExecOutput output,
                backend_.engine.exec_sync(id, to_vector(request->cmd()), std::chrono::seconds(request->timeout())));
-    response->set_stdout(std::move(output.out));
-    response->set_stderr(std::move(output.err));
-    response->set_exit_code(output.exit_code);
+    *response = to_proto(std::move(output));
     return {};
   });
 }

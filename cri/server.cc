@@ -6,11 +6,11 @@
 #include "cri/admin_service.h"
 #include "cri/image_service.h"
 #include "cri/runtime_service.h"
+#include "cri/to_proto.h"
 
 namespace slipway::cri {
 namespace {
 
-constexpr int kMessageLimit = 16 << 20;          // the kubelet's own
 constexpr std::size_t kMemoryQuota = 256 << 20;  // of all connections' buffers: lists and ExecSync's output
 
 class GrpcServer final : public Server {
@@ -23,8 +23,8 @@ class GrpcServer final : public Server {
     grpc::ServerBuilder builder;
     int bound = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &bound);
-    builder.SetMaxReceiveMessageSize(kMessageLimit);
-    builder.SetMaxSendMessageSize(kMessageLimit);
+    builder.SetMaxReceiveMessageSize(static_cast<int>(kMessageLimit));
+    builder.SetMaxSendMessageSize(static_cast<int>(kMessageLimit));
     builder.SetResourceQuota(grpc::ResourceQuota("cri").Resize(kMemoryQuota));
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.RegisterService(&runtime_);

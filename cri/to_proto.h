@@ -21,6 +21,11 @@ v1::LinuxContainerResources to_proto(const engine::LinuxResources& resources);
 v1::Signal to_signal(std::string_view name);
 v1::ContainerStats to_proto(const engine::ContainerStats& stats, const engine::ContainerRecord& container);
 
+// Cut where both streams together would not fit into a message that the kubelet takes (16 MiB): each keeps at least half of it.
+v1::ExecSyncResponse to_proto(engine::ExecOutput output);
+
+inline constexpr std::size_t kMessageLimit = 16 << 20;  // the kubelet's own, for either direction
+
 // to_proto_image.cc
 v1::Image to_proto(const engine::ImageRecord& image);
 v1::FilesystemUsage to_proto(const engine::FsUsage& usage);

@@ -1,4 +1,6 @@
 // ContainerRecord and its statistics → CRI.
+#include <algorithm>
+
 #include "cri/to_proto.h"
 
 namespace slipway::cri {
@@ -140,6 +142,18 @@ v1::ContainerStats to_proto(const engine::ContainerStats& stats, const engine::C
   swap->mutable_swap_available_bytes()->set_value(stats.swap_available);
   swap->mutable_swap_usage_bytes()->set_value(stats.swap_usage);
   if (stats.writable_layer.timestamp > 0) *out.mutable_writable_layer() = to_proto(stats.writable_layer);
+  return out;
+}
+
+v1::ExecSyncResponse to_proto(engine::ExecOutput output) {
+  constexpr std::size_t kRoom = kMessageLimit - 1024;  // the rest of the message and its frame
+  const std::size_t err = std::min(output.err.size(), std::max(kRoom / 2, kRoom - std::min(kRoom, output.out.size())));
+  output.err.resize(err);
+  output.out.resize(std::min(output.out.size(), kRoom - err));
+  v1::ExecSyncResponse out;
+  out.set_stdout(std::move(output.out));
+  out.set_stderr(std::move(output.err));
+  out.set_exit_code(output.exit_code);
   return out;
 }
 

@@ -25,8 +25,8 @@
 namespace slipway::daemon {
 namespace {
 
-constexpr auto kGrace = std::chrono::seconds(5);    // for calls that run when the end comes
-constexpr auto kLatest = std::chrono::seconds(15);  // then the process goes whatever it waits for
+constexpr auto kGrace = std::chrono::seconds(2);   // for calls that run when the end comes
+constexpr auto kLatest = std::chrono::seconds(5);  // then the process goes whatever it waits for
 constexpr timespec kTrimInterval{20, 0};
 
 struct Flags {

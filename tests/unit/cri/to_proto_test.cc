@@ -186,3 +186,17 @@ TEST_CASE("statistics leave the rate for the kubelet", "[cri]") {
   CHECK_FALSE(out.has_writable_layer());
   CHECK(out.attributes().metadata().name() == "app");
 }
+
+TEST_CASE("an exec's output is cut to what the kubelet takes", "[cri]") {
+  const auto sizes = [](std::size_t out, std::size_t err) {
+    const auto reply = to_proto(engine::ExecOutput{std::string(out, 'o'), std::string(err, 'e'), 3});
+    CHECK(reply.exit_code() == 3);
+    CHECK(reply.ByteSizeLong() <= kMessageLimit);
+    return std::pair(reply.stdout().size(), reply.stderr().size());
+  };
+  constexpr std::size_t kMiB = 1 << 20, kRoom = 16 * kMiB - 1024;
+  CHECK(sizes(3, 4) == std::pair<std::size_t, std::size_t>(3, 4));
+  CHECK(sizes(16 * kMiB, 5) == std::pair<std::size_t, std::size_t>(kRoom - 5, 5));
+  CHECK(sizes(5, 16 * kMiB) == std::pair<std::size_t, std::size_t>(5, kRoom - 5));
+  CHECK(sizes(16 * kMiB, 16 * kMiB) == std::pair<std::size_t, std::size_t>(kRoom / 2, kRoom / 2));
+}
