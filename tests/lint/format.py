@@ -6,6 +6,9 @@ import sys
 
 import tree
 
+# Functions with default arguments look to shellcheck as if they forgot ours; '$x' within '' is for the shell inside.
+NOT_ASKED = "SC2016,SC2119,SC2120"
+
 
 def call(command, names):
     """The lines that a checker prints about the files, or one line that it is not there."""
@@ -27,7 +30,7 @@ def layout():
 
 def shell():
     names = sorted(set(tree.scripts(["bash", "/sh"])) | set(tree.files(".sh")))
-    return call(["shellcheck", "-f", "gcc", "-x", "--source-path=SCRIPTDIR"], names) if names else []
+    return call(["shellcheck", "-f", "gcc", "-x", "-e", NOT_ASKED, "--source-path=SCRIPTDIR"], names) if names else []
 
 
 def main():
