@@ -82,6 +82,9 @@ class GrpcClient final : public Client {
   Result<v1::ListContainersResponse> containers() override {
     return call(*runtime_, &Runtime::ListContainers, v1::ListContainersRequest(), kUsual);
   }
+  Result<v1::ListContainerStatsResponse> container_stats() override {
+    return call(*runtime_, &Runtime::ListContainerStats, v1::ListContainerStatsRequest(), kUsual);
+  }
   Result<v1::ExecSyncResponse> exec(const v1::ExecSyncRequest& request) override {
     return call(*runtime_, &Runtime::ExecSync, request, request.timeout() > 0 ? seconds(request.timeout()) + kUsual : kNone);
   }

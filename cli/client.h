@@ -39,6 +39,7 @@ class Client {
   virtual Result<void> remove_container(const std::string& id) = 0;
   virtual Result<v1::ContainerStatusResponse> container_status(const std::string& id) = 0;
   virtual Result<v1::ListContainersResponse> containers() = 0;
+  virtual Result<v1::ListContainerStatsResponse> container_stats() = 0;
   virtual Result<v1::ExecSyncResponse> exec(const v1::ExecSyncRequest& request) = 0;
   virtual Result<v1::ListImagesResponse> images() = 0;
   virtual Result<v1::ImageStatusResponse> image_status(const std::string& reference) = 0;

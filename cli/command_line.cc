@@ -96,6 +96,8 @@ class Parser {
     pods_verb->add_flag("-a,--all", values_->all, "Also those that are not ready");
     auto* ps_verb = add("ps", "List containers", [](Session& s, Values& v) { return ps(s, v.all); });
     ps_verb->add_flag("-a,--all", values_->all, "Also those that do not run");
+    auto* stats_verb = add("stats", "What running containers use", [](Session& s, Values& v) { return stats(s, v.name); });
+    stats_verb->add_option("NAME", values_->name, "A container; else all");
   }
 
   void add_run() {

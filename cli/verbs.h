@@ -41,6 +41,9 @@ Result<std::string> ensure_image(Session& session, const std::string& reference,
 Result<int> pods(Session& session, bool all);
 Result<int> ps(Session& session, bool all);
 
+// verb_stats.cc: of all running containers, or of those with this name or beginning of an id.
+Result<int> stats(Session& session, const std::string& name);
+
 // verb_run.cc
 Result<int> run(Session& session, const RunOptions& options);
 
