@@ -17,6 +17,8 @@ namespace {
 namespace v1 = runtime::v1;
 using Stub = v1::RuntimeService::Stub;
 
+constexpr int kStatusCalls = 5;  // a round: quick ones, the first of which meets what the call before has left to do
+
 double milliseconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
 }
@@ -145,6 +147,8 @@ void Client::round(int number, Samples& samples) {
   v1::StartContainerRequest start;
   start.set_container_id(container);
   call("StartContainer", &Stub::StartContainer, start, &samples);
+  // containerd calls its runtime in StartContainer, slipway in CreateContainer: only their sum compares.
+  samples["create + start"].push_back(samples["CreateContainer"].back() + samples["StartContainer"].back());
   samples["pod start"].push_back(samples["RunPodSandbox"].back() + samples["CreateContainer"].back() + samples["StartContainer"].back());
 
   v1::ExecSyncRequest exec;
@@ -154,11 +158,13 @@ void Client::round(int number, Samples& samples) {
   if (call("ExecSync", &Stub::ExecSync, exec, &samples).exit_code() != 0) die(name_ + ": `true` failed");
   v1::ContainerStatusRequest container_status;
   container_status.set_container_id(container);
-  call("ContainerStatus", &Stub::ContainerStatus, container_status, &samples);
+  for (int i = 0; i < kStatusCalls; ++i) call("ContainerStatus", &Stub::ContainerStatus, container_status, &samples);
   v1::PodSandboxStatusRequest pod_status;
   pod_status.set_pod_sandbox_id(pod);
-  if (call("PodSandboxStatus", &Stub::PodSandboxStatus, pod_status, &samples).status().network().ip().empty())
-    die(name_ + ": the pod has no address");
+  for (int i = 0; i < kStatusCalls; ++i) {
+    const auto status = call("PodSandboxStatus", &Stub::PodSandboxStatus, pod_status, &samples);
+    if (status.status().network().ip().empty()) die(name_ + ": the pod has no address");
+  }
 
   v1::StopContainerRequest stop;
   stop.set_container_id(container);

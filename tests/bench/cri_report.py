@@ -5,7 +5,7 @@ import sys
 
 import report
 
-CALLS = ["RunPodSandbox", "CreateContainer", "StartContainer", "pod start", "ExecSync", "ContainerStatus", "PodSandboxStatus",
+CALLS = ["RunPodSandbox", "CreateContainer", "StartContainer", "create + start", "pod start", "ExecSync", "ContainerStatus", "PodSandboxStatus",
          "StopContainer", "RemoveContainer", "StopPodSandbox", "RemovePodSandbox"]
 
 # What, where in the result, at most.
