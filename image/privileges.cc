@@ -24,7 +24,11 @@ namespace {
 
 // SYS_ADMIN is for trusted.overlay.opaque alone; what else it could do, the filter below takes away.
 constexpr int kKept[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP, CAP_SYS_ADMIN};
+#if defined(__SANITIZE_ADDRESS__)
+constexpr rlim_t kMemory = RLIM_INFINITY;  // its shadow alone is terabytes
+#else
 constexpr rlim_t kMemory = 2ULL << 30;
+#endif
 
 Result<void> drop_capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
