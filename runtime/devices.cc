@@ -105,6 +105,7 @@ Result<void> populate_dev(FdRef dev, const DevContent& content) {
 }
 
 Result<void> make_other_devices(FdRef root, const std::vector<oci::Device>& devices) {
+  if (devices.empty()) return {};
   const NoUmask exact;
   for (const oci::Device& device : devices) {
     const std::string path = clean_in_root(device.path);

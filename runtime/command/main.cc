@@ -1,4 +1,6 @@
 // slipway: the OCI runtime's command line. Global flags, then a verb.
+#include <malloc.h>
+
 #include "base/log.h"
 #include "runtime/command/command.h"
 #include "runtime/command/sealed_self.h"
@@ -84,6 +86,9 @@ Result<int> run(Words words) {
 
 int main(int argc, char** argv) {
   using namespace slipway::runtime::command;
+  // A short life: the heap grows in few steps and is never given back.
+  (void)::mallopt(M_TOP_PAD, 512 * 1024);
+  (void)::mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   auto status = run(words);
   if (status.ok()) return status.value();
