@@ -32,7 +32,9 @@ Result<std::uint64_t> ignored_signals() {
   const char* begin = status.data() + at + kField.size();
   const auto [end, error] = std::from_chars(begin, status.data() + status.size(), mask, 16);
   if (error != std::errc{} || *end != '\n') return fail(Code::internal, "/proc/self/status: SigIgn is no mask");
-  return mask;
+  // 32 and 33 are the C library's own: its posix_spawn leaves them ignored in every child, and sigaction(3) refuses them.
+  constexpr std::uint64_t kOfTheLibrary = std::uint64_t{3} << 31;
+  return mask & ~kOfTheLibrary;
 }
 
 // Init wants its standard descriptors either in their place or out of the way of each other.
