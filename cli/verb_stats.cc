@@ -7,7 +7,9 @@ namespace slipway::cli {
 namespace {
 
 // Of one core, since the container's start: CRI leaves the momentary rate to who samples twice.
-std::string human_cpu(std::uint64_t nanoseconds) { return fmt::format("{:.2f} s", static_cast<double>(nanoseconds) / 1e9); }
+std::string human_cpu(std::uint64_t nanoseconds) {
+  return fmt::format("{:.2f} s", static_cast<double>(nanoseconds) / 1e9);
+}
 
 }  // namespace
 
