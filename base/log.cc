@@ -34,9 +34,15 @@ std::string escaped(std::string_view text) {
 
 }  // namespace
 
-void set_level(Level level) { g_level = level; }
-void set_format(Format format) { g_format = format; }
-bool enabled(Level level) { return level >= g_level.load(std::memory_order_relaxed); }
+void set_level(Level level) {
+  g_level = level;
+}
+void set_format(Format format) {
+  g_format = format;
+}
+bool enabled(Level level) {
+  return level >= g_level.load(std::memory_order_relaxed);
+}
 
 Result<Level> parse_level(std::string_view text) {
   for (size_t i = 0; i < kNames.size(); ++i)

@@ -73,7 +73,7 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return state_.index() == 0; }
@@ -124,9 +124,9 @@ class [[nodiscard]] Result<void> {
 #define SLIPWAY_CONCAT(a, b) SLIPWAY_CONCAT_(a, b)
 
 // Statements, not expressions: the ({ … return …; }) form leaks half-built braced lists in g++ and clang.
-#define TRY(...)                                                        \
-  do {                                                                  \
-    auto slipway_try_result = (__VA_ARGS__);                            \
+#define TRY(...)                                                                \
+  do {                                                                          \
+    auto slipway_try_result = (__VA_ARGS__);                                    \
     if (!slipway_try_result.ok()) return std::move(slipway_try_result).error(); \
   } while (false)
 

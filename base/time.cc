@@ -18,8 +18,12 @@ std::int64_t read_clock(clockid_t clock) {
 
 }  // namespace
 
-UnixNanos now_realtime() { return read_clock(CLOCK_REALTIME); }
-MonotonicNanos now_monotonic() { return read_clock(CLOCK_MONOTONIC); }
+UnixNanos now_realtime() {
+  return read_clock(CLOCK_REALTIME);
+}
+MonotonicNanos now_monotonic() {
+  return read_clock(CLOCK_MONOTONIC);
+}
 
 std::string to_rfc3339(UnixNanos time) {
   std::int64_t nanos = time % kSecond;
@@ -30,8 +34,8 @@ std::string to_rfc3339(UnixNanos time) {
   }
   std::tm tm{};
   ::gmtime_r(&seconds, &tm);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                     tm.tm_min, tm.tm_sec, nanos);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+                     tm.tm_sec, nanos);
 }
 
 Result<UnixNanos> parse_rfc3339(std::string_view text) {

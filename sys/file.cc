@@ -54,7 +54,9 @@ Result<void> write_temporary(FdRef dir, const std::string& name, std::string_vie
 
 }  // namespace
 
-Result<UniqueFd> open_path(const std::string& path, int flags, mode_t mode) { return open_at(FdRef(AT_FDCWD), path, flags, mode); }
+Result<UniqueFd> open_path(const std::string& path, int flags, mode_t mode) {
+  return open_at(FdRef(AT_FDCWD), path, flags, mode);
+}
 
 Result<UniqueFd> open_at(FdRef dir, const std::string& path, int flags, mode_t mode) {
   const int fd = retry_eintr([&] { return ::openat(dir.get(), path.c_str(), flags | O_CLOEXEC, mode); });
@@ -88,7 +90,9 @@ Result<std::string> read_file_at(FdRef dir, const std::string& path, std::size_t
   return read_fd(fd, limit).context("'{}'", path);
 }
 
-Result<std::string> read_file(const std::string& path, std::size_t limit) { return read_file_at(FdRef(AT_FDCWD), path, limit); }
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  return read_file_at(FdRef(AT_FDCWD), path, limit);
+}
 
 Result<void> write_all(FdRef fd, std::string_view text) {
   while (!text.empty()) {
@@ -194,8 +198,12 @@ Result<void> remove_tree_on(FdRef dir, const std::string& name, dev_t device, in
 
 }  // namespace
 
-Result<void> remove_tree(FdRef dir, const std::string& name) { return remove_tree_on(dir, name, 0, 0); }
+Result<void> remove_tree(FdRef dir, const std::string& name) {
+  return remove_tree_on(dir, name, 0, 0);
+}
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool exists(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
 
 }  // namespace slipway::sys

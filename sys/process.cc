@@ -26,7 +26,8 @@ ExitStatus to_status(const siginfo_t& info) {
 
 Result<std::optional<ExitStatus>> wait_with(FdRef pidfd, int options) {
   siginfo_t info{};
-  const int r = retry_eintr([&] { return ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd.get()), &info, WEXITED | options); });
+  const int r =
+      retry_eintr([&] { return ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd.get()), &info, WEXITED | options); });
   if (r != 0) return fail_errno(errno, "wait for a child");
   if (info.si_pid == 0) return std::optional<ExitStatus>{};
   return std::optional<ExitStatus>{to_status(info)};
@@ -93,7 +94,9 @@ Result<ExitStatus> wait_pidfd(FdRef pidfd) {
   return *status;
 }
 
-Result<std::optional<ExitStatus>> try_wait_pidfd(FdRef pidfd) { return wait_with(pidfd, WNOHANG); }
+Result<std::optional<ExitStatus>> try_wait_pidfd(FdRef pidfd) {
+  return wait_with(pidfd, WNOHANG);
+}
 
 Result<bool> poll_readable(FdRef fd, int timeout_ms) {
   pollfd p{fd.get(), POLLIN, 0};
@@ -143,8 +146,7 @@ UniqueFd Child::release() {
 Result<Child> spawn(const SpawnRequest& request) {
   TRY_ASSIGN(const std::vector<UniqueFd> lifted, lift(request));
   SpawnSetup setup;
-  for (std::size_t i = 0; i < lifted.size(); ++i)
-    posix_spawn_file_actions_adddup2(&setup.actions, lifted[i].get(), static_cast<int>(i));
+  for (std::size_t i = 0; i < lifted.size(); ++i) posix_spawn_file_actions_adddup2(&setup.actions, lifted[i].get(), static_cast<int>(i));
   posix_spawn_file_actions_addclosefrom_np(&setup.actions, static_cast<int>(lifted.size()));
   if (!request.cwd.empty()) posix_spawn_file_actions_addchdir_np(&setup.actions, request.cwd.c_str());
   sigset_t all;

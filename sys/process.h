@@ -41,7 +41,7 @@ class Child {
   Result<void> send_signal(int signal) const { return pidfd_send_signal(pidfd_, signal); }
   // The child and all that it has started; only for one that was spawned with own_group.
   Result<void> kill_group() const;
-  Result<ExitStatus> wait();                             // ends the ownership
+  Result<ExitStatus> wait();                                   // ends the ownership
   Result<std::optional<ExitStatus>> wait_for(int timeout_ms);  // nullopt = still running
   // Gives up the ownership: somebody else reaps.
   UniqueFd release();
@@ -52,13 +52,13 @@ class Child {
 };
 
 struct SpawnRequest {
-  std::string program;             // a path, or "/proc/self/fd/N"
-  std::vector<std::string> argv;   // argv[0] included
-  std::vector<std::string> env;    // "NAME=value"; nothing is inherited
-  int stdio[3] = {-1, -1, -1};     // borrowed; -1 = /dev/null
-  std::vector<int> extra;          // borrowed; become 3, 4, …
-  std::string cwd;                 // empty = ours
-  bool own_group = false;          // a process group of its own, which kill_group ends
+  std::string program;            // a path, or "/proc/self/fd/N"
+  std::vector<std::string> argv;  // argv[0] included
+  std::vector<std::string> env;   // "NAME=value"; nothing is inherited
+  int stdio[3] = {-1, -1, -1};    // borrowed; -1 = /dev/null
+  std::vector<int> extra;         // borrowed; become 3, 4, …
+  std::string cwd;                // empty = ours
+  bool own_group = false;         // a process group of its own, which kill_group ends
 };
 
 // All signals default and unblocked in the child, no descriptor but the named ones.

@@ -38,8 +38,12 @@ Result<sockaddr_un> address_of(const std::string& path, UniqueFd& dir) {
 
 }  // namespace
 
-Result<std::pair<UniqueFd, UniqueFd>> seqpacket_pair() { return pair_of(SOCK_SEQPACKET); }
-Result<std::pair<UniqueFd, UniqueFd>> stream_pair() { return pair_of(SOCK_STREAM); }
+Result<std::pair<UniqueFd, UniqueFd>> seqpacket_pair() {
+  return pair_of(SOCK_SEQPACKET);
+}
+Result<std::pair<UniqueFd, UniqueFd>> stream_pair() {
+  return pair_of(SOCK_STREAM);
+}
 
 Result<UniqueFd> listen_unix(const std::string& path, int type, int backlog) {
   UniqueFd dir;

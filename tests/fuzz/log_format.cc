@@ -16,7 +16,8 @@ class Reader final : public LogOutput {
  public:
   void write(const LogBatch& batch) override {
     std::string text;
-    for (std::size_t i = 0; i < batch.part_count; ++i) text.append(static_cast<const char*>(batch.parts[i].iov_base), batch.parts[i].iov_len);
+    for (std::size_t i = 0; i < batch.part_count; ++i)
+      text.append(static_cast<const char*>(batch.parts[i].iov_base), batch.parts[i].iov_len);
     if (text.size() != batch.bytes()) std::abort();
     std::size_t at = 0;
     for (std::size_t i = 0; i < batch.entry_count; at = batch.ends[i++]) {

@@ -12,7 +12,9 @@ using namespace slipway;
 using slipway::test::TempDir;
 
 namespace {
-UniqueFd dir_of(const TempDir& dir) { return sys::open_path(dir.path, O_RDONLY | O_DIRECTORY).take(); }
+UniqueFd dir_of(const TempDir& dir) {
+  return sys::open_path(dir.path, O_RDONLY | O_DIRECTORY).take();
+}
 }  // namespace
 
 TEST_CASE("open_beneath refuses what leaves, open_in_root keeps it inside", "[sys]") {

@@ -28,7 +28,9 @@ TEST_CASE("a spawned program has its arguments, environment and only its descrip
   Pipe out;
   // lint: allow open, because this one must try to leak
   UniqueFd leak(::open("/dev/null", O_RDONLY));
-  sys::SpawnRequest request{.program = "/bin/sh", .argv = {"sh", "-c", "echo $A; echo hi >&3; ls /proc/self/fd | wc -l; exit 7"}, .env = {"A=b", "PATH=/bin:/usr/bin"}};
+  sys::SpawnRequest request{.program = "/bin/sh",
+                            .argv = {"sh", "-c", "echo $A; echo hi >&3; ls /proc/self/fd | wc -l; exit 7"},
+                            .env = {"A=b", "PATH=/bin:/usr/bin"}};
   request.stdio[1] = out.write.get();
   request.extra = {out.write.get()};
   auto child = sys::spawn(request);
