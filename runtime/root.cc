@@ -27,15 +27,15 @@ class OverlayDirectories {
   std::vector<UniqueFd> fds_;
 };
 
-// Relative paths in options start at the working directory: in /proc/self/fd some 85 lower layers fit into one option.
-class InDescriptorDirectory {
+// Relative paths in options start at the working directory.
+class WorkingDirectory {
  public:
-  Result<void> enter() {
+  Result<void> enter(FdRef directory) {
     TRY_ASSIGN(previous_, sys::open_path(".", O_PATH | O_DIRECTORY));
-    if (::chdir("/proc/self/fd") != 0) return fail_errno(errno, "change to /proc/self/fd");
+    if (::fchdir(directory.get()) != 0) return fail_errno(errno, "change the working directory");
     return {};
   }
-  ~InDescriptorDirectory() {
+  ~WorkingDirectory() {
     if (previous_) (void)!::fchdir(previous_.get());
   }
 
@@ -43,40 +43,73 @@ class InDescriptorDirectory {
   UniqueFd previous_;
 };
 
-// One option with all lower layers where it fits; else one option a layer, which kernels from 6.8 on know.
-Result<void> add_lower(const std::vector<std::string>& lower, OverlayDirectories& directories,
-                       std::vector<sys::FilesystemOption>& options) {
-  std::vector<std::string> names;
+// Names of one byte that means nothing in a path or to the overlay's parser: letters, digits, then what is no ASCII.
+std::string link_name(std::size_t index) {
+  constexpr std::string_view kPlain = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  return {index < kPlain.size() ? kPlain[index] : static_cast<char>(0x80 + index - kPlain.size())};
+}
+
+std::string join(const std::vector<std::string>& names) {
   std::string joined;
+  for (const std::string& name : names) joined += (joined.empty() ? "" : ":") + name;
+  return joined;
+}
+
+// Where `lower`'s relative names lead somewhere, and the options with them.
+struct LowerLayers {
+  UniqueFd directory;
+  std::vector<sys::FilesystemOption> options;
+};
+
+// /proc/self/fd holds some 85 layers in one option. Links of one byte in a file system of our own, which nobody else sees, hold
+// 128, the most that image builders make. Beyond that one option a layer, which kernels from 6.8 on know.
+Result<LowerLayers> plan_lower(const std::vector<std::string>& lower, OverlayDirectories& directories) {
+  LowerLayers out;
+  std::vector<std::string> names;
   for (const std::string& path : lower) {
-    TRY_ASSIGN(std::string name, directories.add(path));
-    joined += (joined.empty() ? "" : ":") + name;
-    names.push_back(std::move(name));
+    TRY_ASSIGN(names.emplace_back(), directories.add(path));
+  }
+  std::string joined = join(names);
+  if (joined.size() > kOptionLimit && lower.size() <= kOptionLimit / 2 + 1) {
+    TRY_ASSIGN(sys::DetachedMount links, sys::make_filesystem("tmpfs", {}));
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const std::string target = "/proc/self/fd/" + names[i];
+      names[i] = link_name(i);
+      if (::symlinkat(target.c_str(), links.get(), names[i].c_str()) != 0) return fail_errno(errno, "make a link to a layer");
+    }
+    joined = join(names);
+    out.directory = links.release();
+  } else {
+    TRY_ASSIGN(out.directory, sys::open_path("/proc/self/fd", O_PATH | O_DIRECTORY));
   }
   if (joined.size() <= kOptionLimit) {
-    options.push_back({"lowerdir", std::move(joined)});
-    return {};
+    out.options.push_back({"lowerdir", std::move(joined)});
+    return out;
   }
-  // REMOVE-WHEN: kernel >= 6.8 (the joined form)
-  for (std::string& name : names) options.push_back({"lowerdir+", std::move(name)});
-  return {};
+  // REMOVE-WHEN: kernel >= 6.8 (the joined forms)
+  for (std::string& name : names) out.options.push_back({"lowerdir+", std::move(name)});
+  return out;
 }
 
 Result<sys::DetachedMount> make_overlay(const OverlayRoot& overlay) {
   if (overlay.lower.empty()) return fail(Code::invalid_argument, "overlay: no lower layer");
-  InDescriptorDirectory here;
   OverlayDirectories directories;
-  std::vector<sys::FilesystemOption> options;
-  options.push_back({"source", "overlay"});
-  TRY(add_lower(overlay.lower, directories, options));
+  TRY_ASSIGN(LowerLayers layers, plan_lower(overlay.lower, directories));
+  std::vector<sys::FilesystemOption>& options = layers.options;
+  options.insert(options.begin(), {"source", "overlay"});
   if (!overlay.upper.empty()) {
-    TRY_ASSIGN(std::string upper, directories.add(overlay.upper));
-    TRY_ASSIGN(std::string work, directories.add(overlay.work));
-    options.push_back({"upperdir", std::move(upper)});
-    options.push_back({"workdir", std::move(work)});
+    TRY_ASSIGN(const std::string upper, directories.add(overlay.upper));
+    TRY_ASSIGN(const std::string work, directories.add(overlay.work));
+    options.push_back({"upperdir", "/proc/self/fd/" + upper});
+    options.push_back({"workdir", "/proc/self/fd/" + work});
   }
-  TRY(here.enter());
+  const bool one_by_one = options[1].key == "lowerdir+";
+  WorkingDirectory here;
+  TRY(here.enter(layers.directory));
   auto mount = sys::make_filesystem("overlay", options, overlay.upper.empty() ? MOUNT_ATTR_RDONLY : 0);
+  if (!mount.ok() && one_by_one)
+    return std::move(mount).error().within("overlay of {} lower layers, more than {} need Linux 6.8", overlay.lower.size(),
+                                           kOptionLimit / 2 + 1);
   if (!mount.ok()) return std::move(mount).error().within("overlay of {} lower layers", overlay.lower.size());
   return mount;
 }

@@ -5,3 +5,4 @@
 . "$(dirname "$0")/../lib.sh"
 
 python3 -B "$LIB_DIR/../root/runner_test.py" "$(command -v slipway)"
+"$SLIPWAY_TESTS/unit_runtime_root"
