@@ -58,7 +58,8 @@ struct Context {
   InFlight<std::string> creating;      // by pod, name, attempt
   Stops stops;
   ExecSessions execs;
-  Chores chores;
+  Chores chores;          // lost monitors
+  Chores network_chores;  // of their own: a plugin that hangs must not keep an exit from being told
 
   PodPaths paths_of(const std::string& pod_id) const { return pod_paths(options.state, options.netns_directory, pod_id); }
 };

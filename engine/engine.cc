@@ -96,6 +96,7 @@ class EngineImpl final : public Engine {
 
   void shut_down() override {
     context_.chores.stop();
+    context_.network_chores.stop();
     for (const auto& client : context_.monitors.take_all()) client->close();
   }
 

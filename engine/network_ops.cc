@@ -24,7 +24,7 @@ Result<void> detach_network(Context& context, const std::string& pod_id) {
 }
 
 void detach_in_background(Context& context, const std::string& pod_id) {
-  context.chores.add("give back the network of pod " + pod_id, [&context, pod_id]() -> Result<void> {
+  context.network_chores.add("give back the network of pod " + pod_id, [&context, pod_id]() -> Result<void> {
     TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
     TRY(detach_network(context, pod_id));
     const std::optional<PodRecord> pod = context.store->pod(pod_id);

@@ -1,4 +1,5 @@
 // Containers against fakes: create, start, stop, remove, and what goes wrong at each.
+#include <future>
 #include <thread>
 
 #include "engine/spec/user.h"
@@ -108,7 +109,7 @@ TEST_CASE("StopContainer: stop signal, grace, SIGKILL; absent and ended are fine
   const std::string pod = w.pod();
   const std::string obeys = w.running(pod);
   REQUIRE(w.engine->stop_container(obeys, 10s).ok());
-  CHECK(w.host.monitor(pod)->signals == std::vector<std::string>{obeys + ":3"});
+  CHECK(w.host.monitor(pod)->sent() == std::vector<std::string>{obeys + ":3"});
   CHECK(w.record(obeys).exit_code == 143);
   CHECK(w.engine->stop_container(obeys, 10s).ok());
   CHECK(w.engine->stop_container("nope", 10s).ok());
@@ -120,7 +121,7 @@ TEST_CASE("StopContainer: stop signal, grace, SIGKILL; absent and ended are fine
   const std::string stubborn = w.container(pod, spec);
   REQUIRE(w.engine->start_container(stubborn).ok());
   REQUIRE(w.engine->stop_container(stubborn, 1s).ok());
-  CHECK(w.host.monitor(pod)->signals == std::vector<std::string>{stubborn + ":10", stubborn + ":9:all"});
+  CHECK(w.host.monitor(pod)->sent() == std::vector<std::string>{stubborn + ":10", stubborn + ":9:all"});
   CHECK(w.record(stubborn).exit_code == 137);
 }
 
@@ -130,12 +131,12 @@ TEST_CASE("a second StopContainer joins, sends nothing again and shortens the gr
   const std::string id = w.running(pod);
   w.host.monitor(pod)->obeys_term = false;
   const auto begin = std::chrono::steady_clock::now();
-  std::thread first([&] { CHECK(w.engine->stop_container(id, 3600s).ok()); });
-  REQUIRE(eventually([&] { return !w.host.monitor(pod)->signals.empty(); }));
+  auto first = std::async(std::launch::async, [&] { return w.engine->stop_container(id, 3600s).ok(); });
+  REQUIRE(eventually([&] { return !w.host.monitor(pod)->sent().empty(); }));
   CHECK(w.engine->stop_container(id, 1s).ok());
-  first.join();
+  CHECK(first.get());
   CHECK(std::chrono::steady_clock::now() - begin < 60s);
-  CHECK(w.host.monitor(pod)->signals == std::vector<std::string>{id + ":15", id + ":9:all"});
+  CHECK(w.host.monitor(pod)->sent() == std::vector<std::string>{id + ":15", id + ":9:all"});
 }
 
 TEST_CASE("StopPodSandbox ends a StopContainer that waits", "[engine]") {
@@ -143,10 +144,10 @@ TEST_CASE("StopPodSandbox ends a StopContainer that waits", "[engine]") {
   const std::string pod = w.pod();
   const std::string id = w.running(pod);
   w.host.monitor(pod)->obeys_term = false;
-  std::thread first([&] { CHECK(w.engine->stop_container(id, 3600s).ok()); });
-  REQUIRE(eventually([&] { return !w.host.monitor(pod)->signals.empty(); }));
+  auto first = std::async(std::launch::async, [&] { return w.engine->stop_container(id, 3600s).ok(); });
+  REQUIRE(eventually([&] { return !w.host.monitor(pod)->sent().empty(); }));
   CHECK(w.engine->stop_pod(pod).ok());
-  first.join();
+  CHECK(first.get());
   CHECK(w.record(id).state == ContainerState::exited);
 }
 
@@ -155,7 +156,7 @@ TEST_CASE("a created container is removed without a signal it could not hear", "
   const std::string pod = w.pod();
   const std::string id = w.container(pod);
   REQUIRE(w.engine->stop_container(id, 30s).ok());
-  CHECK(w.host.monitor(pod)->signals == std::vector<std::string>{id + ":9:all"});
+  CHECK(w.host.monitor(pod)->sent() == std::vector<std::string>{id + ":9:all"});
   CHECK(w.engine->remove_container(id).ok());
 }
 

@@ -226,6 +226,11 @@ std::size_t FakeMonitor::kept_events() {
   return events_.size();
 }
 
+std::vector<std::string> FakeMonitor::sent() {
+  const std::lock_guard lock(mutex_);
+  return signals;
+}
+
 Result<MonitorReply> FakeClient::call(monitor::Request request, std::span<const int> fds, std::chrono::milliseconds) {
   return monitor_->handle(request, fds);
 }

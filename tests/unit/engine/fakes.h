@@ -144,6 +144,7 @@ class FakeMonitor {
 
   const monitor::PodConfig& config() const { return config_; }
   std::size_t kept_events();
+  std::vector<std::string> sent();   // the signals so far
   std::vector<std::string> signals;  // "ID:15", "ID:9:all"
   bool obeys_term = true;
   std::function<void(FakeMonitor&, const monitor::Exec&, std::vector<int>)> on_exec;

@@ -44,8 +44,8 @@ TEST_CASE("ExecSync past its time-out kills and says DEADLINE_EXCEEDED", "[engin
   const auto output = w.engine->exec_sync(id, {"sleep"}, 1s);
   REQUIRE_FALSE(output.ok());
   CHECK(output.error().code == Code::deadline_exceeded);
-  REQUIRE(w.host.monitor(pod)->signals.size() == 1);
-  CHECK_THAT(w.host.monitor(pod)->signals[0], Catch::EndsWith(":9"));
+  REQUIRE(w.host.monitor(pod)->sent().size() == 1);
+  CHECK_THAT(w.host.monitor(pod)->sent()[0], Catch::EndsWith(":9"));
   for (const int fd : kept) ::close(fd);
 }
 
