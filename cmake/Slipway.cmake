@@ -8,7 +8,7 @@ endif()
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
-add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wnon-virtual-dtor -Werror -ffunction-sections -fdata-sections
+add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Werror -ffunction-sections -fdata-sections
                     $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>)
 # Quoted includes start at the project's root; not -I, or our sys/socket.h would hide the system's.
 add_compile_options("SHELL:-iquote ${CMAKE_SOURCE_DIR}")

@@ -1,0 +1,50 @@
+#!/bin/bash
+# kill -9 of slipwayd: a container that writes numbered lines shows each once, exits meanwhile are told, nothing is lost.
+# timeout: 240
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../cri.sh"
+start_registry
+cni_network
+start_slipwayd
+busybox=$(pull busybox)
+pod=$(run_pod steady)
+monitors=$(pgrep -f slipway-monitor)
+assert_matches "$monitors" '^[0-9]+$' "one monitor of one pod"
+assert_eq "$(awk '/^Threads:/ { print $2 }' "/proc/$monitors/status")" 1 "threads of the monitor"
+
+writer=$(started steady "$pod" writer "$busybox" . sh -c 'i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); [ $((i % 100)) -ne 0 ] || sleep 0.2; done')
+brief=$(started steady "$pod" brief "$busybox" . sh -c 'sleep 2; exit 9')
+for _ in 1 2 3 4 5; do
+  kill_slipwayd
+  start_slipwayd
+  assert_eq "$(cri PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\"}" | jq -r .status.state)" SANDBOX_READY
+done
+wait_for 90 "end of the writer" exited "$writer"
+wait_for 30 "end of the brief one" exited "$brief"
+assert_eq "$(status "$brief" exit_code)" 9
+assert_eq "$(status "$writer" exit_code)" 0
+assert_eq "$(status "$writer" reason)" Completed
+assert_eq "$(log_of steady writer | md5sum)" "$(seq 0 1999 | sed 's/^/line /' | md5sum)" "the lines of the log"
+
+# While slipwayd is away: an exit, and exec afterwards works in a container that is older than this slipwayd.
+living=$(started steady "$pod" living "$busybox" . sleep 1000)
+gone=$(started steady "$pod" gone "$busybox" . sh -c 'sleep 1; exit 4')
+kill_slipwayd
+sleep 2 # the exit happens now, with nobody there
+start_slipwayd
+wait_for 10 "exit told" exited "$gone"
+assert_eq "$(status "$gone" exit_code)" 4
+assert_eq "$(exec_out "$living" echo here)" here
+
+# A monitor that is killed takes its own pod with it and nothing else.
+other=$(run_pod other)
+victim=$(cri PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\", \"verbose\": true}" | jq -r '.info | to_entries[0].value | fromjson | .. | .monitor_pid? // empty' | head -n 1)
+kill -KILL "$victim"
+wait_for 20 "NotReady" bash -c "[[ \$('$SLIPWAY_TESTS/cri_call' unix://$SOCKET PodSandboxStatus '{\"pod_sandbox_id\": \"$pod\"}' | jq -r .status.state) == SANDBOX_NOTREADY ]]"
+wait_for 20 "end of its container" exited "$living"
+assert_eq "$(status "$living" reason)" MonitorLost
+assert_eq "$(cri PodSandboxStatus "{\"pod_sandbox_id\": \"$other\"}" | jq -r .status.state)" SANDBOX_READY
+for p in "$pod" "$other"; do
+  stop_pod "$p"
+  remove_pod "$p"
+done
