@@ -125,11 +125,12 @@ Result<Identity> identify(const SecurityContext& security, const std::string& im
     who.entry = find_passwd(passwd, [&](const PasswdEntry& e) { return e.uid == who.uid; });
     return who;
   }
-  if (!security.run_as_username.empty()) return by_name_or_number(security.run_as_username, passwd);
+  if (!security.run_as_username.empty()) return by_name_or_number(security.run_as_username, passwd).context("run_as_username");
   std::string_view rest = image_user;
   const bool with_group = rest.find(':') != std::string_view::npos;
   const std::string_view user = cut(rest, ':');
-  TRY_ASSIGN(Identity who, by_name_or_number(user.empty() ? "0" : user, passwd));
+  TRY_ASSIGN(Identity who,
+             by_name_or_number(user.empty() ? "0" : user, passwd).context("the user '{}' of the image's configuration", image_user));
   if (with_group && !rest.empty()) {
     TRY_ASSIGN(who.gid, resolve_group(rest, group));
   }

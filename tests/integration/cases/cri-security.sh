@@ -45,8 +45,12 @@ hidden='.linux.security_context |= (.masked_paths = ["/proc/kcore", "/proc/acpi"
 assert_eq "$(show hidden "$hidden" sh -c 'wc -c </proc/kcore; echo x 2>/dev/null >/proc/sys/kernel/hostname || echo refused; mount | grep -c " on /sys/fs/cgroup .*ro,"' 2>&1)" "$(printf '0\nrefused\n1')"
 readonly_root='.linux.security_context.readonly_rootfs = true'
 assert_contains "$(show readonly "$readonly_root" sh -c 'touch /x')" "Read-only file system"
+strong=$(run_pod strong '.linux.security_context |= (.privileged = true | .namespace_options.network = "NODE")')
 privileged='.linux.security_context.privileged = true'
-assert_eq "$(show privileged "$privileged" sh -c 'grep -c . /proc/kallsyms >/dev/null && mount -t tmpfs t /mnt 2>/dev/null || mount -t tmpfs t /tmp; echo $?')" 0
+assert_fails "privileged pod" create safe "$pod" bad "$busybox" "$privileged" true
+run_to_end strong "$strong" mounter "$busybox" "$privileged" sh -c 'mount -t tmpfs t /tmp; echo $?' >/dev/null
+assert_eq "$(log_of strong mounter)" 0 "a mount in a privileged container"
+remove_pod "$strong"
 
 # What cannot be is said with the field's name.
 assert_fails INVALID_ARGUMENT create safe "$pod" bad "$busybox" '.linux.security_context.capabilities.add_capabilities = ["CAP_NOSUCH"]' true
