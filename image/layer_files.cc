@@ -17,6 +17,7 @@ namespace slipway::image {
 namespace {
 
 constexpr int kMaxLinks = 40;  // as the kernel's own
+constexpr std::size_t kMaxDescriptors = 512;
 constexpr std::size_t kMaxSteps = 1000;
 
 void push_front(std::deque<std::string>& todo, std::string_view path) {
@@ -112,6 +113,7 @@ Result<std::string> LayerStack::read_file(const std::string& path, std::size_t l
   TRY_ASSIGN(Level root, top());
   walked.push_back(std::move(root));
   int links = 0;
+  std::size_t descriptors = 0;
   for (std::size_t steps = 0; !todo.empty(); ++steps) {
     if (steps > kMaxSteps) return fail(Code::resource_exhausted, "{}: more than {} steps to it", path, kMaxSteps);
     const std::string name = std::move(todo.front());
@@ -122,6 +124,9 @@ Result<std::string> LayerStack::read_file(const std::string& path, std::size_t l
     }
     TRY_ASSIGN(Found found, look_up(walked.back(), name).context("{}", path));
     if (!found.dirs.empty()) {
+      // Depth times layers is the image's choice, and the descriptors are the daemon's.
+      descriptors += found.dirs.size();
+      if (descriptors > kMaxDescriptors) return fail(Code::resource_exhausted, "{}: too many directories on the way", path);
       walked.push_back(std::move(found.dirs));
       continue;
     }

@@ -137,6 +137,10 @@ Result<void> Unpacker::charge(std::uint64_t bytes) {
 
 Result<void> Unpacker::make(TarReader& tar, const TarEntry& entry, const std::string& path) {
   if (++info_.inodes > max_entries_) return fail(Code::resource_exhausted, "the layer has more than {} entries", max_entries_);
+  // What is written beside contents takes room too: empty files with large attributes are a bomb like any other.
+  std::uint64_t beside = entry.type == TarType::symlink ? entry.link.size() : 0;
+  for (const auto& [key, value] : entry.xattrs) beside += key.size() + value.size();
+  if (beside > 0) TRY(charge(beside));
   if (path.empty()) {
     if (entry.type != TarType::directory) return fail(Code::invalid_argument, "the root is no directory");
     return describe_directory(entry, root_, path);

@@ -47,8 +47,11 @@ Result<void> Pod::start() {
 
 Result<void> Pod::run() {
   while (!done_) {
-    TRY_ASSIGN(const bool event, loop_.step(next_deadline()));
-    if (!event) expire(now_monotonic());
+    // Also between events: a container that never stops writing must not keep a hung task from its end.
+    const MonotonicNanos deadline = next_deadline();
+    TRY_ASSIGN(const bool event, loop_.step(deadline));
+    const MonotonicNanos now = now_monotonic();
+    if (!event || (deadline != 0 && deadline <= now)) expire(now);
     if (greeting_) greet();
     if (ending_ && settled()) give_back();
   }

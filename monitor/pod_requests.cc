@@ -112,6 +112,11 @@ Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
   if (containers_.contains(request.id())) return fail(Code::already_exists, "the pod has a container '{}' already", request.id());
   if (request.cgroup().find_first_not_of('/') == std::string::npos)
     return fail(Code::invalid_argument, "container '{}': no cgroup of its own, '{}'", request.id(), request.cgroup());
+  if (parts_.init.pid != 0) {
+    // Its number may be another process's by now: nobody is to join the PID namespace of that one.
+    TRY_ASSIGN(const bool gone, sys::poll_readable(parts_.init.pidfd, 0));
+    if (gone) return fail(Code::failed_precondition, "the init of the pod's PID namespace has died");
+  }
   auto container = std::make_unique<Container>(loop_);
   container->id = request.id();
   container->bundle = request.bundle();

@@ -10,6 +10,8 @@
 #include <atomic>
 #include <memory>
 
+#include "base/ids.h"
+
 namespace slipway::sys {
 namespace {
 
@@ -182,16 +184,45 @@ Result<std::vector<std::string>> list_directory(FdRef dir, std::size_t limit) {
 
 namespace {
 
-Result<void> remove_tree_on(FdRef dir, const std::string& name, dev_t device, int depth) {
-  if (depth > 4096) return fail(Code::resource_exhausted, "remove '{}': more than 4096 directories deep", name);
+// A descriptor each level: what lies deeper than this is moved up to the tree's top first, so that nobody who fills a
+// directory decides how many descriptors its removal takes, or that it cannot be removed.
+constexpr int kDeep = 128;
+constexpr std::size_t kBatch = 4096;  // names held at a time
+
+Result<std::vector<std::string>> some_names(FdRef dir) {
+  TRY_ASSIGN(UniqueFd fd, open_at(dir, ".", O_RDONLY | O_DIRECTORY));
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
+  if (!stream) return fail_errno(errno, "read directory");
+  (void)fd.release();  // closedir closes it
+  std::vector<std::string> names;
+  errno = 0;
+  while (names.size() < kBatch) {
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+    errno = 0;
+  }
+  if (names.size() < kBatch && errno != 0) return fail_errno(errno, "read directory");
+  return names;
+}
+
+Result<void> remove_tree_on(FdRef dir, const std::string& name, FdRef top, dev_t device, int depth) {
   if (::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM) return fail_errno(errno, "remove '{}'", name);
+  if (depth == kDeep) {
+    if (::renameat(dir.get(), name.c_str(), top.get(), make_id().c_str()) == 0) return {};
+    return fail_errno(errno, "move '{}' up", name);
+  }
   TRY_ASSIGN(const UniqueFd self, open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   struct stat st {};
   if (::fstat(self.get(), &st) != 0) return fail_errno(errno, "stat '{}'", name);
   if (device != 0 && st.st_dev != device) return fail(Code::failed_precondition, "remove '{}': a file system is mounted there", name);
-  TRY_ASSIGN(const std::vector<std::string> names, list_directory(self));
-  for (const std::string& child : names) TRY(remove_tree_on(self, child, st.st_dev, depth + 1).context("remove '{}'", name));
+  for (;;) {
+    TRY_ASSIGN(const std::vector<std::string> names, some_names(self));
+    if (names.empty()) break;
+    for (const std::string& child : names) TRY(remove_tree_on(self, child, depth == 0 ? FdRef(self) : top, st.st_dev, depth + 1));
+  }
   if (::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return fail_errno(errno, "remove directory '{}'", name);
   return {};
 }
@@ -199,7 +230,7 @@ Result<void> remove_tree_on(FdRef dir, const std::string& name, dev_t device, in
 }  // namespace
 
 Result<void> remove_tree(FdRef dir, const std::string& name) {
-  return remove_tree_on(dir, name, 0, 0);
+  return remove_tree_on(dir, name, dir, 0, 0);
 }
 
 bool exists(const std::string& path) {

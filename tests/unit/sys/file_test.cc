@@ -61,6 +61,20 @@ TEST_CASE("replace_file leaves one file with the mode asked for", "[sys]") {
   CHECK(sys::list_directory(root).value().size() == 1);
 }
 
+TEST_CASE("a tree deeper than descriptors go and wider than a batch is removed", "[sys]") {
+  TempDir dir;
+  const UniqueFd root = dir_of(dir);
+  UniqueFd here = sys::open_path(dir.path, O_RDONLY | O_DIRECTORY).take();
+  for (int level = 0; level < 1500; ++level) {
+    REQUIRE(::mkdirat(here.get(), level == 0 ? "deep" : "d", 0700) == 0);
+    here = sys::open_at(here, level == 0 ? "deep" : "d", O_RDONLY | O_DIRECTORY).take();
+  }
+  for (int file = 0; file < 5000; ++file)
+    UniqueFd(::openat(here.get(), std::to_string(file).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  REQUIRE(sys::remove_tree(root, "deep").ok());
+  CHECK(sys::list_directory(root).value().empty());
+}
+
 TEST_CASE("remove_tree takes links away, not what they point to", "[sys]") {
   TempDir dir;
   TempDir other;
