@@ -37,18 +37,20 @@ struct Started {
   std::string pod, container;
 };
 
+Result<void> end_pod(Session& session, const std::string& id) {
+  TRY(session.client.stop_pod(id));
+  return session.client.remove_pod(id);
+}
+
 // Pod, container, start; a failure takes back what was made.
 Result<Started> start(Session& session, RunPlan& plan, const std::string& image_id, Undo& undo) {
   plan.container.mutable_image()->set_image(image_id);
   TRY(make_log_directory(plan));
-  undo.add("log directory", [metadata = plan.pod.metadata()] { return remove_logs(metadata); });
+  TRY(undo.add("log directory", [metadata = plan.pod.metadata()] { return remove_logs(metadata); }));
   v1::RunPodSandboxRequest pod;
   *pod.mutable_config() = plan.pod;
   TRY_ASSIGN(const auto sandbox, session.client.run_pod(pod));
-  undo.add("pod", [&session, id = sandbox.pod_sandbox_id()]() -> Result<void> {
-    TRY(session.client.stop_pod(id));
-    return session.client.remove_pod(id);
-  });
+  TRY(undo.add("pod", [&session, id = sandbox.pod_sandbox_id()] { return end_pod(session, id); }));
   v1::CreateContainerRequest request;
   request.set_pod_sandbox_id(sandbox.pod_sandbox_id());
   *request.mutable_config() = plan.container;

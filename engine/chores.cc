@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/fault.h"
 #include "base/log.h"
 
 namespace slipway::engine {
@@ -53,7 +54,10 @@ void Chores::run() {
     working_on_ = chore.name;
     cancelled_ = false;
     lock.unlock();
-    const Result<void> result = chore.work();
+    const Result<void> result = [&chore] {
+      const fault::Operation operation("Chore");
+      return chore.work();
+    }();
     if (!result.ok()) log::warn("{}: {}; again in {} ms", chore.name, result.error().message, chore.pause.count());
     lock.lock();
     working_on_.clear();

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 
+#include "base/fault.h"
 #include "base/unique_fd.h"
 #include "sys/file.h"
 
@@ -87,6 +88,7 @@ Result<Database::Statement> Database::prepare(const std::string& sql) {
 }
 
 Result<void> Database::put(Table table, const Row& row) {
+  TRY(fault::point("write a record"));
   Statement& statement = put_[static_cast<int>(table)];
   if (!statement) {
     TRY_ASSIGN(statement,
@@ -105,6 +107,7 @@ Result<void> Database::put(Table table, const Row& row) {
 }
 
 Result<void> Database::remove(Table table, const std::string& id) {
+  TRY(fault::point("remove a record"));
   Statement& statement = remove_[static_cast<int>(table)];
   if (!statement) {
     TRY_ASSIGN(statement, prepare(fmt::format("DELETE FROM {} WHERE id=?1", name_of(table))));

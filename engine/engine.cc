@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/fault.h"
 #include "engine/engine_impl.h"
 #include "engine/host_cgroups.h"
 #include "engine/monitor_starter.h"
@@ -65,25 +66,48 @@ class EngineImpl final : public Engine {
 
   Result<void> begin() {
     TRY_ASSIGN(context_.store, Store::open(context_.options.root + "/slipway.db"));
+    const fault::Operation operation("Recover");
     return recover(context_);
   }
 
-  Result<std::string> run_pod(PodSpec spec) override { return engine::run_pod(context_, std::move(spec)); }
-  Result<void> stop_pod(const std::string& id) override { return engine::stop_pod(context_, id); }
-  Result<void> remove_pod(const std::string& id) override { return engine::remove_pod(context_, id); }
+  Result<std::string> run_pod(PodSpec spec) override {
+    const fault::Operation operation("RunPodSandbox");
+    return engine::run_pod(context_, std::move(spec));
+  }
+  Result<void> stop_pod(const std::string& id) override {
+    const fault::Operation operation("StopPodSandbox");
+    return engine::stop_pod(context_, id);
+  }
+  Result<void> remove_pod(const std::string& id) override {
+    const fault::Operation operation("RemovePodSandbox");
+    return engine::remove_pod(context_, id);
+  }
   Result<std::string> create_container(const std::string& pod_id, ContainerSpec spec) override {
+    const fault::Operation operation("CreateContainer");
     return engine::create_container(context_, pod_id, std::move(spec));
   }
-  Result<void> start_container(const std::string& id) override { return engine::start_container(context_, id); }
+  Result<void> start_container(const std::string& id) override {
+    const fault::Operation operation("StartContainer");
+    return engine::start_container(context_, id);
+  }
   Result<void> stop_container(const std::string& id, std::chrono::seconds grace) override {
+    const fault::Operation operation("StopContainer");
     return engine::stop_container(context_, id, grace);
   }
-  Result<void> remove_container(const std::string& id) override { return engine::remove_container(context_, id); }
+  Result<void> remove_container(const std::string& id) override {
+    const fault::Operation operation("RemoveContainer");
+    return engine::remove_container(context_, id);
+  }
   Result<ExecOutput> exec_sync(const std::string& id, const std::vector<std::string>& command, std::chrono::seconds timeout) override {
+    const fault::Operation operation("ExecSync");
     return engine::exec_sync(context_, id, command, timeout);
   }
-  Result<void> reopen_log(const std::string& id) override { return engine::reopen_log(context_, id); }
+  Result<void> reopen_log(const std::string& id) override {
+    const fault::Operation operation("ReopenContainerLog");
+    return engine::reopen_log(context_, id);
+  }
   Result<void> update_resources(const std::string& id, const LinuxResources& patch) override {
+    const fault::Operation operation("UpdateContainerResources");
     return engine::update_resources(context_, id, patch);
   }
   Result<ContainerStats> stats(const std::string& id) override { return container_stats(context_, id); }

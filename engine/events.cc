@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "engine/network_ops.h"
+#include "engine/op/ops.h"
 #include "engine/pod_remains.h"
 
 namespace slipway::engine {
@@ -22,6 +23,35 @@ void fill_exit(ContainerRecord& record, const monitor::ExitRecord& exit) {
   }
 }
 
+// Its containers were killed by the kernel with it, and none can be made any more: the kubelet makes a new pod.
+Result<void> record_init_death(Context& context, const std::string& pod_id) {
+  const auto recorded = context.store->update_pod(pod_id, [](PodRecord& pod) {
+    if (pod.state != PodState::ready) return;
+    pod.state = PodState::not_ready;
+    pod.reason = "PodInitDied";
+  });
+  return recorded.ok() || recorded.error().code == Code::not_found ? Result<void>{} : recorded;
+}
+
+// A monitor that cannot be reached because it is not there: nobody listens, or somebody else does. One that lives and does not answer
+// (stopped, or waiting for a dead disk) is another thing: its containers run.
+bool is_gone(const Error& error) {
+  return error.code == Code::unavailable || error.code == Code::not_found || error.code == Code::data_loss;
+}
+
+// Containers that the monitor has and no record knows: what a slipwayd that is gone had half made.
+void discard_unknown(Context& context, const std::string& pod_id, const monitor::Welcome& welcome) {
+  for (const auto& state : welcome.containers()) {
+    if (context.store->knows_container(state.id())) continue;
+    context.chores.add("take back container " + state.id(), [&context, pod_id, id = state.id(), cgroup = state.cgroup()]() -> Result<void> {
+      TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
+      if (context.store->knows_container(id)) return {};
+      TRY(context.cgroups->kill_and_remove(cgroup));
+      return forget_in_monitor(context, pod_id, id);
+    });
+  }
+}
+
 Result<void> apply(Context& context, const std::string& pod_id, const monitor::Event& event) {
   switch (event.what_case()) {
     case monitor::Event::kExited: {
@@ -33,6 +63,7 @@ Result<void> apply(Context& context, const std::string& pod_id, const monitor::E
     case monitor::Event::kOom:
       log::info("container {}: the kernel killed {} process(es) at its memory limit", event.oom().container_id(), event.oom().oom_kill());
       return {};
+    case monitor::Event::kPodInitExited: return record_init_death(context, pod_id);
     case monitor::Event::WHAT_NOT_SET: return {};  // of a newer monitor
   }
   return {};
@@ -54,12 +85,16 @@ MonitorHooks make_hooks(Context& context, const std::string& pod_id) {
   };
   hooks.on_lost = [&context, pod_id] {
     context.execs.lost(pod_id);
-    context.chores.add("settle the lost monitor of pod " + pod_id, [&context, pod_id]() -> Result<void> {
-      TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
-      return adopt_or_lose(context, pod_id);
-    });
+    settle_monitor_later(context, pod_id);
   };
   return hooks;
+}
+
+void settle_monitor_later(Context& context, const std::string& pod_id) {
+  context.chores.add("settle the lost monitor of pod " + pod_id, [&context, pod_id]() -> Result<void> {
+    TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
+    return adopt_or_lose(context, pod_id);
+  });
 }
 
 Result<void> record_exit(Context& context, const std::string& container_id, const monitor::ExitRecord& exit) {
@@ -102,6 +137,8 @@ Result<void> reconcile(Context& context, const std::string& pod_id, const monito
       }));
     }
   }
+  discard_unknown(context, pod_id, welcome);
+  if (welcome.init_died()) TRY(record_init_death(context, pod_id));
   return context.store->update_pod(pod_id, [&](PodRecord& pod) { pod.monitor_pid = welcome.monitor_pid(); });
 }
 
@@ -115,6 +152,7 @@ Result<void> adopt_or_lose(Context& context, const std::string& pod_id) {
     context.monitors.put(pod_id, client.value());
     return reconcile(context, pod_id, client.value()->welcome());
   }
+  if (!is_gone(client.error())) return std::move(client).error().within("pod {}: its monitor lives and does not answer", pod_id);
   log::warn("pod {}: its monitor is lost ({})", pod_id, client.error().message);
   for (const ContainerRecord& record : context.store->containers_of(pod_id)) {
     if (record.state == ContainerState::exited) continue;

@@ -20,7 +20,10 @@ void record_lost_exit(Context& context, const std::string& container_id, std::in
 Result<void> reconcile(Context& context, const std::string& pod_id, const monitor::Welcome& welcome);
 
 // Connects again where the monitor lives; else ends the pod: exit records from disk, cgroup.kill, NotReady with MonitorLost.
-// The pod's lock is held by the caller.
+// A monitor that is there and does not answer is an error: the pod stays as it is. The pod's lock is held by the caller.
 Result<void> adopt_or_lose(Context& context, const std::string& pod_id);
+
+// adopt_or_lose in the background, until it is settled.
+void settle_monitor_later(Context& context, const std::string& pod_id);
 
 }  // namespace slipway::engine

@@ -1,6 +1,7 @@
 // The engine's cgroup port on this host's cgroup v2 tree: one call each into the cgroups room.
 #include "engine/host_cgroups.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "cgroups/cgroup.h"
 #include "sys/file.h"
@@ -15,11 +16,15 @@ class HostCgroups final : public Cgroups {
   explicit HostCgroups(cgroups::Root root) : root_(std::move(root)) {}
 
   Result<void> make(const std::string& path) override {
+    TRY(fault::point("make a cgroup"));
     TRY_ASSIGN(const cgroups::Cgroup made, cgroups::Cgroup::create(root_, path));
     return {};
   }
 
-  Result<void> kill_and_remove(const std::string& path) override { return cgroups::Cgroup::kill_and_remove(root_, path, kRemoveTimeout); }
+  Result<void> kill_and_remove(const std::string& path) override {
+    TRY(fault::point("kill and remove a cgroup"));
+    return cgroups::Cgroup::kill_and_remove(root_, path, kRemoveTimeout);
+  }
 
   Result<void> apply(const std::string& path, const oci::Resources& resources) override {
     TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root_, path));

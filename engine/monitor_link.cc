@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/fault.h"
 #include "sys/file.h"
 #include "sys/socket.h"
 
@@ -92,6 +93,8 @@ Result<std::shared_ptr<MonitorLink>> MonitorLink::connect(MonitorReader& reader,
   auto reply = link->call(std::move(request), {}, timeout);
   if (!reply.ok()) {
     link->end();  // no wait: on_lost may be running, and waiting for us
+    // Somebody listened: whether it has ended since, the next try finds out.
+    if (reply.error().code == Code::unavailable) reply.error().code = Code::aborted;
     return std::move(reply).error().within("greet the monitor at '{}'", socket_path);
   }
   link->welcome_ = std::move(*reply.value().reply.mutable_welcome());
@@ -120,6 +123,7 @@ Result<void> MonitorLink::send(const monitor::Request& request, std::span<const 
 }
 
 Result<MonitorReply> MonitorLink::call(monitor::Request request, std::span<const int> fds, std::chrono::milliseconds timeout) {
+  TRY(fault::point("ask a monitor"));
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   Waiter waiter;
   std::unique_lock lock(mutex_);
@@ -134,6 +138,7 @@ Result<MonitorReply> MonitorLink::call(monitor::Request request, std::span<const
   if (!sent.ok()) return std::move(sent).error();
   if (!waiter.ready && ended_) return fail(Code::unavailable, "the connection to the monitor has ended");
   if (!waiter.ready) return fail(Code::deadline_exceeded, "the monitor did not answer within {} ms", timeout.count());
+  TRY(fault::point("a monitor's answer"));
   if (waiter.reply.reply.code() != 0) return Error{static_cast<Code>(waiter.reply.reply.code()), 0, waiter.reply.reply.message()};
   return std::move(waiter.reply);
 }

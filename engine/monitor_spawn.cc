@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/fault.h"
 #include "engine/monitor_link.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -67,8 +68,10 @@ Result<monitor::Welcome> MonitorProgram::spawn(const monitor::PodConfig& config,
   request.extra = {config_fd.get(), report_write.get(), handle_.get()};
   TRY_ASSIGN(sys::Child child, sys::spawn(request));
   report_write.reset();
+  fault::moment("the monitor is started");
   TRY_ASSIGN(const std::string text, read_until_end(report, deadline));
   TRY_ASSIGN(const sys::ExitStatus status, child.wait());
+  TRY(fault::point("the monitor's report"));
   monitor::Reply reply;
   if (text.empty() || !reply.ParseFromString(text))
     return fail(Code::internal, "the monitor of pod '{}' said nothing, status {}", config.pod_id(), status.code);

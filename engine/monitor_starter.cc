@@ -10,6 +10,10 @@
 namespace slipway::engine {
 namespace {
 
+// A monitor answers Hello within two seconds, also while a container is being made (monitor/pod.h). A hung one must not keep slipwayd from
+// its start.
+constexpr auto kAdoptTimeout = std::chrono::seconds(5);
+
 class LinkClient final : public MonitorClient {
  public:
   explicit LinkClient(std::shared_ptr<MonitorLink> link) : MonitorClient(link->welcome()), link_(std::move(link)) {}
@@ -40,7 +44,7 @@ Result<std::unique_ptr<ProgramStarter>> ProgramStarter::open(const std::string& 
 }
 
 Result<std::shared_ptr<MonitorClient>> ProgramStarter::connect(const std::string& directory, std::uint64_t last_sequence,
-                                                               MonitorHooks hooks) {
+                                                               std::chrono::milliseconds timeout, MonitorHooks hooks) {
   auto gate = std::make_shared<Gate>();
   auto shared = std::make_shared<MonitorHooks>(std::move(hooks));
   MonitorCallbacks callbacks;
@@ -51,7 +55,7 @@ Result<std::shared_ptr<MonitorClient>> ProgramStarter::connect(const std::string
   callbacks.on_lost = [gate, shared](const Error&) {
     if (gate->client.get().lock() != nullptr && shared->on_lost) shared->on_lost();
   };
-  auto link = MonitorLink::connect(*reader_, directory + "/monitor.sock", last_sequence, std::move(callbacks), timeout_);
+  auto link = MonitorLink::connect(*reader_, directory + "/monitor.sock", last_sequence, std::move(callbacks), timeout);
   if (!link.ok()) {
     gate->opened.set_value({});
     return std::move(link).error();
@@ -63,7 +67,7 @@ Result<std::shared_ptr<MonitorClient>> ProgramStarter::connect(const std::string
 
 Result<std::shared_ptr<MonitorClient>> ProgramStarter::start(const monitor::PodConfig& config, MonitorHooks hooks) {
   TRY_ASSIGN(const monitor::Welcome welcome, program_.spawn(config, timeout_));
-  auto client = connect(config.directory(), 0, std::move(hooks));
+  auto client = connect(config.directory(), 0, timeout_, std::move(hooks));
   if (client.ok()) return client;
   // It lives but does not talk: what it mounted is found by the pod's id and taken back by whoever asked for it.
   if (const auto pidfd = sys::pidfd_open(static_cast<pid_t>(welcome.monitor_pid())); pidfd.ok())
@@ -73,7 +77,7 @@ Result<std::shared_ptr<MonitorClient>> ProgramStarter::start(const monitor::PodC
 
 Result<std::shared_ptr<MonitorClient>> ProgramStarter::adopt(const std::string& pod_id, const std::string& directory,
                                                              std::uint64_t last_sequence, MonitorHooks hooks) {
-  TRY_ASSIGN(std::shared_ptr<MonitorClient> client, connect(directory, last_sequence, std::move(hooks)));
+  TRY_ASSIGN(std::shared_ptr<MonitorClient> client, connect(directory, last_sequence, kAdoptTimeout, std::move(hooks)));
   if (client->welcome().pod_id() == pod_id) return client;
   client->close();
   return fail(Code::data_loss, "the monitor in '{}' is pod '{}'s, not '{}'s", directory, client->welcome().pod_id(), pod_id);

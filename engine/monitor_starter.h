@@ -24,7 +24,8 @@ class ProgramStarter final : public MonitorStarter {
  private:
   ProgramStarter(MonitorProgram program, std::unique_ptr<MonitorReader> reader, std::chrono::milliseconds timeout)
       : program_(std::move(program)), reader_(std::move(reader)), timeout_(timeout) {}
-  Result<std::shared_ptr<MonitorClient>> connect(const std::string& directory, std::uint64_t last_sequence, MonitorHooks hooks);
+  Result<std::shared_ptr<MonitorClient>> connect(const std::string& directory, std::uint64_t last_sequence,
+                                                 std::chrono::milliseconds timeout, MonitorHooks hooks);
 
   MonitorProgram program_;
   std::unique_ptr<MonitorReader> reader_;

@@ -53,7 +53,8 @@ class MonitorStarter {
   virtual ~MonitorStarter() = default;
   // Starts a monitor and connects. On error there is none. No hook is called before it returns… but events may follow at once.
   virtual Result<std::shared_ptr<MonitorClient>> start(const monitor::PodConfig& config, MonitorHooks hooks) = 0;
-  // Connects to one that an earlier slipwayd started; not_found or unavailable when it is gone.
+  // Connects to one that an earlier slipwayd started; not_found, unavailable or data_loss (another pod's) when it is gone, any other code
+  // when it is there and does not answer.
   virtual Result<std::shared_ptr<MonitorClient>> adopt(const std::string& pod_id, const std::string& directory, std::uint64_t last_sequence,
                                                        MonitorHooks hooks) = 0;
 };

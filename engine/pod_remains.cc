@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fault.h"
 #include "sys/file.h"
 
 namespace slipway::engine {
@@ -37,6 +38,7 @@ Result<std::vector<std::string>> mounts_beneath(const std::string& directory) {
 
 Result<void> remove_netns(const std::string& path) {
   if (path.empty()) return {};
+  TRY(fault::point("remove a network namespace's name"));
   // EINVAL: a file, not a mount; ENOENT: nothing at all.
   if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT)
     return fail_errno(errno, "unmount '{}'", path);

@@ -1,6 +1,8 @@
 // What a new slipwayd does with what the one before left: everything is found from the records, by id.
 #include "engine/recover.h"
 
+#include <functional>
+
 #include "base/log.h"
 #include "engine/events.h"
 #include "engine/network_ops.h"
@@ -60,7 +62,13 @@ Result<void> recover_after_reboot(Context& context, const PodRecord& pod) {
 
 Result<void> recover_pod(Context& context, const PodRecord& pod) {
   if (pod.boot_id != context.boot_id) return recover_after_reboot(context, pod);
-  if (pod.monitor_pid != 0) TRY(adopt_or_lose(context, pod.id));
+  if (pod.monitor_pid != 0) {
+    const Result<void> settled = adopt_or_lose(context, pod.id);
+    if (!settled.ok()) {  // it is tried again while the node is up: its containers run meanwhile
+      log::warn("{}", settled.error().message);
+      settle_monitor_later(context, pod.id);
+    }
+  }
   // A stop that did not come to its end: its DEL is still owed.
   if (pod.state == PodState::not_ready && pod.network_up) detach_in_background(context, pod.id);
   return {};
@@ -79,14 +87,26 @@ void report(const std::string& what, const Result<void>& result) {
   if (!result.ok()) log::error("recover {}: {}", what, result.error().message);
 }
 
+// What cannot be taken back now (a process that hangs in the kernel, a busy mount) is tried again until it is.
+void take_back(Context& context, const std::string& what, const std::string& pod_id, const std::function<Result<void>()>& undo) {
+  const Result<void> undone = undo();
+  if (undone.ok()) return;
+  log::error("recover {}: {}", what, undone.error().message);
+  context.chores.add("take back " + what, [&context, pod_id, undo]() -> Result<void> {
+    TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
+    return undo();
+  });
+}
+
 }  // namespace
 
 Result<void> recover(Context& context) {
   const std::shared_ptr<const Snapshot> before = context.store->snapshot();
   for (const auto& [id, pod] : before->pods) report("pod " + id, recover_pod(context, pod));
   for (const ContainerRecord& record : context.store->container_intents())
-    report("container " + record.id, undo_container(context, record));
-  for (PodRecord& pod : context.store->pod_intents()) report("pod " + pod.id, undo_pod(context, std::move(pod)));
+    take_back(context, "container " + record.id, record.pod_id, [&context, record] { return undo_container(context, record); });
+  for (const PodRecord& pod : context.store->pod_intents())
+    take_back(context, "pod " + pod.id, pod.id, [&context, pod] { return undo_pod(context, pod); });
   remove_orphan_roots(context);
   return {};
 }

@@ -171,6 +171,11 @@ std::vector<ContainerRecord> Store::container_intents() const {
   return values(container_intents_);
 }
 
+bool Store::knows_container(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  return containers_.contains(id) || container_intents_.contains(id);
+}
+
 std::optional<ContainerRecord> Store::wait_container(const std::string& id, std::chrono::steady_clock::time_point deadline,
                                                      const std::function<bool(const ContainerRecord&)>& done) const {
   std::unique_lock lock(mutex_);

@@ -54,6 +54,7 @@ class Store {
 
   std::vector<PodRecord> pod_intents() const;
   std::vector<ContainerRecord> container_intents() const;
+  bool knows_container(const std::string& id) const;  // committed or intended
 
   // Waits until the container's state satisfies `done` or it is gone (then nullopt) or time is up (its state then).
   std::optional<ContainerRecord> wait_container(const std::string& id, std::chrono::steady_clock::time_point deadline,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 
+#include "base/fault.h"
 #include "image/json_text.h"
 #include "image/worker_protocol.h"
 #include "sys/file.h"
@@ -128,6 +129,7 @@ Result<void> Records::change(const std::vector<engine::ImageRecord>& put, const 
     for (const std::string& id : removed) TRY(run("DELETE FROM images WHERE id = ?1", {id}));
     return execute("COMMIT");
   };
+  TRY(fault::point("write image records"));
   TRY(execute("BEGIN IMMEDIATE"));
   auto r = write();
   if (!r.ok()) (void)execute("ROLLBACK");

@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 
+#include "base/fault.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "image/layout.h"
@@ -103,6 +104,7 @@ Result<void> Roots::prepare(const std::string& id, const std::vector<std::string
   if (used_.count(id) != 0 && used_.at(id) == chains && sys::exists(work(id))) return {};
   used_[id] = chains;
   TRY(make_directory(dir_, id.c_str(), 0700));
+  fault::moment("a writable layer's directory is made");
   TRY_ASSIGN(const UniqueFd dir, sys::open_at(dir_, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   TRY(sys::replace_file(dir, kLayersFile, fmt::format("{}\n", fmt::join(chains, "\n")), 0600));
   TRY(make_directory(dir, kUpper, 0755));
@@ -117,6 +119,7 @@ Result<void> Roots::prepare(const std::string& id, const std::vector<std::string
 }
 
 Result<std::string> Roots::detach(const std::string& id) {
+  TRY(fault::point("take a writable layer away"));
   const std::string leftover = id + std::string(kTemporary) + make_id().substr(0, 16);
   if (::renameat(dir_.get(), id.c_str(), dir_.get(), leftover.c_str()) != 0) {
     if (errno != ENOENT) return fail_errno(errno, "take away the root of '{}'", id);

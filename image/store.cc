@@ -11,6 +11,7 @@
 #include <mutex>
 #include <tuple>
 
+#include "base/fault.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "image/catalogue.h"
@@ -107,9 +108,10 @@ class Store : public engine::Images {
   UniqueFd stop_;
   std::list<std::shared_ptr<InFlight>> in_flight_;
   int inside_ = 0;
-  int working_ = 0;                // workers that may be about to use any layer
-  bool failed_ = false;            // a worker may have left something half done
-  std::set<std::string> garbage_;  // layers that went out of use meanwhile
+  int working_ = 0;                   // workers that may be about to use any layer
+  bool failed_ = false;               // a worker may have left something half done
+  std::vector<std::string> unswept_;  // directories of writable layers whose removal failed
+  std::set<std::string> garbage_;     // layers that went out of use meanwhile
 };
 
 Result<void> Store::start() {
@@ -132,6 +134,7 @@ Result<void> Store::start() {
 
 Result<engine::ImageRecord> Store::pull(const std::string& reference, const engine::RegistryAuth& auth,
                                         const engine::OnProgress& progress) {
+  const fault::Operation operation("PullImage");
   const Guest guest(*this);
   TRY_ASSIGN(const Reference parsed, parse_reference(reference));
   const std::string canonical = parsed.canonical();
@@ -221,6 +224,7 @@ std::vector<engine::ImageRecord> Store::list() const {
 }
 
 Result<void> Store::remove(const std::string& reference) {
+  const fault::Operation operation("RemoveImage");
   std::vector<std::string> layers;
   {
     const std::lock_guard lock(mutex_);
@@ -275,14 +279,23 @@ Result<engine::RootLayers> Store::prepare_root(const engine::ImageRecord& image,
 
 Result<void> Store::remove_root(const std::string& container_id) {
   TRY(check_name("container id", container_id));
-  std::string leftover;
+  std::vector<std::string> leftovers;
   std::vector<std::string> layers;
   {
     const std::lock_guard lock(mutex_);
     if (const auto used = roots_.used().find(container_id); used != roots_.used().end()) layers = used->second;
-    TRY_ASSIGN(leftover, roots_.detach(container_id));
+    TRY_ASSIGN(std::string leftover, roots_.detach(container_id));
+    leftovers = std::exchange(unswept_, {});
+    leftovers.push_back(std::move(leftover));
   }
-  TRY(roots_.sweep(leftover).context("remove the root of container '{}'", container_id));
+  for (auto at = leftovers.begin(); at != leftovers.end(); ++at) {
+    Result<void> swept = roots_.sweep(*at).context("remove the root of container '{}'", container_id);
+    if (swept.ok()) continue;
+    // Nobody finds it by its id any more: the next call takes it along, at the latest the next slipwayd.
+    const std::lock_guard lock(mutex_);
+    unswept_.insert(unswept_.end(), at, leftovers.end());
+    return swept;
+  }
   collect(layers);
   return {};
 }

@@ -8,6 +8,7 @@
 
 #include <optional>
 
+#include "base/fault.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -85,6 +86,7 @@ Result<Outcome> run_worker(const WorkerProgram& program, const Request& request,
   Conversation conversation{on_progress, {}, std::nullopt};
   TRY(listen(out, stop, conversation));  // on an error the Child kills the worker
   TRY_ASSIGN(const sys::ExitStatus status, child.wait());
+  TRY(fault::point("slipway-image's answer"));
   if (conversation.answer) return *std::move(conversation.answer);
   if (status.signal != 0) return fail(Code::internal, "slipway-image ended by signal {} without an answer", status.signal);
   return fail(Code::internal, "slipway-image ended with status {} without an answer", status.code);

@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "base/fault.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/undo.h"
@@ -89,19 +90,20 @@ Origin protect_from_oom() {
 }
 
 Result<void> make_pod(PodParts& parts, Stages& stages, Undo& undo) {
+  const fault::Operation operation("MonitorStart");
   const PodConfig& config = parts.config;
   TRY_ASSIGN(parts.namespaces, make_namespaces(config, parts.origin));
   stages.end("namespaces");
   if (!config.netns_path().empty()) {
     TRY(pin_network(parts.namespaces.net, config.netns_path()));
-    undo.add("unpin", [path = config.netns_path()] { return unpin_network(path); });
+    TRY(undo.add("unpin", [path = config.netns_path()] { return unpin_network(path); }));
     parts.namespaces.net.reset();  // the mount holds it
     stages.end("pin network");
   }
   const std::string shm = config.directory() + "/shm";
   if (!config.host_ipc()) {
     TRY(mount_shm(shm, config.shm_size()));
-    undo.add("unmount", [shm] { return unmount_shm(shm); });
+    TRY(undo.add("unmount", [shm] { return unmount_shm(shm); }));
     stages.end("shm");
   }
   if (config.share_pid()) {
@@ -144,6 +146,7 @@ Result<void> serve(PodConfig config, Report& report) {
   parts.config = std::move(config);
   TRY(detach(parts.config));
   set_signals();
+  if (!parts.config.faults().empty()) fault::arm(parts.config.faults());
   parts.origin = protect_from_oom();
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail_errno(errno, "become a subreaper");
   TRY_ASSIGN(cgroups::Root root, cgroups::open_root());

@@ -21,6 +21,7 @@ Result<std::string> call_plugin(const NetworkConfig& network, const PluginConfig
   invocation.args = call.args;
   invocation.path = fmt::format("{}", fmt::join(call.bin_dirs, ":"));
   invocation.config = to_text(plugin_input(plugin.config, network.name, network.version, call.capabilities, previous));
+  invocation.keep = call.keep;
   return invoke(invocation, call.deadline);
 }
 

@@ -20,6 +20,7 @@ struct ChainCall {
   Json capabilities = Json::object();
   std::vector<std::string> bin_dirs;
   Deadline deadline;
+  int keep = -1;  // borrowed: held by every plugin for as long as it lives; -1 = none
 };
 
 // The last plugin's result, in the list's version. On failure `begun` plugins may have left something behind.

@@ -3,12 +3,16 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "base/ids.h"
+#include "base/time.h"
 #include "network/chain.h"
 #include "network/cni_result.h"
 #include "network/config_source.h"
@@ -17,6 +21,9 @@
 
 namespace slipway::network {
 namespace {
+
+constexpr int kLockTries = 25;
+constexpr int kLockPause = 20;  // milliseconds
 
 // A name may outlive its namespace (unmounted, or after a reboot). Plugins skip what is inside when they are given none.
 bool is_namespace(const std::string& path) {
@@ -43,6 +50,7 @@ class CniNetwork final : public engine::Network {
   Result<ChainCall> make_call(const engine::NetworkRequest& request) const;
   Result<void> keep_intent(const std::string& pod_id, const NetworkConfig& network) const;
   Result<void> drop_intent(const std::string& pod_id) const;
+  Result<UniqueFd> lock_intent(const std::string& pod_id) const;
   Result<std::optional<Kept>> recall(const std::string& pod_id, const std::string& cached) const;
   Result<engine::NetworkResult> add(const NetworkConfig& network, const ChainCall& call, std::size_t& begun) const;
 
@@ -85,6 +93,25 @@ Result<void> CniNetwork::drop_intent(const std::string& pod_id) const {
   return {};
 }
 
+// A plugin that a slipwayd started which was killed goes on alone, and would take an address after our DEL. Every plugin holds the locked
+// intent, so the lock is free when the last one has ended; one that takes longer than it was ever allowed to is not waited for.
+Result<UniqueFd> CniNetwork::lock_intent(const std::string& pod_id) const {
+  if (!intents_.valid()) return UniqueFd();
+  auto file = sys::open_at(intents_, pod_id, O_RDONLY | O_NOFOLLOW);
+  if (!file.ok() && file.error().code == Code::not_found) return UniqueFd();
+  if (!file.ok()) return file;
+  for (int tries = 0; tries < kLockTries; ++tries) {
+    if (::flock(file.value().get(), LOCK_EX | LOCK_NB) == 0) return file;
+    if (errno != EWOULDBLOCK) return fail_errno(errno, "lock the network's intent of pod {}", pod_id);
+    (void)::poll(nullptr, 0, kLockPause);  // plugins that were killed a moment ago
+  }
+  struct stat info {};
+  if (::fstat(file.value().get(), &info) != 0) return fail_errno(errno, "stat the network's intent of pod {}", pod_id);
+  const auto age = std::chrono::nanoseconds(now_realtime()) - std::chrono::seconds(info.st_mtim.tv_sec);
+  if (age > 2 * options_.timeout || age < std::chrono::nanoseconds(0)) return UniqueFd();
+  return fail(Code::unavailable, "a CNI plugin of pod {} still runs", pod_id);
+}
+
 // From the caller's record, else from the intent of an ADD that was cut short. nullopt: no ADD was begun.
 Result<std::optional<CniNetwork::Kept>> CniNetwork::recall(const std::string& pod_id, const std::string& cached) const {
   std::string text = cached;
@@ -117,6 +144,8 @@ Result<engine::NetworkResult> CniNetwork::attach(const engine::NetworkRequest& r
   TRY_ASSIGN(const std::shared_ptr<const NetworkConfig> network, usable());
   TRY_ASSIGN(ChainCall call, make_call(request));
   TRY(keep_intent(request.pod_id, *network));
+  TRY_ASSIGN(const UniqueFd lock, lock_intent(request.pod_id));
+  call.keep = lock.get();
   std::size_t begun = 0;
   Result<engine::NetworkResult> done = add(*network, call, begun);
   if (done.ok()) return done;
@@ -131,6 +160,8 @@ Result<void> CniNetwork::detach(const engine::NetworkRequest& request, const std
   if (!call.ok()) return {};  // attach refused the same request before any plugin was called
   TRY_ASSIGN(const std::optional<Kept> kept, recall(request.pod_id, cached));
   if (!kept.has_value()) return {};
+  TRY_ASSIGN(const UniqueFd lock, lock_intent(request.pod_id));
+  call.value().keep = lock.get();
   if (!is_namespace(call.value().netns)) call.value().netns.clear();
   TRY(del_chain(kept->network, call.value(), kept->result, kept->network.plugins.size()));
   return drop_intent(request.pod_id);
@@ -154,6 +185,7 @@ Result<std::unique_ptr<engine::Network>> open_cni(CniOptions options) {
   if (!options.intent_dir.empty()) {
     TRY(sys::make_directories(options.intent_dir, 0700));
     TRY_ASSIGN(intents, sys::open_path(options.intent_dir, O_RDONLY | O_DIRECTORY));
+    TRY(sys::remove_temporaries(intents));  // of a slipwayd that was killed while it replaced one
   }
   return std::unique_ptr<engine::Network>(std::make_unique<CniNetwork>(std::move(options), std::move(intents)));
 }

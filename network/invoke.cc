@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/fault.h"
 #include "network/json.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -93,6 +94,7 @@ Result<Run> start(const Invocation& call) {
   request.stdio[1] = out.write.get();
   request.stdio[2] = err.write.get();
   request.cwd.assign(1, '/');  // g++ 12 sees an overlap in assigning a literal here (PR 105651)
+  if (call.keep >= 0) request.extra = {call.keep};
   request.own_group = true;
   TRY_ASSIGN(sys::Child child, sys::spawn(request));
   return Run{std::move(child), {std::move(out.read), {}}, {std::move(err.read), {}}};
@@ -151,6 +153,7 @@ Result<std::string> run_plugin(const Invocation& call, Deadline deadline) {
   }
   TRY_ASSIGN(const sys::ExitStatus status, run.child.wait());
   if (status.code != 0) return plugin_error(run, status);
+  TRY(fault::point("a plugin's answer"));
   return std::move(run.out.text);
 }
 

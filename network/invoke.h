@@ -23,6 +23,7 @@ struct Invocation {
   std::string args;    // CNI_ARGS
   std::string path;    // CNI_PATH: where it finds the plugins it delegates to
   std::string config;  // JSON for its stdin
+  int keep = -1;       // borrowed: becomes the plugin's descriptor 3; -1 = none
 };
 
 // The first of the directories that has an executable file of that name. not_found names them all.

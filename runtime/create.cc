@@ -47,10 +47,10 @@ Result<cgroups::Cgroup> make_cgroup(const CreateRequest& request, Undo& undo) {
   TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
   TRY_ASSIGN(cgroups::Cgroup cgroup, cgroups::Cgroup::create(root, path));
   if (!cgroup.was_there()) {
-    undo.add("remove the cgroup", [path]() -> Result<void> {
+    TRY(undo.add("remove the cgroup", [path]() -> Result<void> {
       TRY_ASSIGN(const cgroups::Root again, cgroups::open_root());
       return cgroups::Cgroup::kill_and_remove(again, path, kRemoveTimeout);
-    });
+    }));
   }
   static const oci::Resources kNone;
   const oci::Resources& resources = request.spec->linux_.resources ? *request.spec->linux_.resources : kNone;

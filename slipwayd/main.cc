@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "cri/server.h"
 #include "engine/engine.h"
@@ -183,6 +184,7 @@ Result<void> serve(const Config& config) {
   log::set_level(level);
   log::set_format(format);
   if (::geteuid() != 0) return fail(Code::permission_denied, "slipwayd makes namespaces, mounts and cgroups: it has to be started as root");
+  if (const char* faults = ::getenv("SLIPWAY_FAULTS"); faults != nullptr && *faults == '/') fault::arm(faults);  // tests only
   const sigset_t set = ending_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);  // before the first thread: all inherit it, sigwait takes them
   (void)std::signal(SIGPIPE, SIG_IGN);

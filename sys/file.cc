@@ -10,10 +10,13 @@
 #include <atomic>
 #include <memory>
 
+#include "base/fault.h"
 #include "base/ids.h"
 
 namespace slipway::sys {
 namespace {
+
+constexpr std::string_view kTemporary = ".tmp-";
 
 Result<UniqueFd> open_resolved(FdRef root, const std::string& path, int flags, mode_t mode, std::uint64_t resolve) {
   open_how how{};
@@ -44,7 +47,7 @@ std::vector<std::string> components(const std::string& path) {
 
 std::string temporary_name(const std::string& name) {
   static std::atomic<unsigned> counter{0};
-  return fmt::format(".{}.tmp-{}-{}", name, ::getpid(), counter.fetch_add(1));
+  return fmt::format(".{}{}{}-{}", name, kTemporary, ::getpid(), counter.fetch_add(1));
 }
 
 Result<void> write_temporary(FdRef dir, const std::string& name, std::string_view text, mode_t mode, Sync sync) {
@@ -115,11 +118,13 @@ Result<void> write_file_at(FdRef dir, const std::string& path, std::string_view 
 }
 
 Result<void> replace_file(FdRef dir, const std::string& name, std::string_view text, mode_t mode, Sync sync) {
+  TRY(fault::point("replace a file"));
   const std::string temporary = temporary_name(name);
   if (Result<void> r = write_temporary(dir, temporary, text, mode, sync); !r.ok()) {
     (void)::unlinkat(dir.get(), temporary.c_str(), 0);
     return std::move(r).error().within("replace '{}'", name);
   }
+  fault::moment("a file is written, not yet renamed");
   if (::renameat(dir.get(), temporary.c_str(), dir.get(), name.c_str()) != 0) {
     const int err = errno;
     (void)::unlinkat(dir.get(), temporary.c_str(), 0);
@@ -132,7 +137,17 @@ Result<void> replace_file(FdRef dir, const std::string& name, std::string_view t
   return {};
 }
 
+Result<void> remove_temporaries(FdRef dir) {
+  TRY_ASSIGN(const std::vector<std::string> names, list_directory(dir));
+  for (const std::string& name : names) {
+    if (!name.starts_with('.') || name.find(kTemporary) == std::string::npos) continue;
+    if (::unlinkat(dir.get(), name.c_str(), 0) != 0 && errno != ENOENT) return fail_errno(errno, "remove '{}'", name);
+  }
+  return {};
+}
+
 Result<void> make_directories(const std::string& path, mode_t mode) {
+  TRY(fault::point("make directories"));
   std::string walked = path.starts_with('/') ? "/" : "";
   for (const std::string& part : components(path)) {
     walked += part;
@@ -230,6 +245,7 @@ Result<void> remove_tree_on(FdRef dir, const std::string& name, FdRef top, dev_t
 }  // namespace
 
 Result<void> remove_tree(FdRef dir, const std::string& name) {
+  TRY(fault::point("remove a tree"));
   return remove_tree_on(dir, name, dir, 0, 0);
 }
 

@@ -45,6 +45,9 @@ enum class Sync { no, yes };
 // Readers see the old or the new file, never a part. `yes` makes it survive a power loss (file and directory synced).
 Result<void> replace_file(FdRef dir, const std::string& name, std::string_view text, mode_t mode, Sync sync = Sync::no);
 
+// What replace_file leaves in a directory when its process is killed. For whoever owns the directory alone, before it is used.
+Result<void> remove_temporaries(FdRef dir);
+
 Result<void> make_directories(const std::string& path, mode_t mode);
 
 // mkdir -p of a path that a container may have filled with links: each component is made and opened by descriptor,

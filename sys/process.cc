@@ -10,6 +10,7 @@
 
 #include <csignal>
 
+#include "base/fault.h"
 #include "sys/file.h"
 
 #ifndef P_PIDFD
@@ -144,6 +145,7 @@ UniqueFd Child::release() {
 }
 
 Result<Child> spawn(const SpawnRequest& request) {
+  TRY(fault::point("start a program"));
   TRY_ASSIGN(const std::vector<UniqueFd> lifted, lift(request));
   SpawnSetup setup;
   for (std::size_t i = 0; i < lifted.size(); ++i) posix_spawn_file_actions_adddup2(&setup.actions, lifted[i].get(), static_cast<int>(i));

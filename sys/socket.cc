@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 
 namespace slipway::sys {
 namespace {
+
+constexpr time_t kUnixPatience = 10;  // seconds
 
 Result<std::pair<UniqueFd, UniqueFd>> pair_of(int type) {
   int fds[2] = {-1, -1};
@@ -62,6 +65,9 @@ Result<UniqueFd> connect_unix(const std::string& path, int type) {
   TRY_ASSIGN(const sockaddr_un address, address_of(path, dir));
   UniqueFd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
   if (!fd) return fail_errno(errno, "make a socket");
+  // A listener that takes nobody, a peer that reads nothing (a stopped process): EAGAIN after this, not for ever.
+  const timeval patience{kUnixPatience, 0};
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0) return fail_errno(errno, "limit a socket's waits");
   if (retry_eintr([&] { return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address); }) != 0)
     return fail_errno(errno, "connect to '{}'", path);
   return fd;

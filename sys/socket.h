@@ -20,6 +20,7 @@ Result<std::pair<UniqueFd, UniqueFd>> stream_pair();
 // `type`: SOCK_STREAM or SOCK_SEQPACKET. A path beyond sun_path's 107 bytes is reached through its directory's descriptor.
 // The socket file is made with mode 0600; a file that is there already is EADDRINUSE.
 Result<UniqueFd> listen_unix(const std::string& path, int type, int backlog = 64);
+// Connecting and sending wait ten seconds at most: then EAGAIN.
 Result<UniqueFd> connect_unix(const std::string& path, int type);
 
 // One packet, whole or not at all; never SIGPIPE. `wait` = false: EAGAIN is an error with that errno.

@@ -60,13 +60,13 @@ class CreateContainer {
     TRY_ASSIGN(const oci::Spec spec, plan());
     TRY(oci::validate(spec));
     timer_.begin("intent");
-    undo.add("forget the record", [this] { return context_.store->remove_container(record_.id); });
+    TRY(undo.add("forget the record", [this] { return context_.store->remove_container(record_.id); }));
     TRY(context_.store->begin(record_));
     timer_.begin("root");
-    undo.add("remove the writable layer", [this] { return context_.images->remove_root(record_.id); });
+    TRY(undo.add("remove the writable layer", [this] { return context_.images->remove_root(record_.id); }));
     TRY_ASSIGN(const RootLayers layers, context_.images->prepare_root(image_, record_.id));
     timer_.begin("bundle");
-    undo.add("remove the bundle", [this] { return remove_bundle(); });
+    TRY(undo.add("remove the bundle", [this] { return remove_bundle(); }));
     TRY(write_bundle(spec));
     TRY(hand_to_monitor(layers, undo));
     timer_.end();
@@ -153,6 +153,11 @@ class CreateContainer {
     return sys::remove_tree(parent.value(), record_.id);
   }
 
+  Result<void> take_from_monitor() {
+    TRY(context_.cgroups->kill_and_remove(record_.cgroup));
+    return forget_in_monitor(context_, record_.pod_id, record_.id);
+  }
+
   Result<void> hand_to_monitor(const RootLayers& layers, Undo& undo) {
     timer_.begin("create");
     monitor::Request request;
@@ -167,10 +172,7 @@ class CreateContainer {
     create.set_stdin(record_.spec.stdin);
     create.set_stdin_once(record_.spec.stdin_once);
     create.set_cgroup(record_.cgroup);
-    undo.add("take the container from the monitor", [this]() -> Result<void> {
-      TRY(context_.cgroups->kill_and_remove(record_.cgroup));
-      return forget_in_monitor(context_, record_.pod_id, record_.id);
-    });
+    TRY(undo.add("take the container from the monitor", [this] { return take_from_monitor(); }));
     TRY_ASSIGN(const MonitorReply reply, client_->call(std::move(request), {}, context_.timeouts.monitor));
     record_.pid = reply.reply.pid();
     timer_.nest(reply.reply.stages());

@@ -82,16 +82,13 @@ class RunPod {
     TRY_ASSIGN(pod_.cgroup, pod_cgroup(pod_.spec.cgroup_parent, pod_.id));
     timer_.begin("intent");  // everything below is findable from the id
     TRY(context_.store->begin(pod_));
-    undo.add("forget the record", [this] { return forget(); });
+    TRY(undo.add("forget the record", [this] { return forget(); }));
     timer_.begin("files");
-    undo.add("remove the pod's directory", [this] { return remove_pod_directory(paths_); });
+    TRY(undo.add("remove the pod's directory", [this] { return remove_pod_directory(paths_); }));
     TRY(sys::make_directories(paths_.directory, 0700));
     TRY(write_pod_files(pod_.spec, paths_, hostname_, {}));
     timer_.begin("cgroup");
-    undo.add("remove the pod's cgroups", [this]() -> Result<void> {
-      TRY(context_.cgroups->kill_and_remove(pod_.cgroup));
-      return context_.cgroups->kill_and_remove(paths_.monitor_cgroup);
-    });
+    TRY(undo.add("remove the pod's cgroups", [this] { return remove_cgroups(); }));
     TRY(context_.cgroups->make(pod_.cgroup));
     TRY(context_.cgroups->make(paths_.monitor_cgroup));
     TRY(start_monitor(undo));
@@ -121,7 +118,8 @@ class RunPod {
     config.set_cgroup(pod_.cgroup);
     config.set_monitor_cgroup(paths_.monitor_cgroup);
     config.set_shm_size(kShmSize);
-    undo.add("end the monitor", [this] { return shut_monitor_down(context_, pod_); });
+    if (fault::armed()) config.set_faults(fault::directory());
+    TRY(undo.add("end the monitor", [this] { return shut_monitor_down(context_, pod_); }));
     TRY_ASSIGN(auto client, context_.starter->start(config, make_hooks(context_, pod_.id)));
     pod_.monitor_pid = client->welcome().monitor_pid();
     timer_.nest(client->welcome().stages());
@@ -133,15 +131,22 @@ class RunPod {
     timer_.begin("network");
     pod_.network_up = true;  // recorded before ADD: a DEL is owed from here on
     TRY(context_.store->begin(pod_));
-    undo.add("give back the network", [this]() -> Result<void> {
-      TRY(context_.network->detach(network_request(pod_), pod_.network_result));
-      pod_.network_up = false;
-      return {};
-    });
+    TRY(undo.add("give back the network", [this] { return detach_network(); }));
     TRY_ASSIGN(NetworkResult result, context_.network->attach(network_request(pod_)));
     pod_.ips = std::move(result.ips);
     pod_.network_result = std::move(result.cached);
     return write_pod_files(pod_.spec, paths_, hostname_, pod_.ips);
+  }
+
+  Result<void> remove_cgroups() {
+    TRY(context_.cgroups->kill_and_remove(pod_.cgroup));
+    return context_.cgroups->kill_and_remove(paths_.monitor_cgroup);
+  }
+
+  Result<void> detach_network() {
+    TRY(context_.network->detach(network_request(pod_), pod_.network_result));
+    pod_.network_up = false;
+    return {};
   }
 
   // The last step back. With a network that could not be given back the pod stays, not ready, for Stop and Remove and the

@@ -2,6 +2,7 @@
 //
 // No lock is held while the grace runs: the pod may be stopped meanwhile, which ends the wait.
 #include "base/log.h"
+#include "engine/events.h"
 #include "engine/op/ops.h"
 #include "engine/spec/signals.h"
 
@@ -9,6 +10,7 @@ namespace slipway::engine {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr auto kLateExit = std::chrono::seconds(1);  // the monitor's own word about an exit is the better one
 
 bool exited(const ContainerRecord& record) {
   return record.state == ContainerState::exited;
@@ -49,6 +51,9 @@ Result<void> kill_container(Context& context, const ContainerRecord& record) {
   if (!sent.ok()) {
     log::warn("kill container {}: {}; by its cgroup now", record.id, sent.error().message);
     TRY(context.cgroups->kill_and_remove(record.cgroup));
+    // No process of it is left, whoever may or may not tell so: a monitor that hangs must not keep the pod from its end.
+    const auto told = context.store->wait_container(record.id, Clock::now() + kLateExit, exited);
+    if (told && !exited(*told)) record_lost_exit(context, record.id, 137, "Error", "killed by its cgroup: its monitor does not answer");
   }
   const auto seen = context.store->wait_container(record.id, Clock::now() + context.timeouts.kill, exited);
   if (seen && !exited(*seen))

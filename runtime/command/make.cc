@@ -104,7 +104,7 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
   TRY(check_terminal(options, terminal, foreground));
   TRY_ASSIGN(StateDir dir, StateDir::create(global.root, options.id));
   Undo undo;
-  undo.add("remove the state directory", [&dir] { return dir.remove(); });
+  TRY(undo.add("remove the state directory", [&dir] { return dir.remove(); }));
   TRY(dir.lock());
   TRY(dir.write_config(text));
   CreateRequest request = request_of(options, spec);

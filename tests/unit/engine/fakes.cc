@@ -63,6 +63,7 @@ class FakeStarter final : public MonitorStarter {
     return connect(monitor, std::move(hooks));
   }
   Result<std::shared_ptr<MonitorClient>> adopt(const std::string& pod_id, const std::string&, std::uint64_t, MonitorHooks hooks) override {
+    TRY(host_.faults.pass("adopt"));
     const auto monitor = host_.monitor(pod_id);
     if (!monitor || monitor->dead) return fail(Code::unavailable, "nobody listens");
     return connect(monitor, std::move(hooks));

@@ -56,6 +56,31 @@ TEST_CASE("a living pod is adopted and goes on", "[engine]") {
   CHECK(n.host.living_monitors() == 0);
 }
 
+TEST_CASE("a monitor that lives and does not answer is not lost: it is asked again", "[engine]") {
+  Node n;
+  n.engine.reset();
+  n.host.faults.arm("adopt", 2);
+  n.start();
+  CHECK(n.record().state == ContainerState::running);
+  CHECK(n.engine->find_pod(n.pod).value().state == PodState::ready);
+  CHECK(eventually([&] { return n.host.faults.calls("adopt") == 3; }));
+  CHECK(eventually([&] { return n.engine->stop_container(n.container, 5s).ok() && n.record().exit_code == 143; }));
+  CHECK(n.host.living_monitors() == 1);
+}
+
+TEST_CASE("a pod whose monitor does not answer can be stopped and removed", "[engine]") {
+  Node n;
+  n.engine.reset();
+  n.host.faults.arm("adopt", 1000);
+  n.start();
+  REQUIRE(n.engine->stop_pod(n.pod).ok());
+  CHECK(n.record().state == ContainerState::exited);
+  CHECK(n.record().exit_code == 137);
+  CHECK(n.engine->remove_pod(n.pod).ok());
+  CHECK(n.host.cgroups.empty());
+  n.host.faults.arm("adopt", 0);
+}
+
 TEST_CASE("an exit while no slipwayd ran is told afterwards, once", "[engine]") {
   Node n;
   n.engine.reset();
