@@ -15,6 +15,8 @@ namespace slipway::monitor {
 namespace {
 
 constexpr std::size_t kReadSize = 32 * 1024;
+constexpr std::size_t kSmallestRead = 512;
+constexpr std::size_t kGrowth = 42;  // bytes of log for a byte that is a newline: the prefix, and itself
 
 // One thread: all containers share them.
 std::array<char, kReadSize> read_buffer;
@@ -39,16 +41,58 @@ Result<void> set_nonblocking(FdRef fd) {
 }  // namespace
 
 ContainerIo::~ContainerIo() {
-  drain();
+  if (!drained_) {
+    log_.begin_loss();  // what the log has no room for now is lost, and said to be
+    drain();
+  }
   out_.watch.stop();
   err_.watch.stop();
   if (hold_ != nullptr) (void)::munmap(hold_, 2 * kMaxLine);
 }
 
-Result<void> ContainerIo::open_log(const std::string& log_path) {
+Result<void> ContainerIo::open_log(LogWriter& writer, const std::string& log_path) {
   if (log_path.empty()) return {};
-  TRY_ASSIGN(log_, LogFile::open(log_path));
-  return {};
+  return log_.open(writer, log_path);
+}
+
+// As much as the log takes for sure, whatever it is; 0: wait.
+std::size_t ContainerIo::read_size() const {
+  const std::size_t room = log_.room();
+  if (log_.losing() || room > (kReadSize + kMaxLine) * kGrowth) return kReadSize;
+  const std::size_t size = room > 2 * kMaxLine ? (room - 2 * kMaxLine) / kGrowth : 0;
+  return size < kSmallestRead ? 0 : size;
+}
+
+void ContainerIo::pause() {
+  if (paused_at_ != 0) return;
+  paused_at_ = now_monotonic();
+  look_again_at_ = paused_at_ + kPatience;
+  out_.watch.stop();  // not only silenced: an end would be told all the same, again and again
+  err_.watch.stop();
+  go_on(paused_at_);
+}
+
+void ContainerIo::resume() {
+  paused_at_ = look_again_at_ = 0;
+  for (Source* const source : {&out_, &err_})
+    if (source->fd.valid()) (void)source->watch.start(loop_, source->fd, EPOLLIN, [this, source](std::uint32_t) { on_ready(*source); });
+}
+
+void ContainerIo::go_on(MonotonicNanos now) {
+  // Before anything is looked at: what moves from here on wakes us.
+  if (paused_at_ != 0 || (draining_ && !told())) log_.want_progress();
+  if (paused_at_ != 0 && read_size() > 0) {
+    resume();
+  } else if (paused_at_ != 0 && now >= look_again_at_) {
+    // A writer that waits for a processor, as the container does, is not a disk that stalls.
+    if (log_.stuck() || now >= paused_at_ + kLongestPatience) {
+      log_.begin_loss();
+      resume();
+    } else {
+      look_again_at_ = now + kPatience / 4;
+    }
+  }
+  if (draining_ && !drained_) drain();
 }
 
 Result<void> ContainerIo::make_hold() {
@@ -90,7 +134,9 @@ Result<void> ContainerIo::take_console(UniqueFd master) {
 }
 
 ContainerIo::Read ContainerIo::read_once(Source& source, std::size_t& count) {
-  const ssize_t n = sys::retry_eintr([&] { return ::read(source.fd.get(), read_buffer.data(), read_buffer.size()); });
+  const std::size_t size = read_size();
+  if (size == 0) return Read::full;
+  const ssize_t n = sys::retry_eintr([&] { return ::read(source.fd.get(), read_buffer.data(), size); });
   if (n > 0) {
     count = static_cast<std::size_t>(n);
     source.formatter->feed({read_buffer.data(), count}, now_realtime(), batch, log_);
@@ -102,24 +148,32 @@ ContainerIo::Read ContainerIo::read_once(Source& source, std::size_t& count) {
 
 void ContainerIo::on_ready(Source& source) {
   std::size_t count = 0;
-  if (read_once(source, count) != Read::end) return;
+  const Read read = read_once(source, count);
+  if (read == Read::full) return pause();
+  if (read != Read::end) return;
   source.formatter->flush(now_realtime(), batch, log_);
   source.watch.stop();
   source.fd.reset();
-  if (!open()) log_.finish();
 }
 
-void ContainerIo::drain(Source& source) {
-  if (!source.fd.valid()) return;
-  for (std::size_t total = 0, count = 0; total < kDrainLimit; total += count)
-    if (read_once(source, count) != Read::some) break;
-  source.formatter->flush(now_realtime(), batch, log_);
+// False: the log has no room; the rest is read when it has.
+bool ContainerIo::drain(Source& source) {
+  for (std::size_t count = 0; source.fd.valid() && source.drained < kDrainLimit; source.drained += count) {
+    const Read read = read_once(source, count);
+    if (read == Read::full) return false;
+    if (read != Read::some) break;
+  }
+  if (source.formatter) source.formatter->flush(now_realtime(), batch, log_);
+  return true;
 }
 
 void ContainerIo::drain() {
-  drain(out_);
-  drain(err_);
-  log_.finish();
+  draining_ = true;
+  const bool out = drain(out_);
+  const bool err = drain(err_);
+  drained_ = out && err;
+  if (drained_) log_.settle_loss();
+  if (!told()) log_.want_progress();
 }
 
 Result<void> ContainerIo::close_stdin() {

@@ -1,6 +1,7 @@
 // A container's stdin, stdout and stderr as the monitor holds them: pipes or a pty's master, read into the log.
 //
-// Reading never waits for anybody but the log file. Reads are at most 32 KiB into one buffer that all containers share; each
+// Reading waits for the log at most kPatience: then what comes is dropped and counted until the log takes it again (log_queue.h). Reads are
+// at most 32 KiB into one buffer that all containers share; each
 // stream holds up to 16 KiB of an unfinished line in pages that are touched only when there is one. Owner: the container.
 #pragma once
 
@@ -11,8 +12,8 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "monitor/log_file.h"
 #include "monitor/log_format.h"
+#include "monitor/log_queue.h"
 #include "monitor/loop.h"
 
 namespace slipway::monitor {
@@ -24,7 +25,9 @@ struct ContainerEnds {
 
 class ContainerIo {
  public:
-  static constexpr std::size_t kDrainLimit = 256 * 1024;  // bytes a stream that are still read before an exit is told
+  static constexpr MonotonicNanos kPatience = 80'000'000;            // a container that writes shall never wait 100 ms
+  static constexpr MonotonicNanos kLongestPatience = 1'000'000'000;  // with a writer that gets no processor
+  static constexpr std::size_t kDrainLimit = 256 * 1024;             // bytes a stream that are still read before an exit is told
 
   explicit ContainerIo(Loop& loop) : loop_(loop) {}
   ContainerIo(const ContainerIo&) = delete;
@@ -32,7 +35,7 @@ class ContainerIo {
   ~ContainerIo();
 
   // `log_path` empty: output is read and dropped.
-  Result<void> open_log(const std::string& log_path);
+  Result<void> open_log(LogWriter& writer, const std::string& log_path);
   // Without a terminal: makes the pipes and begins to read.
   Result<ContainerEnds> make_pipes(bool want_stdin);
   // With a terminal: everything it says is stdout.
@@ -41,7 +44,12 @@ class ContainerIo {
   // The process has exited: reads what is there, at most kDrainLimit a stream, and flushes unfinished lines. Whoever else holds a
   // pipe's end (a grandchild) is read on afterwards.
   void drain();
-  Result<void> reopen_log() { return log_.reopen(); }
+  // True when there is nothing left to read of what was there at the exit, and all of it is in the file.
+  bool told() const { return drained_ && log_.written(); }
+  LogQueue& log() { return log_; }
+  // From the loop: the log writer has moved, or the time of `deadline` has come.
+  void go_on(MonotonicNanos now);
+  MonotonicNanos deadline() const { return look_again_at_; }  // 0 = none
   Result<void> close_stdin();
   Result<void> resize(unsigned width, unsigned height);
   bool open() const { return out_.fd.valid() || err_.fd.valid(); }
@@ -51,17 +59,23 @@ class ContainerIo {
     UniqueFd fd;
     Watch watch;
     std::optional<LogFormatter> formatter;
+    std::size_t drained = 0;
   };
-  enum class Read { some, empty, end };
+  enum class Read { some, empty, end, full };
 
   Result<void> make_hold();
   Result<void> begin(Source& source, UniqueFd fd, Stream stream);
   Read read_once(Source& source, std::size_t& count);
   void on_ready(Source& source);
-  void drain(Source& source);
+  bool drain(Source& source);
+  std::size_t read_size() const;
+  void pause();
+  void resume();
 
   Loop& loop_;
-  LogFile log_;
+  LogQueue log_;
+  MonotonicNanos paused_at_ = 0, look_again_at_ = 0;
+  bool draining_ = false, drained_ = false;
   UniqueFd stdin_;
   Source out_;  // before hold_ goes, the formatters are done: ~ContainerIo unmaps
   Source err_;

@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <span>
 
+#include "monitor/log_format.h"
 #include "sys/file.h"
 
 namespace slipway::monitor {
@@ -26,27 +26,17 @@ Result<UniqueFd> open_log(const std::string& path) {
   return fd;
 }
 
-// Writes all parts. The number of bytes that are in the file; less than all = errno says why.
-std::size_t write_parts(int fd, std::span<iovec> parts) {
+// The number of bytes that are in the file; less than all = errno says why.
+std::size_t write_some(int fd, std::string_view text) {
   std::size_t done = 0;
-  while (!parts.empty()) {
-    const ssize_t n =
-        sys::retry_eintr([&] { return ::writev(fd, parts.data(), static_cast<int>(std::min<std::size_t>(parts.size(), 1024))); });
+  while (done < text.size()) {
+    const ssize_t n = sys::retry_eintr([&] { return ::write(fd, text.data() + done, text.size() - done); });
     if (n < 0) return done;
     if (n == 0) {
       errno = ENOSPC;
       return done;
     }
     done += static_cast<std::size_t>(n);
-    std::size_t left = static_cast<std::size_t>(n);
-    while (!parts.empty() && left >= parts.front().iov_len) {
-      left -= parts.front().iov_len;
-      parts = parts.subspan(1);
-    }
-    if (!parts.empty()) {
-      parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + left;
-      parts.front().iov_len -= left;
-    }
   }
   return done;
 }
@@ -57,7 +47,18 @@ void cut(int fd, std::size_t torn) {
   if (torn > 0 && end >= static_cast<off_t>(torn)) (void)!::ftruncate(fd, end - static_cast<off_t>(torn));
 }
 
+std::uint64_t count_entries(std::string_view entries) {
+  return static_cast<std::uint64_t>(std::count(entries.begin(), entries.end(), '\n'));
+}
+
 }  // namespace
+
+std::size_t format_notice(char (&out)[kNoticeSize], UnixNanos time, std::uint64_t lost, const char* reason) {
+  format_time(time, std::span<char, kTimeLength>(out, kTimeLength));
+  const int n = std::snprintf(out + kTimeLength, kNoticeSize - kTimeLength, " stderr F slipway: %llu log entries were lost here: %s\n",
+                              static_cast<unsigned long long>(lost), reason == nullptr ? "unknown" : reason);
+  return std::min(kTimeLength + static_cast<std::size_t>(n), kNoticeSize - 1);
+}
 
 Result<LogFile> LogFile::open(const std::string& path) {
   LogFile file;
@@ -66,32 +67,25 @@ Result<LogFile> LogFile::open(const std::string& path) {
   return file;
 }
 
-void LogFile::write(const LogBatch& batch) {
+void LogFile::append(std::string_view entries) {
   if (!fd_) return;
   if (lost_ > 0 && !write_notice()) {
-    lost_ += batch.entry_count;
+    lost_ += count_entries(entries);
     return;
   }
-  std::array<iovec, 3 * LogBatch::kEntries> parts;
-  std::copy_n(batch.parts.begin(), batch.part_count, parts.begin());
-  const std::size_t done = write_parts(fd_.get(), std::span(parts.data(), batch.part_count));
-  if (done == batch.bytes()) return;
+  const std::size_t done = write_some(fd_.get(), entries);
+  if (done == entries.size()) return;
   lost_errno_ = errno;
-  std::size_t whole = 0;
-  while (whole < batch.entry_count && batch.ends[whole] <= done) ++whole;
-  cut(fd_.get(), done - (whole == 0 ? 0 : batch.ends[whole - 1]));
-  lost_ += batch.entry_count - whole;
+  const std::size_t newline = entries.substr(0, done).rfind('\n');
+  const std::size_t whole = newline == std::string_view::npos ? 0 : newline + 1;
+  cut(fd_.get(), done - whole);
+  lost_ += count_entries(entries.substr(whole));
 }
 
 bool LogFile::write_notice() {
-  std::array<char, 256> text;
-  format_time(now_realtime(), std::span<char, kTimeLength>(text.data(), kTimeLength));
-  const int n =
-      std::snprintf(text.data() + kTimeLength, text.size() - kTimeLength, " stderr F slipway: %llu log entries were lost here: %s\n",
-                    static_cast<unsigned long long>(lost_), ::strerrordesc_np(lost_errno_));
-  const std::size_t length = kTimeLength + static_cast<std::size_t>(n);
-  iovec part{text.data(), length};
-  const std::size_t done = write_parts(fd_.get(), std::span(&part, 1));
+  char text[kNoticeSize];
+  const std::size_t length = format_notice(text, now_realtime(), lost_, ::strerrordesc_np(lost_errno_));
+  const std::size_t done = write_some(fd_.get(), {text, length});
   if (done == length) {
     lost_ = 0;
     return true;
@@ -99,6 +93,16 @@ bool LogFile::write_notice() {
   lost_errno_ = errno;
   cut(fd_.get(), done);
   return false;
+}
+
+void LogFile::remember(std::uint64_t lost, int error) {
+  lost_ += lost;
+  if (lost > 0) lost_errno_ = error;
+}
+
+std::uint64_t LogFile::size() const {
+  struct stat info {};
+  return fd_ && ::fstat(fd_.get(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
 }
 
 Result<void> LogFile::reopen() {

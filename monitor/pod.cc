@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <functional>
 
 #include "base/log.h"
 #include "monitor/footprint.h"
@@ -17,11 +18,16 @@ namespace {
 
 constexpr MonotonicNanos kSecond = 1'000'000'000;
 constexpr MonotonicNanos kTaskTime = 60 * kSecond;
+constexpr MonotonicNanos kLogTime = kSecond / 2;  // an exit waits this long for its log: whoever hears of it may read it
 
 }  // namespace
 
 Pod::Pod(Loop& loop, PodParts parts, cgroups::Root root)
-    : loop_(loop), parts_(std::move(parts)), root_(std::move(root)), link_(loop, *this) {
+    : loop_(loop),
+      log_writer_(loop, std::bind_front(&Pod::on_log_progress, this)),
+      parts_(std::move(parts)),
+      root_(std::move(root)),
+      link_(loop, *this) {
   if (parts_.config.cgroup().empty()) return;
   auto cgroup = cgroups::Cgroup::open(root_, parts_.config.cgroup());
   if (cgroup.ok())
@@ -37,11 +43,7 @@ Result<void> Pod::start() {
   children_fd_.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!children_fd_) return fail_errno(errno, "watch for children");
   TRY(children_watch_.start(loop_, children_fd_, EPOLLIN, [this](std::uint32_t) { on_children(); }));
-  if (parts_.init.pid != 0)
-    TRY(init_watch_.start(loop_, parts_.init.pidfd, EPOLLIN, [this](std::uint32_t) {
-      init_watch_.stop();
-      if (!ending_) log::error("the init of the pod's PID namespace has died: its containers end, none can be made");
-    }));
+  if (parts_.init.pid != 0) TRY(init_watch_.start(loop_, parts_.init.pidfd, EPOLLIN, [this](std::uint32_t) { on_init_exit(); }));
   return link_.listen(parts_.config.directory() + "/monitor.sock");
 }
 
@@ -60,8 +62,18 @@ Result<void> Pod::run() {
 
 MonotonicNanos Pod::next_deadline() const {
   MonotonicNanos next = ending_ ? ending_->deadline : tidy_at_;
-  for (const auto& task : tasks_)
-    if (next == 0 || task->deadline() < next) next = task->deadline();
+  const auto earlier = [&next](MonotonicNanos at) {
+    if (at != 0 && (next == 0 || at < next)) next = at;
+  };
+  for (const auto& task : tasks_) earlier(task->deadline());
+  earlier(log_writer_.deadline());
+  for (const auto& [id, container] : containers_) {
+    earlier(container->io.deadline());
+    earlier(container->tell_at);
+    if (container->reopening) earlier(container->reopening->latest);
+  }
+  if (greeting_) earlier(greeting_->latest);
+  if (ending_ && ending_->logs_until > now_monotonic() && !log_writer_.idle()) earlier(ending_->logs_until);
   return next;
 }
 
@@ -73,6 +85,8 @@ void Pod::expire(MonotonicNanos now) {
   }
   for (const auto& task : tasks_)
     if (task->deadline() <= now) task->expire();
+  log_writer_.expire(now);
+  on_log_progress();
   if (ending_ && ending_->deadline <= now) {
     const Asker asker = ending_->asker;
     ending_.reset();
@@ -152,10 +166,40 @@ void Pod::on_exit(Container& container) {
   container.pidfd.reset();
   if (auto written = write_exit_record(parts_.config.directory(), container.id, container.exit); !written.ok())
     log::error("exit record of '{}': {}", container.id, written.error().message);
+  if (container.io.told()) return tell_exit(container);
+  container.tell_at = now_monotonic() + kLogTime;
+}
+
+void Pod::tell_exit(Container& container) {
+  container.tell_at = 0;
   Event event;
   event.mutable_exited()->set_id(container.id);
   *event.mutable_exited()->mutable_exit() = container.exit;
   tell(std::move(event));
+}
+
+void Pod::on_log_progress() {
+  const MonotonicNanos now = now_monotonic();
+  for (const auto& [id, container] : containers_) settle_log(*container, now);
+}
+
+// What waits for the log: reading, an exit's word, a rotation.
+void Pod::settle_log(Container& container, MonotonicNanos now) {
+  container.io.go_on(now);
+  if (container.tell_at != 0 && (container.io.told() || now >= container.tell_at)) tell_exit(container);
+  if (!container.reopening) return;
+  container.io.log().want_progress();  // before it is looked at
+  const auto done = container.io.log().reopened();
+  if (!done && now < container.reopening->latest) return;
+  const Asker asker = container.reopening->asker;
+  container.reopening.reset();
+  answer(asker, done ? *done : Result<void>(fail(Code::deadline_exceeded, "the log's disk does not answer")));
+}
+
+void Pod::reopen_log(const Asker& asker, Container& container) {
+  constexpr MonotonicNanos kReopenTime = 8 * kSecond;
+  container.reopening = Container::Reopening{asker, now_monotonic() + kReopenTime};
+  settle_log(container, now_monotonic());
 }
 
 void Pod::on_session_exit(const std::string& id) {
@@ -175,6 +219,16 @@ void Pod::on_oom(const std::string& id, std::uint64_t kills) {
   Event event;
   event.mutable_oom()->set_container_id(id);
   event.mutable_oom()->set_oom_kill(kills);
+  tell(std::move(event));
+}
+
+void Pod::on_init_exit() {
+  init_watch_.stop();
+  if (ending_) return;
+  log::error("the init of the pod's PID namespace has died: its containers end, none can be made");
+  init_died_ = true;
+  Event event;
+  event.mutable_pod_init_exited();
   tell(std::move(event));
 }
 
@@ -213,6 +267,7 @@ Welcome Pod::welcome() const {
   out.set_pod_id(parts_.config.pod_id());
   out.set_init_pid(static_cast<std::uint32_t>(parts_.init.pid));
   out.set_last_sequence(events_.last());
+  out.set_init_died(init_died_);
   Namespaces& names = *out.mutable_namespaces();
   names.set_network(parts_.config.netns_path());
   if (parts_.namespaces.ipc.valid()) {
@@ -237,8 +292,8 @@ Welcome Pod::welcome() const {
 }
 
 void Pod::greet() {
-  for (const auto& [id, container] : containers_)
-    if (container->state == Container::State::creating) return;
+  const auto creating = [](const auto& entry) { return entry.second->state == Container::State::creating; };
+  if (now_monotonic() < greeting_->latest && std::any_of(containers_.begin(), containers_.end(), creating)) return;
   const Greeting greeting = *greeting_;
   greeting_.reset();
   Reply reply;
@@ -249,8 +304,10 @@ void Pod::greet() {
 }
 
 bool Pod::settled() const {
-  const auto alive = [](const auto& entry) { return entry.second->state != Container::State::exited; };
-  return tasks_.empty() && sessions_.empty() && std::none_of(containers_.begin(), containers_.end(), alive) && !init_watch_.active();
+  const auto alive = [](const auto& entry) { return entry.second->state != Container::State::exited || entry.second->tell_at != 0; };
+  if (!tasks_.empty() || !sessions_.empty() || init_watch_.active() || std::any_of(containers_.begin(), containers_.end(), alive))
+    return false;
+  return log_writer_.idle() || now_monotonic() >= ending_->logs_until;
 }
 
 void Pod::end_everything() {

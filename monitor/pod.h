@@ -21,6 +21,7 @@
 #include "monitor/events.h"
 #include "monitor/exits.h"
 #include "monitor/link.h"
+#include "monitor/log_writer.h"
 #include "monitor/loop.h"
 #include "monitor/pod_init.h"
 #include "monitor/pod_namespaces.h"
@@ -53,6 +54,12 @@ struct Container {
   std::optional<cgroups::Cgroup> cgroup;
   OomWatch oom;
   ExitRecord exit;
+  MonotonicNanos tell_at = 0;  // exited and not yet told: its log is being written; 0 = told, or not exited
+  struct Reopening {
+    Asker asker;
+    MonotonicNanos latest = 0;
+  };
+  std::optional<Reopening> reopening;
   bool removing = false;
 };
 
@@ -112,9 +119,14 @@ class Pod final : public Requests {
   void answer(const Asker& asker, Reply reply, Fds fds = {});
   void tell(Event event);
   void on_exit(Container& container);
+  void tell_exit(Container& container);
+  void reopen_log(const Asker& asker, Container& container);
+  void on_log_progress();
+  void settle_log(Container& container, MonotonicNanos now);
   void on_session_exit(const std::string& id);
   void on_oom(const std::string& id, std::uint64_t kills);
   void on_children();
+  void on_init_exit();
   void reap_strangers();
   void greet();
   MonotonicNanos next_deadline() const;
@@ -124,6 +136,7 @@ class Pod final : public Requests {
   void give_back();  // after the last process: cgroups, mounts, socket
 
   Loop& loop_;
+  LogWriter log_writer_;  // outlives the containers
   PodParts parts_;
   cgroups::Root root_;
   std::optional<cgroups::Cgroup> pod_cgroup_;
@@ -136,14 +149,17 @@ class Pod final : public Requests {
   std::map<std::string, std::unique_ptr<Session>> sessions_;
   std::list<std::unique_ptr<Task>> tasks_;
   bool later_ = false;
+  bool init_died_ = false;
   struct Greeting {
     Asker asker;
     std::uint64_t last_sequence = 0;
+    MonotonicNanos latest = 0;
   };
-  std::optional<Greeting> greeting_;  // Hello waits for containers that are being created: Welcome shows them all
+  std::optional<Greeting> greeting_;  // Hello waits a little for containers that are being created: Welcome shows them
   struct Ending {
     Asker asker;
     MonotonicNanos deadline = 0;
+    MonotonicNanos logs_until = 0;  // the last entries are waited for no longer
   };
   std::optional<Ending> ending_;
   MonotonicNanos tidy_at_ = 1;  // when nothing has been asked for a while: give memory back; 0 = done

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::uint32_t kVersion = 1;
 constexpr MonotonicNanos kEndingTime = 10'000'000'000;
+constexpr MonotonicNanos kGreetingTime = 2'000'000'000;
+constexpr MonotonicNanos kEndingLogTime = 2'000'000'000;
 constexpr MonotonicNanos kTidyTime = 500'000'000;  // after the last request
 
 // An environment may be in it: it leaves the heap for a file that only one fork reads.
@@ -85,7 +87,10 @@ Result<void> Pod::dispatch(const Asker& asker, Request& request, Fds fds) {
     case Request::kAck: events_.acknowledge(request.ack().sequence()); return {};
     case Request::kReopenLog: {
       TRY_ASSIGN(Container * container, find_live(request.reopen_log().id()));
-      return container->io.reopen_log();
+      TRY(container->io.log().begin_reopen());
+      later_ = true;
+      reopen_log(asker, *container);
+      return {};
     }
     case Request::kResize: {
       TRY_ASSIGN(Container * container, find_live(request.resize().id()));
@@ -103,7 +108,8 @@ Result<void> Pod::dispatch(const Asker& asker, Request& request, Fds fds) {
 
 void Pod::hello(const Asker& asker, const Hello& request) {
   later_ = true;
-  greeting_ = Greeting{asker, request.last_sequence()};  // answered by the loop, as soon as no container is half made
+  greeting_ = Greeting{asker, request.last_sequence(),
+                       now_monotonic() + kGreetingTime};  // answered by the loop, as soon as no container is half made
 }
 
 Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
@@ -121,7 +127,7 @@ Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
   container->id = request.id();
   container->bundle = request.bundle();
   container->cgroup_path = request.cgroup();
-  TRY(container->io.open_log(request.log_path()));
+  TRY(container->io.open_log(log_writer_, request.log_path()));
   ContainerEnds ends;
   if (!request.tty()) {
     TRY_ASSIGN(ends, container->io.make_pipes(request.stdin()));
@@ -255,6 +261,7 @@ Result<void> Pod::remove(const Asker& asker, const RemoveContainer& request) {
 }
 
 void Pod::removed(const std::string& id) {
+  if (const auto at = containers_.find(id); at != containers_.end() && at->second->tell_at != 0) tell_exit(*at->second);
   containers_.erase(id);
   if (auto gone = remove_exit_record(parts_.config.directory(), id); !gone.ok()) log::warn("{}", gone.error().message);
 }
@@ -316,7 +323,8 @@ Result<void> Pod::update(const Asker& asker, const Update& request) {
 
 Result<void> Pod::shutdown(const Asker& asker) {
   later_ = true;
-  ending_ = Ending{asker, now_monotonic() + kEndingTime};
+  const MonotonicNanos now = now_monotonic();
+  ending_ = Ending{asker, now + kEndingTime, now + kEndingLogTime};
   end_everything();
   return {};
 }

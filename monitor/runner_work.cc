@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 
+#include "base/fault.h"
 #include "cgroups/cgroup.h"
+#include "monitor/log_file.h"
 #include "oci/parse.h"
 #include "sys/file.h"
 
@@ -33,6 +35,8 @@ void put_created(runtime::Created created, bool with_sync, Outcome& outcome) {
 
 Result<void> create(const CreateWork& work, Outcome& outcome) {
   const CreateContainer& request = *work.request;
+  // Here, where nobody is kept waiting by a disk: the log writer opens it again. A log that cannot be is the container's error.
+  if (!request.log_path().empty()) TRY(LogFile::open(request.log_path()));
   add_stage(outcome.reply, "fork", work.begun);
   const MonotonicNanos parse_begun = now_monotonic();
   TRY_ASSIGN(const oci::Spec spec, read_spec(request.bundle()));
@@ -54,7 +58,9 @@ Result<void> create(const CreateWork& work, Outcome& outcome) {
     const Overlay& overlay = request.rootfs();
     create.overlay = runtime::OverlayRoot{{overlay.lower().begin(), overlay.lower().end()}, overlay.upper(), overlay.work()};
   }
+  TRY(fault::point("create"));
   TRY_ASSIGN(runtime::Created created, runtime::create(create));
+  fault::moment("created");
   put_created(std::move(created), true, outcome);
   return {};
 }
@@ -83,7 +89,9 @@ Result<void> exec(const ExecWork& work, Outcome& outcome) {
   exec.stdio = work.stdio;
   exec.child_of_parent = true;
   exec.id = work.request->container_id();
+  TRY(fault::point("exec"));
   TRY_ASSIGN(runtime::Created created, runtime::exec(exec));
+  fault::moment("executed");
   put_created(std::move(created), false, outcome);
   return {};
 }
@@ -109,9 +117,11 @@ void settle(const Result<void>& result, Outcome& outcome) {
 }  // namespace
 
 void run_create(const CreateWork& work, Outcome& outcome) {
+  const fault::Operation operation("MonitorCreate");
   settle(create(work, outcome), outcome);
 }
 void run_exec(const ExecWork& work, Outcome& outcome) {
+  const fault::Operation operation("MonitorExec");
   settle(exec(work, outcome), outcome);
 }
 void run_update(const Update& request, const std::string& cgroup, Outcome& outcome) {

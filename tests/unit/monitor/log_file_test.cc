@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "monitor/log_file.h"
+#include "monitor/log_format.h"
 #include "tests/unit/temp_dir.h"
 
 using namespace slipway;
@@ -25,9 +26,16 @@ std::string slurp(const std::string& path) {
   return out.str();
 }
 
-struct Writer {
+struct Writer final : LogOutput {
   explicit Writer(LogFile& to) : file(to) {}
-  void line(std::string_view text) { formatter.feed(std::string(text) + "\n", 0, batch, file); }
+  void line(std::string_view text) { lines(std::string(text) + "\n"); }
+  void lines(std::string_view text) { formatter.feed(text, 0, batch, *this); }
+  void write(const LogBatch& entries) override {
+    std::string text;
+    for (std::size_t i = 0; i < entries.part_count; ++i)
+      text.append(static_cast<const char*>(entries.parts[i].iov_base), entries.parts[i].iov_len);
+    file.append(text);
+  }
   LogFile& file;
   std::vector<char> hold = std::vector<char>(kMaxLine);
   LogFormatter formatter{Stream::out, std::span<char>(hold)};
@@ -121,7 +129,7 @@ TEST_CASE("on a full disk whole entries stay, the lost are counted and told", "[
   const std::size_t entry = std::string("1970-01-01T00:00:00.000000000Z stdout F 0\n").size();
   {
     FileLimit limit(2 * entry + 10);  // the third entry is torn
-    writer.formatter.feed("0\n1\n2\n3\n", 0, writer.batch, file);
+    writer.lines("0\n1\n2\n3\n");
     CHECK(file.lost() == 2);
     CHECK(slurp(path).size() == 2 * entry);
     writer.line("4");

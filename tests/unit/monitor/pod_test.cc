@@ -1,5 +1,6 @@
 // A pod without containers: what a monitor makes, how small it is, what it leaves (root).
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -235,4 +236,24 @@ TEST_CASE("the newest controller has the monitor", "[monitor][root]") {
   pod.client = adopted.value();
   CHECK(pod.signal("none", SIGTERM).error().code == Code::not_found);
   CHECK(pod.starter->adopt("other", pod.config.directory(), 0, {}).error().code == Code::data_loss);
+}
+
+TEST_CASE("the death of a shared namespace's init is told", "[monitor][root]") {
+  PodFixture pod;
+  pod.config.set_share_pid(true);
+  pod.start();
+  const auto init = sys::pidfd_open(static_cast<pid_t>(pod.client->welcome().init_pid()));
+  REQUIRE(init.ok());
+  REQUIRE(sys::pidfd_send_signal(init.value(), SIGKILL).ok());
+  const auto told = [&] {
+    for (const auto& event : pod.events.all())
+      if (event.has_pod_init_exited()) return true;
+    return false;
+  };
+  for (int i = 0; i < 1000 && !told(); ++i) (void)::poll(nullptr, 0, 10);
+  CHECK(told());
+  Events later;
+  pod.client = pod.starter->adopt(pod.pod_id, pod.config.directory(), 0, pod.hooks(later)).take();
+  CHECK(pod.client->welcome().init_died());
+  CHECK(pod.shut_down().ok());
 }
