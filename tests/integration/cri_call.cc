@@ -3,9 +3,6 @@
 // METHOD is a name of runtime.v1's services (RunPodSandbox); the request is proto JSON with proto field names, "-" reads it from
 // standard input. The reply goes to standard output as JSON. Exit 0; a failed call prints "CODE: message" and exits 1; wrong usage is 2.
 // CRI_CALL_DEADLINE_MS: give up after that long.
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/dynamic_message.h>
-#include <google/protobuf/util/json_util.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -19,34 +16,11 @@
 #include <memory>
 #include <string>
 
-#include "cri/v1/api.pb.h"
+#include "tests/integration/cri_method.h"
+
+using namespace slipway::test;
 
 namespace {
-
-const google::protobuf::MethodDescriptor* find_method(const std::string& name) {
-  const auto* file = runtime::v1::VersionRequest::descriptor()->file();
-  for (int i = 0; i < file->service_count(); ++i)
-    if (const auto* method = file->service(i)->FindMethodByName(name)) return method;
-  return nullptr;
-}
-
-std::unique_ptr<google::protobuf::Message> make(const google::protobuf::Descriptor* type) {
-  return std::unique_ptr<google::protobuf::Message>(google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
-}
-
-const char* code_name(grpc::StatusCode code) {
-  static constexpr const char* kNames[] = {"OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
-                                           "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-                                           "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
-                                           "DATA_LOSS", "UNAUTHENTICATED"};
-  return code >= 0 && code <= 16 ? kNames[code] : "?";
-}
-
-grpc::ByteBuffer to_buffer(const google::protobuf::Message& message) {
-  const std::string bytes = message.SerializeAsString();
-  const grpc::Slice slice(bytes);
-  return {&slice, 1};
-}
 
 grpc::Status call(const std::string& endpoint, const google::protobuf::MethodDescriptor& method, const google::protobuf::Message& request,
                   google::protobuf::Message& reply) {
@@ -94,11 +68,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s: %s\n", code_name(status.error_code()), status.error_message().c_str());
     return 1;
   }
-  google::protobuf::util::JsonPrintOptions options;
-  options.always_print_primitive_fields = true;
-  options.preserve_proto_field_names = true;
   std::string out;
-  if (!google::protobuf::util::MessageToJsonString(*reply, &out, options).ok()) return 1;
+  if (!to_text(*reply, out)) return 1;
   std::printf("%s\n", out.c_str());
   return 0;
 }

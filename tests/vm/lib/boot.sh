@@ -21,7 +21,7 @@ kvm_runs() {
     -no-reboot -kernel "$1/vmlinuz" -append 'panic=-1 root=/dev/none' </dev/null >/dev/null 2>&1
 }
 
-# qemu_arguments RUN_DIR: fills the array QEMU. Disks: vda root, vdb images, vdc payload, vdd results.
+# qemu_arguments RUN_DIR: fills the array QEMU. Disks: vda root, vdb images, vdc payload, vdd results, vde --disk.
 qemu_arguments() {
   local run=$1 accel append
   # shellcheck disable=SC2153
@@ -35,6 +35,8 @@ qemu_arguments() {
     -drive "file=$run/payload.img,if=virtio,format=raw,cache=unsafe"
     -drive "file=$run/results.img,if=virtio,format=raw,cache=unsafe"
     -device virtio-rng-pci)
+  # Writes of the guest's kernel reach this file and stay; what the guest had only in its memory is gone after a reset.
+  [[ -z $DISK ]] || QEMU+=(-drive "file=$DISK,if=virtio,format=raw,cache=unsafe")
   if [[ $accel == kvm ]]; then
     QEMU+=(-accel kvm -cpu host)
   else
