@@ -106,13 +106,15 @@ Result<void> ContainerIo::make_hold() {
 Result<void> ContainerIo::begin(Source& source, UniqueFd fd, Stream stream) {
   TRY(make_hold());
   TRY(set_nonblocking(fd));
+  source.stream = stream;
   source.formatter.emplace(stream, std::span(hold_ + (stream == Stream::out ? 0 : kMaxLine), kMaxLine));
   source.fd = std::move(fd);
   return source.watch.start(loop_, source.fd, EPOLLIN, [this, at = &source](std::uint32_t) { on_ready(*at); });
 }
 
-Result<ContainerEnds> ContainerIo::make_pipes(bool want_stdin) {
+Result<ContainerEnds> ContainerIo::make_pipes(bool want_stdin, bool stdin_once) {
   ContainerEnds ends;
+  stdin_once_ = stdin_once;
   if (want_stdin) {
     TRY_ASSIGN(Pipe in, make_pipe());
     TRY(set_nonblocking(in.write));
@@ -140,6 +142,7 @@ ContainerIo::Read ContainerIo::read_once(Source& source, std::size_t& count) {
   if (n > 0) {
     count = static_cast<std::size_t>(n);
     source.formatter->feed({read_buffer.data(), count}, now_realtime(), batch, log_);
+    attached_.write(source.stream, {read_buffer.data(), count});  // after the log: nobody comes before it
     return Read::some;
   }
   if (n < 0 && errno == EAGAIN) return Read::empty;
@@ -180,6 +183,21 @@ Result<void> ContainerIo::close_stdin() {
   if (console_) return fail(Code::failed_precondition, "the container has a terminal: its input cannot be closed apart");
   stdin_.reset();
   return {};
+}
+
+Result<void> ContainerIo::attach(UniqueFd out, UniqueFd err) {
+  if (out) TRY(attached_.add(std::move(out), Stream::out));
+  if (err && !console_) TRY(attached_.add(std::move(err), Stream::err));
+  return {};
+}
+
+Result<UniqueFd> ContainerIo::lend_input() {
+  const UniqueFd& from = console_ ? out_.fd : stdin_;
+  if (!console_ && stdin_once_) return std::move(stdin_);
+  if (!from) return UniqueFd();
+  UniqueFd copy(::fcntl(from.get(), F_DUPFD_CLOEXEC, 3));
+  if (!copy) return fail_errno(errno, "copy a descriptor");
+  return copy;
 }
 
 Result<void> ContainerIo::resize(unsigned width, unsigned height) {

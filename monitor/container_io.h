@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "monitor/attachments.h"
 #include "monitor/log_format.h"
 #include "monitor/log_queue.h"
 #include "monitor/loop.h"
@@ -29,15 +30,15 @@ class ContainerIo {
   static constexpr MonotonicNanos kLongestPatience = 1'000'000'000;  // with a writer that gets no processor
   static constexpr std::size_t kDrainLimit = 256 * 1024;             // bytes a stream that are still read before an exit is told
 
-  explicit ContainerIo(Loop& loop) : loop_(loop) {}
+  explicit ContainerIo(Loop& loop) : loop_(loop), attached_(loop) {}
   ContainerIo(const ContainerIo&) = delete;
   ContainerIo& operator=(const ContainerIo&) = delete;
   ~ContainerIo();
 
   // `log_path` empty: output is read and dropped.
   Result<void> open_log(LogWriter& writer, const std::string& log_path);
-  // Without a terminal: makes the pipes and begins to read.
-  Result<ContainerEnds> make_pipes(bool want_stdin);
+  // Without a terminal: makes the pipes and begins to read. `stdin_once`: the first that attaches to stdin gets it for good.
+  Result<ContainerEnds> make_pipes(bool want_stdin, bool stdin_once = false);
   // With a terminal: everything it says is stdout.
   Result<void> take_console(UniqueFd master);
 
@@ -52,12 +53,22 @@ class ContainerIo {
   MonotonicNanos deadline() const { return look_again_at_; }  // 0 = none
   Result<void> close_stdin();
   Result<void> resize(unsigned width, unsigned height);
+
+  // Copies of the output from now on, see Attachments. Not valid = not wanted.
+  Result<void> attach(UniqueFd out, UniqueFd err);
+  // What to write input to: a copy of the terminal's master, of stdin's pipe, or (stdin_once) that pipe's only end, which the container
+  // sees closed when the taker closes it. Not valid: there is no stdin (any more).
+  Result<UniqueFd> lend_input();
+  bool console() const { return console_; }
+  // The container has exited: who is attached is told by EOF.
+  void end_attachments() { attached_.end(); }
   bool open() const { return out_.fd.valid() || err_.fd.valid(); }
 
  private:
   struct Source {
     UniqueFd fd;
     Watch watch;
+    Stream stream = Stream::out;
     std::optional<LogFormatter> formatter;
     std::size_t drained = 0;
   };
@@ -77,6 +88,8 @@ class ContainerIo {
   MonotonicNanos paused_at_ = 0, look_again_at_ = 0;
   bool draining_ = false, drained_ = false;
   UniqueFd stdin_;
+  bool stdin_once_ = false;
+  Attachments attached_;
   Source out_;  // before hold_ goes, the formatters are done: ~ContainerIo unmaps
   Source err_;
   bool console_ = false;

@@ -172,6 +172,7 @@ void Pod::on_exit(Container& container) {
 
 void Pod::tell_exit(Container& container) {
   container.tell_at = 0;
+  container.io.end_attachments();
   Event event;
   event.mutable_exited()->set_id(container.id);
   *event.mutable_exited()->mutable_exit() = container.exit;

@@ -100,8 +100,11 @@ class Pod final : public Requests {
   Result<void> create(const Asker& asker, const CreateContainer& request);
   Result<void> start(const Asker& asker, const StartContainer& request);
   Result<void> signal(const Signal& request);
+  static Result<void> signal_session(const Session& session, int number, bool group);
   Result<void> remove(const Asker& asker, const RemoveContainer& request);
   Result<void> exec(const Asker& asker, Exec& request, Fds fds);
+  Result<void> attach(const Asker& asker, const Attach& request, Fds fds);
+  Result<void> dial(const Asker& asker, const Dial& request);
   Result<void> update(const Asker& asker, const Update& request);
   Result<void> shutdown(const Asker& asker);
   void hello(const Asker& asker, const Hello& request);

@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "monitor/dial.h"
 #include "monitor/pod.h"
 #include "monitor/runner_work.h"
 #include "sys/file.h"
@@ -100,13 +101,16 @@ Result<void> Pod::dispatch(const Asker& asker, Request& request, Fds fds) {
       TRY_ASSIGN(Container * container, find_live(request.close_stdin().id()));
       return container->io.close_stdin();
     }
-    case Request::kAttach: return fail(Code::unimplemented, "attach comes with the issue on streaming");
+    case Request::kAttach: return attach(asker, request.attach(), std::move(fds));
+    case Request::kDial: return dial(asker, request.dial());
     case Request::CALL_NOT_SET: break;
   }
   return fail(Code::unimplemented, "this monitor (version {}) does not know that request", kVersion);
 }
 
 void Pod::hello(const Asker& asker, const Hello& request) {
+  // Exec sessions belong to the controller that began them: nobody holds their other ends any more.
+  for (const auto& [id, session] : sessions_) (void)signal_session(*session, SIGKILL, true);
   later_ = true;
   greeting_ = Greeting{asker, request.last_sequence(),
                        now_monotonic() + kGreetingTime};  // answered by the loop, as soon as no container is half made
@@ -130,7 +134,7 @@ Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
   TRY(container->io.open_log(log_writer_, request.log_path()));
   ContainerEnds ends;
   if (!request.tty()) {
-    TRY_ASSIGN(ends, container->io.make_pipes(request.stdin()));
+    TRY_ASSIGN(ends, container->io.make_pipes(request.stdin(), request.stdin_once()));
   }
   int start[2];
   if (::pipe2(start, O_CLOEXEC) != 0) return fail_errno(errno, "make the start pipe");
@@ -218,11 +222,18 @@ void Pod::started(Container& container) {
   answer(asker, std::move(reply));
 }
 
+// Its init made it the leader of a process group.
+Result<void> Pod::signal_session(const Session& session, int number, bool group) {
+  // lint: allow kill, because the number is nobody else's: we are the one that reaps it, and have not
+  if (group) (void)::kill(-session.pid, number);
+  return sys::pidfd_send_signal(session.pidfd, number);
+}
+
 Result<void> Pod::signal(const Signal& request) {
   const int number = static_cast<int>(request.signal());
   if (number < 1 || number >= NSIG) return fail(Code::invalid_argument, "signal {}", request.signal());
   if (const auto session = sessions_.find(request.id()); session != sessions_.end())
-    return sys::pidfd_send_signal(session->second->pidfd, number);
+    return signal_session(*session->second, number, request.all());
   TRY_ASSIGN(Container * container, find(request.id()));
   if (container->state == Container::State::creating)
     return fail(Code::failed_precondition, "container '{}' is being created", request.id());
@@ -309,6 +320,38 @@ void Pod::executed(const Exec& request, const Asker& asker, Outcome outcome) {
   sessions_.emplace(request.id(), std::move(session));
   answer(asker, std::move(outcome.reply), std::move(outcome.fds));
   if (ending_) end_everything();
+}
+
+Result<void> Pod::attach(const Asker& asker, const Attach& request, Fds fds) {
+  const std::size_t wanted = (request.stdout() ? 1U : 0U) + (request.stderr() ? 1U : 0U);
+  if (fds.size() != wanted)
+    return fail(Code::invalid_argument, "attach to '{}': {} descriptors, {} expected", request.id(), fds.size(), wanted);
+  TRY_ASSIGN(Container * container, find_live(request.id()));
+  if (container->state != Container::State::running) return fail(Code::failed_precondition, "container '{}' is not running", request.id());
+  UniqueFd out, err;
+  if (request.stderr()) err = std::move(fds.back());
+  if (request.stdout()) out = std::move(fds.front());
+  TRY(container->io.attach(std::move(out), std::move(err)));
+  Reply reply;
+  Fds lent;
+  reply.set_tty(container->io.console());
+  if (request.stdin() || container->io.console()) {
+    TRY_ASSIGN(UniqueFd input, container->io.lend_input());
+    if (input) lent.push_back(std::move(input));
+  }
+  answer(asker, std::move(reply), std::move(lent));
+  later_ = true;
+  return {};
+}
+
+Result<void> Pod::dial(const Asker& asker, const Dial& request) {
+  if (request.port() < 1 || request.port() > UINT16_MAX) return fail(Code::invalid_argument, "port {}", request.port());
+  const DialWork work{parts_.config.netns_path(), request.port()};
+  TRY(begin_task(
+      {}, [&work](Outcome& outcome) { run_dial(work, outcome); },
+      [this, asker](Outcome outcome) { answer(asker, std::move(outcome.reply), std::move(outcome.fds)); }));
+  later_ = true;
+  return {};
 }
 
 Result<void> Pod::update(const Asker& asker, const Update& request) {

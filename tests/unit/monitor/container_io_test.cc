@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <fstream>
 #include <memory>
 
@@ -67,6 +68,27 @@ struct Harness {
   std::string path;
 };
 
+// A pipe whose read end is a test's.
+struct Tube {
+  Tube() {
+    int fds[2];
+    REQUIRE(::pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
+    read.reset(fds[0]);
+    write.reset(fds[1]);
+  }
+  std::string read_all() const {
+    std::string out;
+    char buffer[4096];
+    for (ssize_t n; (n = ::read(read.get(), buffer, sizeof buffer)) > 0;) out.append(buffer, static_cast<std::size_t>(n));
+    return out;
+  }
+  bool ended() const {
+    char byte;
+    return ::read(read.get(), &byte, 1) == 0;
+  }
+  UniqueFd read, write;
+};
+
 void put(const UniqueFd& fd, std::string_view text) {
   REQUIRE(::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
 }
@@ -92,6 +114,79 @@ TEST_CASE("both streams go into one file as they come", "[monitor]") {
   ends.value().out.reset();
   h.turn();
   CHECK_FALSE(h.io->open());
+}
+
+TEST_CASE("who is attached gets copies, and its end at the container's", "[monitor]") {
+  Harness h;
+  auto ends = h.io->make_pipes(true);
+  REQUIRE(ends.ok());
+  put(ends.value().out, "before\n");
+  h.turn();
+  Tube out, err;
+  REQUIRE(h.io->attach(std::move(out.write), std::move(err.write)).ok());
+  put(ends.value().out, "one\n");
+  put(ends.value().err, "two\n");
+  h.turn();
+  CHECK(out.read_all() == "one\n");
+  CHECK(err.read_all() == "two\n");
+  CHECK(h.lines() == "stdout F before\nstdout F one\nstderr F two\n");
+  h.io->end_attachments();
+  CHECK(out.ended());
+  CHECK(err.ended());
+  put(ends.value().out, "after\n");
+  h.turn();
+  CHECK(h.lines() == "stdout F before\nstdout F one\nstderr F two\nstdout F after\n");
+}
+
+TEST_CASE("an attached reader that does not read loses output, the log does not", "[monitor]") {
+  Harness h;
+  auto ends = h.io->make_pipes(false);
+  REQUIRE(ends.ok());
+  (void)::signal(SIGPIPE, SIG_IGN);  // as the monitor does
+  Tube slow, gone;
+  REQUIRE(h.io->attach(std::move(slow.write), UniqueFd()).ok());
+  REQUIRE(h.io->attach(std::move(gone.write), UniqueFd()).ok());
+  gone.read.reset();
+  const std::string line(999, 'x');
+  for (int i = 0; i < 200; ++i) {
+    put(ends.value().out, line + "\n");
+    h.turn();
+  }
+  const std::string lines = h.lines();
+  CHECK(std::count(lines.begin(), lines.end(), '\n') == 200);
+  const std::string got = slow.read_all();
+  CHECK(got.size() > 32'000);
+  CHECK(got.size() < 200'000);
+}
+
+TEST_CASE("stdin is lent, with stdin_once it is given away", "[monitor]") {
+  Harness h;
+  auto ends = h.io->make_pipes(true);
+  REQUIRE(ends.ok());
+  {
+    auto first = h.io->lend_input();
+    REQUIRE(first.ok());
+    put(first.value(), "one");
+  }
+  auto second = h.io->lend_input();
+  REQUIRE(second.ok());
+  put(second.value(), "two");
+  char buffer[16];
+  CHECK(::read(ends.value().in.get(), buffer, sizeof buffer) == 6);
+
+  Harness once;
+  auto once_ends = once.io->make_pipes(true, true);
+  REQUIRE(once_ends.ok());
+  {
+    auto taken = once.io->lend_input();
+    REQUIRE(taken.ok());
+    put(taken.value(), "all");
+  }
+  CHECK(::read(once_ends.value().in.get(), buffer, sizeof buffer) == 3);
+  CHECK(::read(once_ends.value().in.get(), buffer, sizeof buffer) == 0);  // its only end is closed
+  auto none = once.io->lend_input();
+  REQUIRE(none.ok());
+  CHECK_FALSE(none.value().valid());
 }
 
 TEST_CASE("a grandchild that keeps the pipe delays nothing and loses nothing", "[monitor]") {

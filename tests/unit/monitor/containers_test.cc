@@ -451,9 +451,6 @@ TEST_CASE("an update is applied, a bad one says why", "[monitor][root]") {
 TEST_CASE("what a later issue brings says so", "[monitor][root]") {
   PodFixture pod;
   pod.start();
-  monitor::Request request;
-  request.mutable_attach()->set_id("c1");
-  CHECK(pod.call(request).error().code == Code::unimplemented);
   CHECK(pod.call(monitor::Request{}).error().code == Code::unimplemented);
 }
 

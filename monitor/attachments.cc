@@ -1,0 +1,35 @@
+// Copying output to readers without waiting for them.
+#include "monitor/attachments.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sys/file.h"
+
+namespace slipway::monitor {
+
+Result<void> Attachments::add(UniqueFd pipe, Stream stream) {
+  if (all_.size() >= kMax) return fail(Code::resource_exhausted, "{} readers are attached already", all_.size());
+  const int flags = ::fcntl(pipe.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(pipe.get(), F_SETFL, flags | O_NONBLOCK) != 0) return fail_errno(errno, "make a pipe non-blocking");
+  all_.emplace_back();
+  const auto at = std::prev(all_.end());
+  at->pipe = std::move(pipe);
+  at->stream = stream;
+  auto watched = at->watch.start(loop_, at->pipe, 0, [this, at](std::uint32_t) { all_.erase(at); });
+  if (!watched.ok()) all_.erase(at);
+  return watched;
+}
+
+void Attachments::write(Stream stream, std::string_view bytes) {
+  for (auto at = all_.begin(); at != all_.end();) {
+    const auto here = at++;
+    if (here->stream != stream) continue;
+    const ssize_t n = sys::retry_eintr([&] { return ::write(here->pipe.get(), bytes.data(), bytes.size()); });
+    if (n < 0 && errno != EAGAIN) all_.erase(here);
+  }
+}
+
+}  // namespace slipway::monitor
