@@ -102,6 +102,13 @@ class EngineImpl final : public Engine {
     const fault::Operation operation("ExecSync");
     return engine::exec_sync(context_, id, command, timeout);
   }
+  Result<std::unique_ptr<ProcessStreams>> exec(const std::string& id, const StreamSpec& spec) override {
+    return engine::exec(context_, id, spec);
+  }
+  Result<std::unique_ptr<ProcessStreams>> attach(const std::string& id, const StreamSpec& spec) override {
+    return engine::attach(context_, id, spec);
+  }
+  Result<UniqueFd> dial(const std::string& pod_id, std::uint32_t port) override { return engine::dial(context_, pod_id, port); }
   Result<void> reopen_log(const std::string& id) override {
     const fault::Operation operation("ReopenContainerLog");
     return engine::reopen_log(context_, id);

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "engine/ports.h"
+#include "engine/process_streams.h"
 #include "engine/types.h"
 
 namespace slipway::engine {
@@ -57,6 +58,12 @@ class Engine {
   virtual Result<void> stop_container(const std::string& id, std::chrono::seconds grace) = 0;  // absent = ok
   virtual Result<void> remove_container(const std::string& id) = 0;                            // absent = ok
   virtual Result<ExecOutput> exec_sync(const std::string& id, const std::vector<std::string>& command, std::chrono::seconds timeout) = 0;
+  // A process in a running container, its streams in the caller's hands; destroying them kills it and its process group.
+  virtual Result<std::unique_ptr<ProcessStreams>> exec(const std::string& id, const StreamSpec& spec) = 0;
+  // The streams of a running container itself; it outlives them.
+  virtual Result<std::unique_ptr<ProcessStreams>> attach(const std::string& id, const StreamSpec& spec) = 0;
+  // A TCP connection to a port of the pod's own loopback, non-blocking. unavailable: nobody listens there.
+  virtual Result<UniqueFd> dial(const std::string& pod_id, std::uint32_t port) = 0;
   virtual Result<void> reopen_log(const std::string& id) = 0;
   virtual Result<void> update_resources(const std::string& id, const LinuxResources& patch) = 0;
   virtual Result<ContainerStats> stats(const std::string& id) = 0;

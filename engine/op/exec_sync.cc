@@ -2,18 +2,16 @@
 //
 //   pipes here ── write ends ──▶ monitor ──▶ the process        Both outputs are drained all the time; beyond 16 MiB each is dropped.
 //   The end is the process's, not the pipes': a grandchild that holds one open changes nothing.
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 
 #include "base/ids.h"
-#include "base/log.h"
+#include "engine/exec_process.h"
 #include "engine/op/ops.h"
-#include "oci/parse.h"
+#include "engine/stream_pipes.h"
 #include "sys/file.h"
 
 namespace slipway::engine {
@@ -22,33 +20,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kOutputLimit = 16U << 20;
 constexpr std::size_t kPipeLimit = 1U << 20;  // a pipe holds at most this (fs.pipe-max-size): what was written before the end
-
-struct Pipe {
-  UniqueFd read, write;
-};
-
-Result<Pipe> make_pipe() {
-  std::array<int, 2> fds{};
-  if (::pipe2(fds.data(), O_CLOEXEC) != 0) return fail_errno(errno, "pipe");
-  Pipe pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
-  if (::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno(errno, "pipe");
-  return pipe;
-}
-
-// The container's own process object with another command: same user, capabilities, environment, directory.
-Result<UniqueFd> process_object(const Context& context, const ContainerRecord& record, const std::vector<std::string>& command) {
-  TRY_ASSIGN(const std::string text,
-             sys::read_file(bundle_path(context.paths_of(record.pod_id), record.id) + "/process.json", oci::kMaxDocument));
-  TRY_ASSIGN(oci::Process process, oci::parse_process(text));
-  process.args = command;
-  process.terminal = false;
-  process.console_size.reset();
-  UniqueFd file(::memfd_create("slipway-process", MFD_CLOEXEC));
-  if (!file) return fail_errno(errno, "memfd_create");
-  TRY(sys::write_all(file, oci::write_process(process)));
-  if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind");
-  return file;
-}
 
 class Output {
  public:
@@ -90,6 +61,8 @@ class ExecSync {
     TRY_ASSIGN(session_, context_.execs.open(id_, record_.pod_id));
     TRY_ASSIGN(Pipe out, make_pipe());
     TRY_ASSIGN(Pipe err, make_pipe());
+    TRY(set_nonblocking(out.read));
+    TRY(set_nonblocking(err.read));
     TRY(start(command, out.write, err.write));
     out.write.reset();  // else the end of the stream never comes
     err.write.reset();
@@ -98,7 +71,7 @@ class ExecSync {
 
  private:
   Result<void> start(const std::vector<std::string>& command, FdRef out, FdRef err) {
-    TRY_ASSIGN(const UniqueFd process, process_object(context_, record_, command));
+    TRY_ASSIGN(const UniqueFd process, exec_process(context_, record_, command, false));
     monitor::Request request;
     monitor::Exec& exec = *request.mutable_exec();
     exec.set_id(id_);
@@ -138,11 +111,7 @@ class ExecSync {
   }
 
   Error time_is_up() {
-    monitor::Request request;
-    request.mutable_signal()->set_id(id_);
-    request.mutable_signal()->set_signal(9);
-    const auto killed = client_->call(std::move(request), {}, context_.timeouts.quick);
-    if (!killed.ok()) log::warn("kill exec session {} of container {}: {}", id_, record_.id, killed.error().message);
+    kill_exec(context_, *client_, id_, record_.id);
     return fail(Code::deadline_exceeded, "the command did not end in time and was killed");
   }
 

@@ -20,6 +20,9 @@ Result<void> stop_container(Context& context, const std::string& id, std::chrono
 Result<void> remove_container(Context& context, const std::string& id);
 Result<ExecOutput> exec_sync(Context& context, const std::string& id, const std::vector<std::string>& command,
                              std::chrono::seconds timeout);
+Result<std::unique_ptr<ProcessStreams>> exec(Context& context, const std::string& id, const StreamSpec& spec);
+Result<std::unique_ptr<ProcessStreams>> attach(Context& context, const std::string& id, const StreamSpec& spec);
+Result<UniqueFd> dial(Context& context, const std::string& pod_id, std::uint32_t port);
 Result<void> reopen_log(Context& context, const std::string& id);
 Result<void> update_resources(Context& context, const std::string& id, const LinuxResources& patch);
 Result<ContainerStats> container_stats(Context& context, const std::string& id);

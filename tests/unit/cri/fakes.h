@@ -47,6 +47,18 @@ class FakeEngine final : public engine::Engine {
     TRY(note("exec_sync " + id + " " + command[0] + " " + std::to_string(timeout.count())));
     return engine::ExecOutput{"out\n", "err\n", 3};
   }
+  Result<std::unique_ptr<engine::ProcessStreams>> exec(const std::string& id, const engine::StreamSpec& spec) override {
+    TRY(note("exec " + id + " " + spec.command[0]));
+    return fail(Code::unimplemented, "this engine runs nothing");
+  }
+  Result<std::unique_ptr<engine::ProcessStreams>> attach(const std::string& id, const engine::StreamSpec&) override {
+    TRY(note("attach " + id));
+    return fail(Code::unimplemented, "this engine runs nothing");
+  }
+  Result<UniqueFd> dial(const std::string& pod_id, std::uint32_t port) override {
+    TRY(note("dial " + pod_id + " " + std::to_string(port)));
+    return fail(Code::unimplemented, "this engine runs nothing");
+  }
   Result<void> reopen_log(const std::string& id) override { return note("reopen_log " + id); }
   Result<void> update_resources(const std::string& id, const engine::LinuxResources& patch) override {
     return note("update_resources " + id + " " + std::to_string(patch.cpu_shares));

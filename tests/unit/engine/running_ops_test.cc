@@ -5,6 +5,7 @@
 
 #include "oci/parse.h"
 #include "sys/file.h"
+#include "sys/process.h"
 #include "tests/unit/engine/world.h"
 
 using namespace slipway;
@@ -45,7 +46,7 @@ TEST_CASE("ExecSync past its time-out kills and says DEADLINE_EXCEEDED", "[engin
   REQUIRE_FALSE(output.ok());
   CHECK(output.error().code == Code::deadline_exceeded);
   REQUIRE(w.host.monitor(pod)->sent().size() == 1);
-  CHECK_THAT(w.host.monitor(pod)->sent()[0], Catch::EndsWith(":9"));
+  CHECK_THAT(w.host.monitor(pod)->sent()[0], Catch::EndsWith(":9:all"));
   for (const int fd : kept) ::close(fd);
 }
 
@@ -83,6 +84,55 @@ TEST_CASE("ExecSync keeps 16 MiB of an endless output and drains the rest", "[en
   writer.join();
   REQUIRE(output.ok());
   CHECK(output.value().out.size() == 16U << 20);
+}
+
+TEST_CASE("exec gives the streams away and tells the exit code", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.running(pod);
+  w.host.monitor(pod)->on_exec = [](FakeMonitor& monitor, const monitor::Exec& exec, std::vector<int> fds) {
+    REQUIRE(fds.size() == 3);  // process, stdin, stdout
+    REQUIRE(exec.has_stdin());
+    REQUIRE(exec.has_stdout());
+    REQUIRE_FALSE(exec.has_stderr());
+    REQUIRE(::write(fds[2], "out", 3) == 3);
+    for (const int fd : fds) ::close(fd);
+    monitor.exec_exit(exec.id(), 3);
+  };
+  StreamSpec spec;
+  spec.command = {"sh"};
+  spec.in = spec.out = true;
+  auto streams = w.engine->exec(id, spec);
+  REQUIRE(streams.ok());
+  char buffer[8];
+  CHECK(::read(streams.value()->out.get(), buffer, sizeof buffer) == 3);
+  CHECK(::read(streams.value()->out.get(), buffer, sizeof buffer) == 0);
+  CHECK_FALSE(streams.value()->err.valid());
+  CHECK(streams.value()->in.valid());
+  CHECK(sys::poll_readable(streams.value()->ended(), 5000).value());
+  CHECK(streams.value()->exit_code().value() == 3);
+  streams.value().reset();
+  CHECK(w.host.monitor(pod)->sent().empty());  // it had ended: nothing to kill
+  CHECK(w.engine->exec("nope", spec).error().code == Code::not_found);
+  spec.command.clear();
+  CHECK(w.engine->exec(id, spec).error().code == Code::invalid_argument);
+}
+
+TEST_CASE("an exec whose streams are given up is killed with its group", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.running(pod);
+  std::vector<int> kept;
+  w.host.monitor(pod)->on_exec = [&](FakeMonitor&, const monitor::Exec&, std::vector<int> fds) { kept = std::move(fds); };
+  StreamSpec spec;
+  spec.command = {"sleep"};
+  spec.out = true;
+  auto streams = w.engine->exec(id, spec);
+  REQUIRE(streams.ok());
+  streams.value().reset();
+  REQUIRE(w.host.monitor(pod)->sent().size() == 1);
+  CHECK_THAT(w.host.monitor(pod)->sent()[0], Catch::EndsWith(":9:all"));
+  for (const int fd : kept) ::close(fd);
 }
 
 TEST_CASE("UpdateContainerResources is a patch, and goes back when it fails", "[engine]") {
