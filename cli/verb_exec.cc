@@ -9,7 +9,7 @@ namespace slipway::cli {
 Result<int> exec(Session& session, const ExecOptions& options) {
   if (options.interactive || options.tty)
     return fail(Code::unimplemented,
-                "exec: {} needs the streaming server, which slipway does not have yet; without it output comes when the command has ended",
+                "exec: {} is not in slipctl yet; `crictl exec` has it. Without it output comes when the command has ended",
                 options.interactive ? "--interactive" : "--tty");
   TRY_ASSIGN(const auto pod_list, session.client.pods());
   TRY_ASSIGN(const auto container_list, session.client.containers());

@@ -7,6 +7,10 @@
 #include "cri/workers.h"
 #include "engine/engine.h"
 
+namespace slipway::streaming {
+class Server;
+}
+
 namespace slipway::cri {
 
 // What Version, Status and RuntimeConfig tell; fixed for the process's life.
@@ -28,6 +32,7 @@ struct Backend {
   engine::Network& network;
   Workers& workers;
   Facts facts;
+  streaming::Server* streams = nullptr;  // null: no URLs
 };
 
 }  // namespace slipway::cri

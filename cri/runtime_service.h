@@ -24,9 +24,6 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   SLIPWAY_UNARY(Version);
   SLIPWAY_UNARY(Status);
   SLIPWAY_UNARY(RuntimeConfig);
-  SLIPWAY_UNARY(Exec);
-  SLIPWAY_UNARY(Attach);
-  SLIPWAY_UNARY(PortForward);
   SLIPWAY_UNARY(PodSandboxStats);
   SLIPWAY_UNARY(ListPodSandboxStats);
   SLIPWAY_UNARY(UpdateRuntimeConfig);
@@ -47,6 +44,11 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   SLIPWAY_UNARY(PodSandboxStatus);
   SLIPWAY_UNARY(ListPodSandbox);
   SLIPWAY_STREAM(StreamPodSandboxes, StreamPodSandboxesRequest, StreamPodSandboxesResponse);
+
+  // runtime_service_stream.cc
+  SLIPWAY_UNARY(Exec);
+  SLIPWAY_UNARY(Attach);
+  SLIPWAY_UNARY(PortForward);
 
   // runtime_service_container.cc
   SLIPWAY_UNARY(CreateContainer);

@@ -60,9 +60,6 @@ grpc::ServerUnaryReactor* RuntimeService::RuntimeConfig(grpc::CallbackServerCont
   grpc::ServerUnaryReactor* RuntimeService::name(grpc::CallbackServerContext* context, const v1::name##Request*, v1::name##Response*) { \
     return not_yet(context, what);                                                                                                      \
   }
-SLIPWAY_NOT_YET(Exec, "the streaming server: Exec needs it, ExecSync does not")
-SLIPWAY_NOT_YET(Attach, "the streaming server that Attach needs")
-SLIPWAY_NOT_YET(PortForward, "the streaming server that PortForward needs")
 SLIPWAY_NOT_YET(PodSandboxStats, "statistics of whole pods (those of containers are there)")
 SLIPWAY_NOT_YET(ListPodSandboxStats, "statistics of whole pods (those of containers are there)")
 SLIPWAY_NOT_YET(UpdateRuntimeConfig, "a template to write the pod CIDR into: CNI configuration is the host's")

@@ -16,7 +16,7 @@ constexpr std::size_t kMemoryQuota = 256 << 20;  // of all connections' buffers:
 class GrpcServer final : public Server {
  public:
   GrpcServer(ServerOptions options, engine::Engine& engine, engine::Images& images, engine::Network& network)
-      : workers_(options.workers), backend_{engine, images, network, workers_, std::move(options.facts)} {}
+      : workers_(options.workers), backend_{engine, images, network, workers_, std::move(options.facts), options.streams} {}
   ~GrpcServer() override { GrpcServer::stop(std::chrono::milliseconds(0)); }
 
   Result<void> listen(const std::string& address) {

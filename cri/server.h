@@ -16,6 +16,7 @@ struct ServerOptions {
   std::string listen;  // "unix:///run/slipway/slipway.sock"
   Facts facts;
   WorkerLimits workers;
+  streaming::Server* streams = nullptr;  // outlives the server; null: Exec, Attach and PortForward are unavailable
 };
 
 class Server {

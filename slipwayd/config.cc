@@ -5,6 +5,9 @@
 #define TOML_ENABLE_UNRELEASED_FEATURES 0
 #include <toml++/toml.h>
 
+#include <arpa/inet.h>
+
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <variant>
 
@@ -39,6 +42,10 @@ const Key kKeys[] = {
     {"log", "format", &Config::log_format, "\"text\" or \"json\", on stderr."},
     {"programs", "monitor", &Config::monitor_program, "slipway-monitor. Empty: beside slipwayd, or in ../libexec/slipway from there."},
     {"programs", "image", &Config::image_program, "slipway-image. Empty: as above."},
+    {"streaming", "listen", &Config::streaming_listen,
+     "ADDRESS:PORT of the server behind Exec, Attach and PortForward; port 0: one that is free. Plain HTTP: keep it on loopback."},
+    {"streaming", "idle_timeout", &Config::streaming_idle, "Seconds without a byte in either direction after which a stream is closed."},
+    {"streaming", "creation_timeout", &Config::streaming_creation, "Seconds that a client has to open all streams of a session."},
     {"workers", "reads", &Config::read_workers, "Threads at most for calls that only read records."},
     {"workers", "operations", &Config::operation_workers, "Threads at most for calls that make, start and remove."},
     {"workers", "waits", &Config::wait_workers, "Threads at most for calls that may take long: stops, execs, pulls."},
@@ -55,6 +62,7 @@ constexpr TableComment kTables[] = {
     {"cni", "The pod network."},
     {"log", "slipwayd's own log; containers' logs are where the kubelet wants them."},
     {"programs", "The other programs of slipway."},
+    {"streaming", "kubectl exec, attach and port-forward."},
     {"workers", "How many calls are worked on at once."},
     {"images", "Pulling images."},
 };
@@ -187,6 +195,7 @@ Result<void> check(const Config& config) {
   if (!config.monitor_program.empty()) TRY(check_absolute("programs.monitor", config.monitor_program));
   if (!config.image_program.empty()) TRY(check_absolute("programs.image", config.image_program));
   if (!config.registry_ca_file.empty()) TRY(check_absolute("images.ca_file", config.registry_ca_file));
+  TRY(streaming_address(config));
   TRY(log::parse_level(config.log_level));
   TRY(log::parse_format(config.log_format));
   constexpr std::string_view kScheme = "unix://";
@@ -228,6 +237,24 @@ std::string to_json(const Config& config) {
     }
   }
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<StreamingAddress> streaming_address(const Config& config) {
+  const std::string& text = config.streaming_listen;
+  const auto colon = text.rfind(':');
+  StreamingAddress out;
+  const auto bad = [&](const char* why) { return fail(Code::invalid_argument, "streaming.listen: '{}' {}", text, why); };
+  if (colon == std::string::npos) return bad("is not of the form ADDRESS:PORT");
+  out.address = text.substr(0, colon);
+  if (out.address.size() > 2 && out.address.front() == '[' && out.address.back() == ']')
+    out.address = out.address.substr(1, out.address.size() - 2);
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + colon + 1, end, out.port);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return bad("has no port from 0 to 65535");
+  in6_addr binary{};
+  if (::inet_pton(out.address.find(':') == std::string::npos ? AF_INET : AF_INET6, out.address.c_str(), &binary) != 1)
+    return bad("has no IP address");
+  return out;
 }
 
 std::string listen_address(const Config& config) {

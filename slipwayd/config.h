@@ -32,6 +32,10 @@ struct Config {
   std::string monitor_program;  // empty: beside slipwayd
   std::string image_program;
 
+  std::string streaming_listen = "127.0.0.1:0";
+  std::uint32_t streaming_idle = 4 * 3600;  // seconds
+  std::uint32_t streaming_creation = 30;
+
   std::uint32_t read_workers = 2;
   std::uint32_t operation_workers = 16;
   std::uint32_t wait_workers = 128;
@@ -51,6 +55,13 @@ Result<void> check(const Config& config);
 // A file that means what an absent one means, with a comment on every key.
 std::string default_config_text();
 std::string to_json(const Config& config);
+
+// "127.0.0.1:0" or "[::1]:10010"
+struct StreamingAddress {
+  std::string address;
+  std::uint16_t port = 0;
+};
+Result<StreamingAddress> streaming_address(const Config& config);
 
 // "unix:///run/slipway/slipway.sock"
 std::string listen_address(const Config& config);

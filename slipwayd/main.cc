@@ -21,6 +21,7 @@
 #include "slipwayd/listen.h"
 #include "slipwayd/notify.h"
 #include "slipwayd/programs.h"
+#include "streaming/server.h"
 #include "sys/file.h"
 
 namespace slipway::daemon {
@@ -72,6 +73,7 @@ struct Rooms {
   std::unique_ptr<engine::Images> images;
   std::unique_ptr<engine::Network> network;
   std::unique_ptr<engine::Engine> engine;
+  std::unique_ptr<streaming::Server> streams;
   std::unique_ptr<cri::Server> server;
 };
 
@@ -105,6 +107,16 @@ Result<std::unique_ptr<engine::Engine>> open_engine(const Config& config, Rooms&
   return engine::Engine::open(std::move(options), *rooms.images, *rooms.network);
 }
 
+Result<std::unique_ptr<streaming::Server>> open_streams(const Config& config, engine::Engine& engine) {
+  TRY_ASSIGN(const StreamingAddress at, streaming_address(config));
+  streaming::ServerOptions options;
+  options.address = at.address;
+  options.port = at.port;
+  options.idle = std::chrono::seconds(config.streaming_idle);
+  options.creation = std::chrono::seconds(config.streaming_creation);
+  return streaming::Server::start(std::move(options), engine);
+}
+
 Result<void> open_rooms(const Config& config, Rooms& rooms) {
   TRY(sys::make_directories(config.root, 0700));
   TRY(sys::make_directories(config.state, 0711));
@@ -113,7 +125,9 @@ Result<void> open_rooms(const Config& config, Rooms& rooms) {
   TRY_ASSIGN(rooms.images, open_images(config));
   TRY_ASSIGN(rooms.network, open_network(config));
   TRY_ASSIGN(rooms.engine, open_engine(config, rooms));
+  TRY_ASSIGN(rooms.streams, open_streams(config, *rooms.engine));
   cri::ServerOptions options;
+  options.streams = rooms.streams.get();
   options.listen = address;
   options.facts = facts_of(config);
   options.workers = {config.read_workers, config.operation_workers, config.wait_workers, config.queue};
@@ -198,6 +212,7 @@ Result<void> serve(const Config& config) {
   tell("STOPPING=1");
   const Deadline deadline(kLatest);
   rooms.server->stop(kGrace);
+  rooms.streams->stop();
   rooms.engine->shut_down();
   return {};
 }
@@ -222,6 +237,8 @@ void add_flags(CLI::App& app, Flags& flags) {
   add("--cni-conf-dir", &Config::cni_conf_dir, "CNI configuration", "DIR");
   app.add_option("--cni-bin-dir", flags.cni_bin_dirs, "CNI plugins; may be repeated")->type_name("DIR")->allow_extra_args(false);
   add("--cgroup-driver", &Config::cgroup_driver, "cgroupfs (systemd comes later)", "DRIVER");
+  add("--streaming-listen", &Config::streaming_listen, "Where exec, attach and port-forward are streamed; port 0: a free one",
+      "ADDRESS:PORT");
   add("--log-level", &Config::log_level, "debug, info, warn or error", "LEVEL");
   add("--log-format", &Config::log_format, "text or json", "FORMAT");
 }

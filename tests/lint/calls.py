@@ -6,7 +6,7 @@ import sys
 import tree
 
 PRODUCT = r"(?!tests/)"
-DAEMON = r"(base|engine|image|network|cri|slipwayd|telemetry)/"
+DAEMON = r"(base|engine|image|network|streaming|cri|slipwayd|telemetry)/"
 ONE_THREAD = r"(base|sys|oci|cgroups|runtime|monitor)/"
 
 # A libc function by its name: not a member, not another scope's.

@@ -30,12 +30,14 @@ GENERATED = {"cri/v1/api.": "proto/cri", "slipway/admin.": "proto/admin", "slipw
 LIBRARIES = [
     (r"grpc(pp)?/", ["cri", "cli", "slipwayd"], "gRPC ends at the border"),
     (r"google/protobuf/", ["cri", "cli", "slipwayd", "monitor", "engine"], "messages end at the border"),
-    (r"nlohmann/", ["oci", "network", "image", "engine", "cri", "cli", "slipwayd"], "it throws, and the forked programs are to stay small"),
+    (r"nlohmann/", ["oci", "network", "image", "engine", "streaming", "cri", "cli", "slipwayd"], "it throws, and the forked programs are to stay small"),
     (r"sqlite3\.h", ["engine", "image"], "records are the engine's and the image store's"),
-    (r"curl/|archive\.h|archive_entry\.h|igzip|zlib\.h|zstd\.h", ["image"], "slipwayd parses no registry's or archive's bytes"),
+    (r"curl/|archive\.h|archive_entry\.h|igzip|zstd\.h", ["image"], "slipwayd parses no registry's or archive's bytes"),
+    (r"zlib\.h", ["image", "streaming"], "layers are the worker's; SPDY compresses its headers"),
+    (r"boost/", ["streaming", "cli"], "connections of clients are streaming's; Boost is slow to compile and throws"),
     (r"seccomp\.h", ["runtime"], "filters are the runner's"),
     (r"(toml|toml\+\+/toml)\.(h|hpp)", ["slipwayd"], "configuration is the main's"),
-    (r"(iostream|regex|thread|future|pthread\.h)$", ["engine", "image", "cri", "cli", "slipwayd", "telemetry"],
+    (r"(iostream|regex|thread|future|pthread\.h)$", ["engine", "image", "streaming", "cri", "cli", "slipwayd", "telemetry"],
      "what forks and clones has one thread, no iostreams and no regular expressions"),
 ]
 # runtime/init runs between clone and exec: the C library, and of C++ what is only types and numbers.

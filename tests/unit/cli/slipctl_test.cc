@@ -118,7 +118,7 @@ TEST_CASE("what slipway does not have yet is said by name", "[cli]") {
   f.add_pod("web");
   const auto ran = f.run("exec -it web sh");
   CHECK(ran.code == 1);
-  CHECK_THAT(ran.err, Contains("--interactive") && Contains("streaming server"));
+  CHECK_THAT(ran.err, Contains("--interactive") && Contains("crictl exec"));
 }
 
 TEST_CASE("every verb has help", "[cli]") {

@@ -295,10 +295,10 @@ TEST_CASE("lists stream, an empty one just ends", "[cri]") {
 
 TEST_CASE("what is not there yet says so", "[cri]") {
   Fixture f;
-  v1::AttachResponse attach;
-  const auto status = f.call(&Runtime::Attach, {}, attach);
+  v1::PodSandboxStatsResponse stats;
+  const auto status = f.call(&Runtime::PodSandboxStats, {}, stats);
   CHECK(status.error_code() == grpc::StatusCode::UNIMPLEMENTED);
-  CHECK_THAT(status.error_message(), Contains("Attach"));
+  CHECK_THAT(status.error_message(), Contains("statistics"));
   grpc::ClientContext context;
   auto stream = f.runtime->GetContainerEvents(&context, {});
   v1::ContainerEventResponse event;

@@ -52,6 +52,23 @@ TEST_CASE("broken TOML is told with its line", "[slipwayd]") {
   CHECK_THAT(config.error().message, Contains("c.toml:2"));
 }
 
+TEST_CASE("the streaming address is an address and a port", "[slipwayd]") {
+  Config config;
+  REQUIRE(streaming_address(config).ok());
+  CHECK(streaming_address(config).value().address == "127.0.0.1");
+  CHECK(streaming_address(config).value().port == 0);
+  config.streaming_listen = "[::1]:10010";
+  REQUIRE(streaming_address(config).ok());
+  CHECK(streaming_address(config).value().address == "::1");
+  CHECK(streaming_address(config).value().port == 10010);
+  for (const char* bad : {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", "localhost:1", ":1", "127.0.0.1:1 "}) {
+    config.streaming_listen = bad;
+    const auto checked = check(config);
+    REQUIRE_FALSE(checked.ok());
+    CHECK_THAT(checked.error().message, Contains("streaming.listen"));
+  }
+}
+
 TEST_CASE("numbers out of range are refused", "[slipwayd]") {
   CHECK_FALSE(parse_config("[workers]\nreads = 0\n", "c").ok());
   CHECK_FALSE(parse_config("[workers]\nreads = -1\n", "c").ok());
