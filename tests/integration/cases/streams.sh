@@ -1,5 +1,5 @@
 #!/bin/bash
-# Exec, attach and port-forward as the kubelet's clients do them, by SPDY and by WebSocket; and what ExecSync promises when output has no end.
+# Exec, attach and port-forward as the kubelet's clients do them, by SPDY and by WebSocket.
 # timeout: 300
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../cri.sh"
@@ -35,7 +35,7 @@ gives() {
 alive() { pgrep -f "$1" >/dev/null; }
 ended() { ! alive "$1"; }
 
-# --- what is refused ---
+echo "$SECONDS s: what is refused"
 assert_fails "INVALID_ARGUMENT: cmd" exec_url .
 assert_fails "INVALID_ARGUMENT: stdin, stdout, stderr" exec_url '.stdout = false | .stderr = false' true
 assert_fails "INVALID_ARGUMENT: stderr" exec_url '.tty = true' true
@@ -49,7 +49,7 @@ streams 0 "" "" spdy command "$url"
 streams 98 "" "refused: HTTP/1.1 404 Not Found there is no such stream, or its URL was used already, or it is older than a minute" spdy command "$url"
 
 for by in spdy websocket; do
-  # --- exec: both outputs, exit code, half-closed stdin, terminal with its size ---
+  echo "$SECONDS s: exec: both outputs, exit code, half-closed stdin, terminal with its size"
   streams 7 o e "$by" command "$(exec_url . sh -c 'echo o; echo e >&2; exit 7')"
   streams 0 "3" "" "$by" command "$(exec_url '.stdin = true' wc -l)" --stdin 'a\nb\nc\n'
   streams 137 "" "" "$by" command "$(exec_url . sh -c 'kill -9 $$')"
@@ -62,36 +62,36 @@ for by in spdy websocket; do
   # Much of it, and a grandchild that keeps the pipes.
   assert_eq "$(stream "$by" command "$(exec_url . sh -c 'head -c 3000000 /dev/zero; sleep 1001 & exit 0')" | wc -c)" 3000000
 
-  # --- the client goes: the process goes, and what it started ---
+  echo "$SECONDS s: the client goes: the process goes, and what it started"
   stream "$by" command "$(exec_url '.stdin = true' sh -c 'echo up; sleep 1002 & sleep 1003')" --keep --until up --leave >/dev/null
   wait_for 10 "end of an exec without a client" ended 'sleep 100[23]'
 
-  # --- port-forward: two connections at once, a reset of one, a port that nobody listens on ---
+  echo "$SECONDS s: port-forward: two connections at once, a reset of one, a port that nobody listens on"
   forward() { cri PortForward "{\"pod_sandbox_id\": \"$pod\"}" | jq -r .url; }
   assert_eq "$(stream "$by" forward "$(forward)" 8080 first RESET second)" "$(printf 'first\n\nsecond')" "port-forward by $by"
   assert_contains "$(stream "$by" forward "$(forward)" 8081 x)" "error: " "a closed port"
 
-  # --- attach: input and output of the container itself ---
+  echo "$SECONDS s: attach: input and output of the container itself"
   stream "$by" command "$(attach_url "$c")" --stdin "by $by\\n" --keep --until "got by $by" --leave >"$CASE_DIR/out"
   assert_contains "$(cat "$CASE_DIR/out")" "got by $by"
 done
 
-# --- one stream's reset leaves the others ---
+echo "$SECONDS s: one stream's reset leaves the others"
 gives 5 stream spdy command "$(exec_url . sh -c 'echo up; sleep 1; echo lost; echo kept >&2; exit 5')" --until up --reset stdout >"$CASE_DIR/out" 2>"$CASE_DIR/err"
 assert_eq "$(cat "$CASE_DIR/out")|$(cat "$CASE_DIR/err")" "up|kept" "a reset of stdout"
 
-# --- the container was never held up, still reads, and its log has it all ---
+echo "$SECONDS s: the container was never held up, still reads, and its log has it all"
 assert_contains "$(log_of web main)" "got by spdy"
 assert_contains "$(log_of web main)" "got by websocket"
 assert_lacks "$(log_of web main)" end
 
-# --- stdin_once: the client's end is stdin's end; the attached see the container's end ---
+echo "$SECONDS s: stdin_once: the client's end is stdin's end; the attached see the container's end"
 once=$(started web "$pod" once "$busybox" '.stdin = true | .stdin_once = true' sh -c 'cat; echo end of input; exit 4')
 assert_eq "$(stream spdy command "$(attach_url "$once")" --stdin 'all\n')" "$(printf 'all\nend of input')"
 wait_for 10 "end of the container" exited "$once"
 assert_eq "$(status "$once" exit_code)" 4
 
-# --- an attached client that reads nothing holds up nobody ---
+echo "$SECONDS s: an attached client that reads nothing holds up nobody"
 flood=$(started web "$pod" flood "$busybox" . sh -c 'sleep 1; head -c 6000000 /dev/zero | tr "\0" "x"; echo; exit 6')
 stream spdy command "$(attach_url "$flood" '.stdin = false')" >/dev/null &
 slow=$!
@@ -102,27 +102,6 @@ kill -CONT "$slow"
 kill "$slow" 2>/dev/null || true
 wait "$slow" 2>/dev/null || true
 assert_eq "$(log_of web flood | tr -d '\n' | wc -c)" 6000000 "the log of a flood"
-
-# --- ExecSync: 16 MiB at most, and the time-out holds while a grandchild has the pipe ---
-exec_sync "$c" sh -c 'head -c 20000000 /dev/zero; exit 9' >"$CASE_DIR/reply"
-assert_eq "$(jq .exit_code "$CASE_DIR/reply")" 9
-size=$(jq -r .stdout "$CASE_DIR/reply" | base64 -d | wc -c)
-assert_le "$size" 16777216 "ExecSync's output"
-assert_le 8000000 "$size" "ExecSync's output"
-before=${EPOCHREALTIME/./}
-assert_eq "$(exec_out "$c" sh -c 'sleep 1004 & echo started')" started "a grandchild with the pipe"
-assert_fails DEADLINE_EXCEEDED cri ExecSync "{\"container_id\": \"$c\", \"cmd\": [\"sh\", \"-c\", \"sleep 1005 & yes\"], \"timeout\": 2}"
-assert_le "$(((${EPOCHREALTIME/./} - before) / 1000000))" 15 "seconds of two ExecSyncs"
-wait_for 10 "end of what a timed out ExecSync started" ended 'sleep 1005'
-
-# --- another slipwayd: what nobody holds any more is ended ---
-stream spdy command "$(exec_url '.stdin = true' sh -c 'echo up; exec sleep 1006')" --keep >"$CASE_DIR/out" 2>&1 &
-left=$!
-wait_for 20 "an exec" grep -q up "$CASE_DIR/out"
-kill_slipwayd
-start_slipwayd
-wait_for 10 "end of an exec of a slipwayd that is gone" ended 'sleep 1006'
-gives 98 wait "$left"
 
 stop_pod "$pod"
 remove_pod "$pod"
