@@ -21,13 +21,16 @@ kvm_runs() {
     -no-reboot -kernel "$1/vmlinuz" -append 'panic=-1 root=/dev/none' </dev/null >/dev/null 2>&1
 }
 
-# qemu_arguments RUN_DIR: fills the array QEMU. Disks: vda root, vdb images, vdc payload, vdd results, vde --disk.
+# qemu_arguments RUN_DIR: fills the array QEMU. Disks: vda root, vdb images, vdc payload, vdd results, vde --disk; the last, where
+# MODULES names one, the modules of a kernel that is not the root disk's. FIRST is the guest's first program.
 qemu_arguments() {
-  local run=$1 accel append
+  local run=$1 accel append cpu=qemu64
   # shellcheck disable=SC2153
   accel=$(accelerator "$KERNEL")
-  append="console=ttyS0 panic=-1 quiet mitigations=off cgroup_no_v1=all apparmor=1 security=apparmor"
-  append+=" slipway.project=$PROJECT_DIR"
+  # no_timer_check: an emulated timer is late on a busy host, which the kernel would take for a broken IO-APIC.
+  append="console=ttyS0 panic=-1 quiet mitigations=off no_timer_check cgroup_no_v1=all apparmor=1 security=apparmor"
+  append+=" slipway.project=$PROJECT_DIR slipway.init=$FIRST"
+  [[ -z $MODULES ]] || append+=" slipway.modules=/dev/vd$([[ -z $DISK ]] && echo e || echo f)"
   QEMU=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
     -m "$MEMORY" -smp 2 -kernel "$KERNEL/vmlinuz" -initrd "$INITRAMFS" -append "$append"
     -drive "file=$ROOT,if=virtio,format=raw,snapshot=on,cache=unsafe"
@@ -37,10 +40,13 @@ qemu_arguments() {
     -device virtio-rng-pci)
   # Writes of the guest's kernel reach this file and stay; what the guest had only in its memory is gone after a reset.
   [[ -z $DISK ]] || QEMU+=(-drive "file=$DISK,if=virtio,format=raw,cache=unsafe")
+  [[ -z $MODULES ]] || QEMU+=(-drive "file=$MODULES,if=virtio,format=raw,snapshot=on,cache=unsafe")
   if [[ $accel == kvm ]]; then
     QEMU+=(-accel kvm -cpu host)
   else
-    QEMU+=(-accel "tcg,thread=multi" -cpu qemu64)
+    # qemu 7.2 emulates cmpxchg16b so that a 6.12 kernel's free lists break; without it the kernel takes locks.
+    [[ -z $NEWER ]] || cpu+=,-cx16
+    QEMU+=(-accel "tcg,thread=multi" -cpu "$cpu")
   fi
 }
 

@@ -6,8 +6,20 @@ run_here() {
   local missing
   missing=$(missing_here)
   [[ -z $missing ]] || die "this host cannot run it with --here: $missing"
-  IMAGES=$(images_disk)
-  export SLIPWAY_IMAGES=${IMAGES%.img} SLIPWAY_PROJECT=$PROJECT_DIR SLIPWAY_PRESET=$PRESET
+  # run-cases' own name for where results go.
+  if [[ -n $RESULTS ]]; then
+    mkdir -p "$RESULTS"
+    RESULTS=$(realpath "$RESULTS")
+    export RESULTS
+  else
+    unset RESULTS
+  fi
+  # Inside a test VM the images are there already.
+  if [[ -z ${SLIPWAY_IMAGES:-} ]]; then
+    IMAGES=$(images_disk)
+    export SLIPWAY_IMAGES=${IMAGES%.img}
+  fi
+  export SLIPWAY_PROJECT=$PROJECT_DIR SLIPWAY_PRESET=$PRESET
   export SLIPWAY_BIN=$BUILD_DIR/$PRESET/bin SLIPWAY_TESTS=$BUILD_DIR/$PRESET/tests
   export PATH=$SLIPWAY_BIN:$PATH:$BUILD_DIR/tools
   cd "$PROJECT_DIR" || exit 1

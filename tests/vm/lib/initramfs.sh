@@ -5,10 +5,11 @@
 INITRAMFS_MODULES=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
   crc32c_generic crc16 mbcache jbd2 ext4)
 
-# initramfs KERNEL_DIR BUSYBOX: prints the path of the cached initramfs.
+# initramfs KERNEL_DIR BUSYBOX: prints the path of the cached initramfs, one for each kernel.
 initramfs() {
-  local image
-  image=$CACHE_DIR/initramfs-$(key_of "$VM_DIR/lib/initramfs.sh" "$VM_DIR/guest/initramfs-init" "$VM_DIR/lib/kernel.sh").cpio.gz
+  local image kernel
+  kernel=$(basename "$1")
+  image=$CACHE_DIR/initramfs-$kernel-$(key_of "$VM_DIR/lib/initramfs.sh" "$VM_DIR/guest/initramfs-init").cpio.gz
   [[ -e $image ]] || make_initramfs "$image" "$1" "$2" >&2
   printf '%s\n' "$image"
 }
@@ -28,5 +29,5 @@ make_initramfs() {
   (cd "$tree" && find . | cpio -o -H newc --quiet | gzip -1) >"$image.tmp"
   rm -rf "$tree"
   mv "$image.tmp" "$image"
-  drop_old initramfs "$image"
+  drop_old "initramfs-$(basename "${kernel%-*}")" "$image"
 }
