@@ -130,18 +130,37 @@ Result<Cgroup> Cgroup::create(const Root& root, std::string_view path) {
   return Cgroup(full, std::move(last.dir), last.was_there);
 }
 
+Result<Cgroup> Cgroup::open_enabled(const Root& root, std::string_view path) {
+  TRY_ASSIGN(Cgroup cgroup, open(root, path));
+  TRY_ASSIGN(const std::vector<std::string> parts, components(path));
+  TRY(prepare_parent(root, parts).context("hand controllers down to {}", cgroup.path_));
+  return cgroup;
+}
+
+// The file's own first word before the rest of the value.
+Result<std::string> Cgroup::with_first_word(const Write& write) const {
+  const auto text = sys::read_file_at(dir_, write.file, kSmallFile);
+  if (!text.ok() && text.error().sys_errno == ENOENT) return write.value;  // told by the write
+  if (!text.ok()) return text.error();
+  return text.value().substr(0, text.value().find_first_of(" \n")) + write.value.substr(write.value.find(' '));
+}
+
 Result<void> Cgroup::write(const Write& write) const {
   if (!write.preferred_file.empty()) {
     const auto preferred = sys::write_file_at(dir_, write.preferred_file, write.preferred_value);
     if (preferred.ok() || preferred.error().sys_errno != ENOENT) return Result<void>(preferred).context("{}: {}", write.field, path_);
   }
-  auto written = sys::write_file_at(dir_, write.file, write.value);
+  std::string value = write.value;
+  if (write.keep_first_word) {
+    TRY_ASSIGN(value, with_first_word(write));
+  }
+  auto written = sys::write_file_at(dir_, write.file, value);
   if (written.ok()) return {};
   if (written.error().sys_errno != ENOENT)
-    return fail_errno(written.error().sys_errno, "{}: write '{}' to {}/{}", write.field, write.value, path_, write.file);
+    return fail_errno(written.error().sys_errno, "{}: write '{}' to {}/{}", write.field, value, path_, write.file);
   if (write.missing == Missing::ignore) return {};
-  return fail(Code::not_found, "{}: the {} controller is not available: there is no {}/{}", write.field, controller_of(write.file), path_,
-              write.file);
+  return fail(Code::failed_precondition, "{}: the {} controller is not available: there is no {}/{}", write.field,
+              controller_of(write.file), path_, write.file);
 }
 
 Result<void> Cgroup::apply(const oci::Resources& resources) const {

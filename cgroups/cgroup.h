@@ -30,11 +30,15 @@ class Cgroup {
   // needs it fails later, by name). An existing cgroup is opened: `was_there` says so.
   static Result<Cgroup> create(const Root& root, std::string_view path);
 
+  // One that systemd has made: opened, its parents handing down also the controllers that systemd does not know (hugetlb).
+  static Result<Cgroup> open_enabled(const Root& root, std::string_view path);
+
   FdRef dir() const { return dir_; }                 // O_RDONLY|O_DIRECTORY, for clone3's CLONE_INTO_CGROUP
   const std::string& path() const { return path_; }  // absolute
   bool was_there() const { return was_there_; }
 
-  // Limits. checkBeforeUpdate is obeyed. Devices are not among them: cgroups/device_bpf.h.
+  // Limits. checkBeforeUpdate is obeyed. Devices are not among them: cgroups/device_bpf.h. A limit whose controller is not there is
+  // failed_precondition.
   Result<void> apply(const oci::Resources& resources) const;
   Result<void> write(const Write& write) const;
 
@@ -70,6 +74,7 @@ class Cgroup {
 
  private:
   Cgroup(std::string path, UniqueFd dir, bool was_there) : path_(std::move(path)), dir_(std::move(dir)), was_there_(was_there) {}
+  Result<std::string> with_first_word(const Write& write) const;
   Result<void> set_frozen(bool wanted, int timeout_ms) const;
   Result<bool> wait_event(std::string_view key, bool wanted, int timeout_ms) const;
 

@@ -62,10 +62,14 @@ Result<void> plan_bandwidth(const oci::Cpu& cpu, std::vector<Write>& out) {
   const std::uint64_t period = cpu.period.value_or(0);
   // A burst may not exceed the quota at any moment between the writes.
   if (cpu.burst) out.push_back({"cpu.max.burst", "0", "linux.resources.cpu.burst", Missing::ignore});
-  if (quota != 0 || period != 0) {
+  if (quota != 0) {
     const std::string first = quota > 0 ? fmt::format("{}", quota) : "max";
     out.push_back({"cpu.max", fmt::format("{} {}", first, period != 0 ? period : kDefaultPeriod), "linux.resources.cpu.quota",
                    quota > 0 ? Missing::refuse : Missing::ignore});
+  } else if (period != 0) {
+    Write write{"cpu.max", fmt::format("max {}", period), "linux.resources.cpu.period", Missing::ignore};
+    write.keep_first_word = true;
+    out.push_back(std::move(write));
   }
   if (cpu.burst.value_or(0) != 0) out.push_back({"cpu.max.burst", fmt::format("{}", *cpu.burst), "linux.resources.cpu.burst"});
   return {};

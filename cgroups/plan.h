@@ -25,6 +25,8 @@ struct Write {
   // Written instead of `file` where that one exists: BFQ's weights beside those of the io controller.
   std::string preferred_file = {};
   std::string preferred_value = {};
+  // The first word of `value` stands for what the file has there: a period alone does not change the quota.
+  bool keep_first_word = false;
 };
 
 Result<std::vector<Write>> plan_writes(const oci::Resources& resources);

@@ -61,7 +61,9 @@ struct Context {
   Chores chores;          // lost monitors
   Chores network_chores;  // of their own: a plugin that hangs must not keep an exit from being told
 
-  PodPaths paths_of(const std::string& pod_id) const { return pod_paths(options.state, options.netns_directory, pod_id); }
+  PodPaths paths_of(const std::string& pod_id) const {
+    return pod_paths(options.state, options.netns_directory, options.cgroup_driver, pod_id);
+  }
 };
 
 }  // namespace slipway::engine

@@ -141,8 +141,8 @@ class EngineImpl final : public Engine {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> open_engine(EngineOptions options, EngineParts parts) {
-  if (options.cgroup_driver != "cgroupfs")
-    return fail(Code::unimplemented, "the cgroup driver '{}' is not there yet", options.cgroup_driver);
+  if (options.cgroup_driver != "cgroupfs" && options.cgroup_driver != kSystemdDriver)
+    return fail(Code::invalid_argument, "there is no cgroup driver '{}'", options.cgroup_driver);
   // 0700: environments and layers are nobody else's (attack 40).
   TRY(sys::make_directories(options.root, 0700));
   TRY(sys::make_directories(options.state + "/pods", 0700));
@@ -157,7 +157,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, Images& imag
   EngineParts parts;
   parts.images = &images;
   parts.network = &network;
-  TRY_ASSIGN(parts.cgroups, open_host_cgroups());
+  TRY_ASSIGN(parts.cgroups, open_host_cgroups(options.cgroup_driver));
   TRY_ASSIGN(parts.host, probe_host());
   TRY_ASSIGN(parts.boot_id, read_boot_id());
   TRY_ASSIGN(parts.starter, ProgramStarter::open(options.monitor_program));

@@ -1,9 +1,12 @@
-// The engine's cgroup port on this host's cgroup v2 tree: one call each into the cgroups room.
+// The engine's cgroup port on this host's cgroup v2 tree: one call each into the cgroups room, by the path's ending to systemd.
 #include "engine/host_cgroups.h"
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/systemd.h"
+#include "cgroups/unit_names.h"
+#include "engine/cgroup_names.h"
 #include "sys/file.h"
 
 namespace slipway::engine {
@@ -17,16 +20,20 @@ class HostCgroups final : public Cgroups {
 
   Result<void> make(const std::string& path) override {
     TRY(fault::point("make a cgroup"));
+    if (cgroups::is_slice(path)) return cgroups::start_slice(path, "slipway pod");
+    if (cgroups::is_scope(path)) return {};  // made by whoever has a process for it
     TRY_ASSIGN(const cgroups::Cgroup made, cgroups::Cgroup::create(root_, path));
     return {};
   }
 
   Result<void> kill_and_remove(const std::string& path) override {
     TRY(fault::point("kill and remove a cgroup"));
+    if (cgroups::is_unit(path)) return cgroups::kill_and_stop_unit(root_, path, kRemoveTimeout);
     return cgroups::Cgroup::kill_and_remove(root_, path, kRemoveTimeout);
   }
 
   Result<void> apply(const std::string& path, const oci::Resources& resources) override {
+    if (cgroups::is_unit(path)) return cgroups::apply_to_unit(root_, path, resources);
     TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root_, path));
     return cgroup.apply(resources);
   }
@@ -55,7 +62,12 @@ class HostCgroups final : public Cgroups {
 
 }  // namespace
 
-Result<std::unique_ptr<Cgroups>> open_host_cgroups() {
+Result<std::unique_ptr<Cgroups>> open_host_cgroups(const std::string& driver) {
+  if (driver == kSystemdDriver) {
+    auto systemd = cgroups::Systemd::connect();
+    if (!systemd.ok()) return std::move(systemd).error().within("cgroup driver 'systemd'");
+    TRY(systemd.value().version().context("cgroup driver 'systemd'"));
+  }
   TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
   return std::unique_ptr<Cgroups>(std::make_unique<HostCgroups>(std::move(root)));
 }

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+
+#include "engine/cgroup_names.h"
 
 namespace slipway::engine {
 
@@ -12,14 +15,15 @@ struct PodPaths {
   std::string monitor_cgroup;  // beneath the cgroup2 root, outside the pod's (field notes §5.6)
 };
 
-inline PodPaths pod_paths(const std::string& state, const std::string& netns_directory, const std::string& id) {
+inline PodPaths pod_paths(const std::string& state, const std::string& netns_directory, std::string_view cgroup_driver,
+                          const std::string& id) {
   PodPaths paths;
   paths.directory = state + "/pods/" + id;
   paths.hosts = paths.directory + "/hosts";
   paths.hostname = paths.directory + "/hostname";
   paths.resolv_conf = paths.directory + "/resolv.conf";
   paths.netns = netns_directory + "/slipway-" + id;
-  paths.monitor_cgroup = "/slipway-monitors/" + id;
+  paths.monitor_cgroup = monitor_cgroup(cgroup_driver, id);
   return paths;
 }
 

@@ -64,6 +64,7 @@ Result<void> OomWatch::start(Loop& loop, const cgroups::Cgroup& container, const
 void OomWatch::read() {
   const auto events = cgroups::read_memory_events(events_);
   if (!events.ok()) {
+    unread_ = true;
     watch_.stop();  // the cgroup is gone
     return;
   }
@@ -82,6 +83,13 @@ void OomWatch::stop(const cgroups::Cgroup& container, const cgroups::Cgroup* pod
     where_ = Where::container;
   else if (pod != nullptr && local_ooms(*pod) > pod_ooms_)
     where_ = Where::pod;
+  else if (unread_)
+    where_ = Where::container;
+}
+
+void OomWatch::presume(const cgroups::Cgroup& pod, std::uint64_t kills) {
+  kills_ += kills;
+  where_ = local_ooms(pod) > pod_ooms_ ? Where::pod : Where::container;
 }
 
 }  // namespace slipway::monitor

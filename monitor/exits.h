@@ -32,6 +32,11 @@ class OomWatch {
   // Reads for the last time and lets go: before anything removes the cgroup.
   void stop(const cgroups::Cgroup& container, const cgroups::Cgroup* pod);
 
+  // The cgroup was gone before stop could read it.
+  bool unread() const { return unread_; }
+  // Then: so many were killed, by what the pod's cgroup tells.
+  void presume(const cgroups::Cgroup& pod, std::uint64_t kills);
+
   std::uint64_t kills() const { return kills_; }
   enum class Where { node, pod, container };
   Where where() const { return where_; }
@@ -44,6 +49,7 @@ class OomWatch {
   Callback callback_;
   std::uint64_t kills_ = 0;
   std::uint64_t pod_ooms_ = 0;
+  bool unread_ = false;
   Where where_ = Where::node;
 };
 

@@ -153,6 +153,8 @@ void Pod::on_exit(Container& container) {
   if (container.cgroup) {
     const cgroups::Cgroup* pod = pod_cgroup_ ? &*pod_cgroup_ : nullptr;
     container.oom.stop(*container.cgroup, pod);
+    if (container.oom.unread()) presume_oom(container);
+    ended_kills_ += container.oom.kills();
     container.exit.set_oom_killed(container.oom.kills() > 0);
     if (container.oom.where() == OomWatch::Where::container) container.exit.set_oom_cgroup(container.cgroup_path);
     if (container.oom.where() == OomWatch::Where::pod) container.exit.set_oom_cgroup(parts_.config.cgroup());
@@ -201,6 +203,18 @@ void Pod::reopen_log(const Asker& asker, Container& container) {
   constexpr MonotonicNanos kReopenTime = 8 * kSecond;
   container.reopening = Container::Reopening{asker, now_monotonic() + kReopenTime};
   settle_log(container, now_monotonic());
+}
+
+// systemd may have taken the scope away before its counters were read. The pod's cgroup counts for all beneath it: what it has more than
+// the containers have told of was this one's.
+void Pod::presume_oom(Container& container) {
+  if (!pod_cgroup_ || container.exit.signal() != SIGKILL) return;
+  const auto all = pod_cgroup_->oom_kills();
+  if (!all.ok()) return;
+  std::uint64_t told = ended_kills_;
+  for (const auto& [id, other] : containers_)
+    if (other->state != Container::State::exited) told += other->oom.kills();
+  if (all.value() > told) container.oom.presume(*pod_cgroup_, all.value() - told);
 }
 
 void Pod::on_session_exit(const std::string& id) {
@@ -328,7 +342,7 @@ void Pod::give_back() {
     if (result.ok() && !step.ok()) result = std::move(step);
   };
   for (const auto& [id, container] : containers_) {
-    if (container->cgroup_path.empty()) continue;
+    if (container->cgroup_path.empty() || container->scope) continue;
     container->cgroup.reset();
     keep_first(cgroups::Cgroup::kill_and_remove(root_, container->cgroup_path, kRemoveWaitMs));
   }

@@ -52,6 +52,7 @@ struct Container {
   MonotonicNanos start_begun = 0;
   ContainerIo io;
   std::optional<cgroups::Cgroup> cgroup;
+  bool scope = false;  // the cgroup is a systemd scope: it goes with its last process, and slipwayd sees to it
   OomWatch oom;
   ExitRecord exit;
   MonotonicNanos tell_at = 0;  // exited and not yet told: its log is being written; 0 = told, or not exited
@@ -126,6 +127,7 @@ class Pod final : public Requests {
   void reopen_log(const Asker& asker, Container& container);
   void on_log_progress();
   void settle_log(Container& container, MonotonicNanos now);
+  void presume_oom(Container& container);
   void on_session_exit(const std::string& id);
   void on_oom(const std::string& id, std::uint64_t kills);
   void on_children();
@@ -143,6 +145,7 @@ class Pod final : public Requests {
   PodParts parts_;
   cgroups::Root root_;
   std::optional<cgroups::Cgroup> pod_cgroup_;
+  std::uint64_t ended_kills_ = 0;  // by the kernel for want of memory, in containers that have ended
   Link link_;
   EventQueue events_;
   UniqueFd children_fd_;  // signalfd

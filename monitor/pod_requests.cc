@@ -131,6 +131,7 @@ Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
   container->id = request.id();
   container->bundle = request.bundle();
   container->cgroup_path = request.cgroup();
+  container->scope = request.systemd_cgroup();
   TRY(container->io.open_log(log_writer_, request.log_path()));
   ContainerEnds ends;
   if (!request.tty()) {
@@ -252,7 +253,7 @@ Result<void> Pod::remove(const Asker& asker, const RemoveContainer& request) {
   Container& container = *at->second;
   if (container.state != Container::State::exited || container.removing)
     return fail(Code::failed_precondition, "container '{}' {}", request.id(), container.removing ? "is being removed" : "has not exited");
-  if (!container.cgroup || container.cgroup->remove(0).ok()) {
+  if (!container.cgroup || container.scope || container.cgroup->remove(0).ok()) {
     removed(request.id());
     return {};
   }

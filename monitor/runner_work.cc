@@ -5,6 +5,8 @@
 
 #include "base/fault.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/systemd.h"
+#include "cgroups/unit_names.h"
 #include "monitor/log_file.h"
 #include "oci/parse.h"
 #include "sys/file.h"
@@ -51,6 +53,7 @@ Result<void> create(const CreateWork& work, Outcome& outcome) {
   create.bundle = request.bundle();
   create.cgroup = request.cgroup();
   create.manager = request.systemd_cgroup() ? runtime::CgroupManager::systemd : runtime::CgroupManager::cgroupfs;
+  create.scope_after = {request.scope_after().begin(), request.scope_after().end()};
   create.stdio = work.stdio;
   create.start_fd = work.start_fd;
   create.child_of_parent = true;
@@ -99,6 +102,7 @@ Result<void> exec(const ExecWork& work, Outcome& outcome) {
 Result<void> update(const Update& request, const std::string& cgroup) {
   TRY_ASSIGN(const oci::Resources resources, oci::parse_resources(request.resources_json()));
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  if (cgroups::is_scope(cgroup)) return cgroups::apply_to_unit(root, cgroup, resources);
   TRY_ASSIGN(const cgroups::Cgroup at, cgroups::Cgroup::open(root, cgroup));
   return at.apply(resources);
 }

@@ -17,8 +17,10 @@
 #include "base/log.h"
 #include "base/undo.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/unit_names.h"
 #include "monitor/footprint.h"
 #include "monitor/pod.h"
+#include "runtime/scope.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -165,15 +167,7 @@ Result<void> serve(PodConfig config, Report& report) {
   return pod.run();
 }
 
-// A child in the monitor's cgroup from its first moment: moving a process costs the kernel an RCU grace period, 5 to 15 ms.
-Result<pid_t> fork_into(const PodConfig& config) {
-  if (config.monitor_cgroup().empty()) {
-    const pid_t child = ::fork();
-    if (child < 0) return fail_errno(errno, "fork the monitor");
-    return child;
-  }
-  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, config.monitor_cgroup()));
+Result<pid_t> clone_into(const PodConfig& config, const cgroups::Cgroup& cgroup) {
   clone_args args{};
   args.flags = CLONE_INTO_CGROUP;
   args.exit_signal = SIGCHLD;
@@ -181,6 +175,25 @@ Result<pid_t> fork_into(const PodConfig& config) {
   const long child = ::syscall(SYS_clone3, &args, sizeof args);
   if (child < 0) return fail_errno(errno, "fork the monitor into cgroup '{}'", config.monitor_cgroup());
   return static_cast<pid_t>(child);
+}
+
+// A child in the monitor's cgroup from its first moment: moving a process costs the kernel an RCU grace period, 5 to 15 ms.
+Result<pid_t> fork_into(const PodConfig& config) {
+  if (config.monitor_cgroup().empty()) {
+    const pid_t child = ::fork();
+    if (child < 0) return fail_errno(errno, "fork the monitor");
+    return child;
+  }
+  if (cgroups::is_scope(config.monitor_cgroup())) {
+    runtime::ScopeRequest request;
+    request.path = config.monitor_cgroup();
+    request.description = "slipway monitor of pod " + config.pod_id();
+    TRY_ASSIGN(const runtime::Scope scope, runtime::Scope::start(request));
+    return clone_into(config, scope.cgroup());  // from here on the scope is held by the child too
+  }
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, config.monitor_cgroup()));
+  return clone_into(config, cgroup);
 }
 
 // The first process waits until the monitor has reported; the monitor is nobody's child of slipwayd's.

@@ -38,6 +38,7 @@ Result<void> read_member(std::string_view name, const oci::json::Value& value, C
   if (name == "bundle") return read(value, out.bundle);
   if (name == "rootfs") return read(value, out.rootfs);
   if (name == "cgroup") return read(value, out.cgroup);
+  if (name == "scope") return read(value, out.scope);
   if (name == "created") return read(value, out.created);
   if (name == "annotations") return read(value, out.annotations);
   return {};
@@ -54,6 +55,7 @@ std::string write_record(const ContainerRecord& record) {
   add_text(out, "bundle", record.bundle);
   add_text(out, "rootfs", record.rootfs);
   add_text(out, "cgroup", record.cgroup);
+  if (record.scope) out += ",\"scope\":true";
   add_text(out, "created", record.created);
   add_annotations(out, record.annotations);
   return out + "}\n";

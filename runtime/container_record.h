@@ -20,6 +20,7 @@ struct ContainerRecord {
   std::string bundle;
   std::string rootfs;
   std::string cgroup;   // beneath the cgroup2 root
+  bool scope = false;   // the cgroup is a systemd scope
   std::string created;  // RFC 3339
   std::map<std::string, std::string> annotations;
 };

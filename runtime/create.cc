@@ -2,9 +2,13 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include <optional>
+
 #include "base/undo.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/device_bpf.h"
+#include "cgroups/systemd.h"
+#include "cgroups/unit_names.h"
 #include "oci/parse.h"
 #include "runtime/capabilities.h"
 #include "runtime/launch.h"
@@ -16,6 +20,7 @@
 #include "runtime/process_plan.h"
 #include "runtime/root.h"
 #include "runtime/runner.h"
+#include "runtime/scope.h"
 #include "runtime/stage_clock.h"
 #include "sys/file.h"
 #include "sys/namespace.h"
@@ -27,7 +32,6 @@ constexpr int kRemoveTimeout = 5'000;
 
 Result<void> check_request(const CreateRequest& request) {
   const oci::Spec& spec = *request.spec;
-  if (request.manager != CgroupManager::cgroupfs) return fail(Code::unimplemented, "the systemd cgroup manager is not supported");
   if (!spec.process) return fail(Code::invalid_argument, "process: missing");
   if (!request.bundle.starts_with('/')) return fail(Code::invalid_argument, "bundle '{}' is not absolute", request.bundle);
   const bool own_uts = find_namespace(spec, oci::NamespaceType::uts) != nullptr;
@@ -36,27 +40,53 @@ Result<void> check_request(const CreateRequest& request) {
   return {};
 }
 
-std::string cgroup_path(const CreateRequest& request) {
-  if (!request.cgroup.empty()) return request.cgroup;
-  return request.spec->linux_.cgroups_path.empty() ? "/slipway/" + request.id : request.spec->linux_.cgroups_path;
+// What holds the cgroup until the container's first process is in it.
+struct Place {
+  std::string path;
+  std::optional<Scope> scope;
+  std::optional<cgroups::Cgroup> own;
+  const cgroups::Cgroup& cgroup() const { return scope ? scope->cgroup() : *own; }
+};
+
+Result<void> start_scope(const CreateRequest& request, const oci::Resources& resources, Place& place, Undo& undo) {
+  ScopeRequest scope;
+  scope.path = place.path;
+  scope.description = "slipway container " + request.id;
+  scope.after = request.scope_after;
+  scope.resources = &resources;
+  // A limit that is nonsense is told before systemd hears of it.
+  TRY(cgroups::plan_writes(resources));
+  TRY_ASSIGN(place.scope, Scope::start(scope));
+  return undo.add("stop the scope", [path = place.path]() -> Result<void> {
+    TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+    return cgroups::kill_and_stop_unit(root, path, kRemoveTimeout);
+  });
 }
 
-// Made and limited before anything is in it, so that the least possible is charged to the container.
-Result<cgroups::Cgroup> make_cgroup(const CreateRequest& request, Undo& undo) {
-  const std::string path = cgroup_path(request);
+Result<void> make_own(Place& place, Undo& undo) {
   TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
-  TRY_ASSIGN(cgroups::Cgroup cgroup, cgroups::Cgroup::create(root, path));
+  TRY_ASSIGN(cgroups::Cgroup cgroup, cgroups::Cgroup::create(root, place.path));
   if (!cgroup.was_there()) {
-    TRY(undo.add("remove the cgroup", [path]() -> Result<void> {
+    TRY(undo.add("remove the cgroup", [path = place.path]() -> Result<void> {
       TRY_ASSIGN(const cgroups::Root again, cgroups::open_root());
       return cgroups::Cgroup::kill_and_remove(again, path, kRemoveTimeout);
     }));
   }
+  place.own = std::move(cgroup);
+  return {};
+}
+
+// Made and limited before anything of the container is in it, so that the least possible is charged to it.
+Result<void> make_cgroup(const CreateRequest& request, Place& place, Undo& undo) {
   static const oci::Resources kNone;
   const oci::Resources& resources = request.spec->linux_.resources ? *request.spec->linux_.resources : kNone;
-  TRY(cgroup.apply(resources));
-  TRY(cgroups::apply_devices(cgroup.dir(), cgroups::with_defaults(resources.devices)));
-  return cgroup;
+  if (request.manager == CgroupManager::systemd) {
+    TRY(start_scope(request, resources, place, undo));
+  } else {
+    TRY(make_own(place, undo));
+  }
+  TRY(place.cgroup().apply(resources));
+  return cgroups::apply_devices(place.cgroup().dir(), cgroups::with_defaults(resources.devices));
 }
 
 Result<void> plan_names(const oci::Spec& spec, LaunchPlan& plan) {
@@ -102,6 +132,12 @@ Result<void> plan_all(const CreateRequest& request, LaunchPlan& plan, NamespaceP
 
 }  // namespace
 
+Result<std::string> cgroup_path(const oci::Spec& spec, const std::string& id, CgroupManager manager) {
+  const std::string& asked = spec.linux_.cgroups_path;
+  if (manager == CgroupManager::systemd) return cgroups::parse_systemd_path(asked, id);
+  return asked.empty() ? "/slipway/" + id : asked;
+}
+
 Result<Created> create(const CreateRequest& request) {
   TRY(check_request(request));
   StageClock clock;
@@ -110,14 +146,18 @@ Result<Created> create(const CreateRequest& request) {
   TRY(plan_all(request, plan, namespaces));
   clock.end("plan");
   Undo undo;
-  auto cgroup = make_cgroup(request, undo);
-  if (!cgroup.ok()) return std::move(cgroup).error().within("cgroup '{}'", cgroup_path(request));
+  Place place;
+  place.path = request.cgroup;
+  if (place.path.empty()) {
+    TRY_ASSIGN(place.path, cgroup_path(*request.spec, request.id, request.manager));
+  }
+  TRY(make_cgroup(request, place, undo).context("cgroup '{}'", place.path));
   clock.end("cgroup");
   TRY(plan_root(request, plan));
   clock.end("mounts");
   LaunchRequest launch_request;
   launch_request.namespaces = namespaces.new_with_process;
-  launch_request.cgroup = cgroup.value().dir().get();
+  launch_request.cgroup = place.cgroup().dir().get();
   launch_request.child_of_parent = request.child_of_parent;
   launch_request.stdio = request.stdio;
   launch_request.start_fd = request.start_fd;
@@ -131,7 +171,7 @@ Result<Created> create(const CreateRequest& request) {
   created.pidfd = std::move(launched.pidfd);
   created.console = std::move(launched.console);
   created.sync = std::move(launched.sync);
-  created.cgroup = cgroup_path(request);
+  created.cgroup = place.path;
   created.stages = clock.take();
   return created;
 }

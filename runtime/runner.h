@@ -51,6 +51,7 @@ struct CreateRequest {
   std::optional<OverlayRoot> overlay;
   std::string cgroup;  // beneath the cgroup2 root, made if absent; empty = from spec.linux.cgroupsPath
   CgroupManager manager = CgroupManager::cgroupfs;
+  std::vector<std::string> scope_after;  // with systemd: units that a shutdown stops after the container
   Stdio stdio;
   int start_fd = -1;     // borrowed: init reads one byte before it execs; -1 = execs at once
   int preserve_fds = 0;  // descriptors 3 … 3+n-1 stay open
@@ -67,6 +68,9 @@ struct Created {
   std::string cgroup;  // beneath the cgroup2 root
   std::vector<Stage> stages;
 };
+
+// Where a container goes whose request names no cgroup: linux.cgroupsPath as the manager reads it, or the manager's default.
+Result<std::string> cgroup_path(const oci::Spec& spec, const std::string& id, CgroupManager manager);
 
 // Everything up to the wait for start. On error nothing is left: process, cgroup, mounts.
 Result<Created> create(const CreateRequest& request);

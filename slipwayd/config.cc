@@ -32,7 +32,8 @@ const Key kKeys[] = {
     {"", "state", &Config::state, "Sockets of slipwayd and of the pods' monitors, bundles. A tmpfs: gone after a reboot."},
     {"", "listen", &Config::listen, "The CRI socket, as unix:///PATH. Empty: slipway.sock in `state`."},
     {"", "cgroup_driver", &Config::cgroup_driver,
-     "Who makes cgroups: \"cgroupfs\" (slipway itself). \"systemd\" comes with a later release."},
+     "Who makes cgroups: \"cgroupfs\" (slipway itself) or \"systemd\" (slices and scopes); the same in the kubelet. Drain the node to "
+     "change it."},
     {"", "netns_directory", &Config::netns_directory, "Where pods' network namespaces are pinned; CNI plugins and Multus look there."},
     {"", "seccomp_profile_root", &Config::seccomp_profile_root, "Where Localhost seccomp profiles with relative names are."},
     {"cni", "conf_dir", &Config::cni_conf_dir, "The first configuration in alphabetical order is used; it may appear later."},
@@ -202,9 +203,7 @@ Result<void> check(const Config& config) {
   const std::string listen = listen_address(config);
   if (!listen.starts_with(kScheme)) return fail(Code::invalid_argument, "listen: '{}' is not of the form unix:///PATH", listen);
   TRY(check_absolute("listen", listen.substr(kScheme.size())));
-  if (config.cgroup_driver == "systemd")
-    return fail(Code::unimplemented, "cgroup_driver: 'systemd' comes with a later release of slipway; use 'cgroupfs', also in the kubelet");
-  if (config.cgroup_driver != "cgroupfs")
+  if (config.cgroup_driver != "cgroupfs" && config.cgroup_driver != "systemd")
     return fail(Code::invalid_argument, "cgroup_driver: '{}' is none of cgroupfs, systemd", config.cgroup_driver);
   return {};
 }

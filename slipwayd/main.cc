@@ -236,7 +236,7 @@ void add_flags(CLI::App& app, Flags& flags) {
   add("--state", &Config::state, "Sockets and bundles, gone after a reboot", "DIR");
   add("--cni-conf-dir", &Config::cni_conf_dir, "CNI configuration", "DIR");
   app.add_option("--cni-bin-dir", flags.cni_bin_dirs, "CNI plugins; may be repeated")->type_name("DIR")->allow_extra_args(false);
-  add("--cgroup-driver", &Config::cgroup_driver, "cgroupfs (systemd comes later)", "DRIVER");
+  add("--cgroup-driver", &Config::cgroup_driver, "cgroupfs or systemd", "DRIVER");
   add("--streaming-listen", &Config::streaming_listen, "Where exec, attach and port-forward are streamed; port 0: a free one",
       "ADDRESS:PORT");
   add("--log-level", &Config::log_level, "debug, info, warn or error", "LEVEL");

@@ -1,5 +1,7 @@
 // CreateContainer: image snapshot → OCI spec (pure) → intent → writable root → bundle → monitor → commit.
 #include "base/ids.h"
+#include "cgroups/unit_names.h"
+#include "engine/cgroup_names.h"
 #include "engine/op/ops.h"
 #include "engine/pod_remains.h"
 #include "engine/spec/builder.h"
@@ -36,7 +38,7 @@ class CreateContainer {
     record_.pod_id = pod.id;
     record_.spec = std::move(spec);
     record_.created_at = now_realtime();
-    record_.cgroup = pod.cgroup + "/" + record_.id;
+    record_.cgroup = container_cgroup(pod.cgroup, record_.id);
     bundle_ = bundle_path(paths_, record_.id);
   }
 
@@ -172,6 +174,12 @@ class CreateContainer {
     create.set_stdin(record_.spec.stdin);
     create.set_stdin_once(record_.spec.stdin_once);
     create.set_cgroup(record_.cgroup);
+    if (cgroups::is_scope(record_.cgroup)) {
+      create.set_systemd_cgroup(true);
+      // A shutdown ends containers while there is still someone to tell it.
+      create.add_scope_after(kServiceUnit);
+      if (cgroups::is_scope(paths_.monitor_cgroup)) create.add_scope_after(cgroups::unit_of(paths_.monitor_cgroup));
+    }
     TRY(undo.add("take the container from the monitor", [this] { return take_from_monitor(); }));
     TRY_ASSIGN(const MonitorReply reply, client_->call(std::move(request), {}, context_.timeouts.monitor));
     record_.pid = reply.reply.pid();

@@ -3,6 +3,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "engine/cgroup_names.h"
 #include "engine/events.h"
 #include "engine/network_ops.h"
 #include "engine/op/ops.h"
@@ -16,23 +17,9 @@ namespace slipway::engine {
 namespace {
 
 constexpr std::int64_t kShmSize = 64 << 20;
-constexpr const char* kDefaultParent = "/slipway";
 
 std::string name_of(const PodMetadata& m) {
   return fmt::format("{}/{} (uid {}, attempt {})", m.namespace_, m.name, m.uid, m.attempt);
-}
-
-// CRI's cgroup_parent in cgroupfs syntax; without one, slipway's own.
-Result<std::string> pod_cgroup(const std::string& parent, const std::string& id) {
-  const std::string base = parent.empty() ? kDefaultParent : parent;
-  if (base.front() != '/' || base.find("/../") != std::string::npos || base.ends_with("/..") || base.find('\0') != std::string::npos ||
-      base.find('\n') != std::string::npos)
-    return fail(Code::invalid_argument, "cgroup_parent '{}' is not an absolute path", parent);
-  if (base.ends_with(".slice"))
-    return fail(Code::invalid_argument, "cgroup_parent '{}' is a systemd slice, the cgroup driver is cgroupfs", parent);
-  std::string path = base;
-  while (path.ends_with('/')) path.pop_back();
-  return path + "/" + id;
 }
 
 Result<void> check(const PodSpec& spec) {
@@ -79,7 +66,7 @@ class RunPod {
  private:
   Result<void> make(Undo& undo) {
     TRY_ASSIGN(sysctls_, check_sysctls(pod_.spec));
-    TRY_ASSIGN(pod_.cgroup, pod_cgroup(pod_.spec.cgroup_parent, pod_.id));
+    TRY_ASSIGN(pod_.cgroup, pod_cgroup(context_.options.cgroup_driver, pod_.spec.cgroup_parent, pod_.id));
     timer_.begin("intent");  // everything below is findable from the id
     TRY(context_.store->begin(pod_));
     TRY(undo.add("forget the record", [this] { return forget(); }));

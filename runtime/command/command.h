@@ -19,6 +19,7 @@ inline constexpr int kRemoveTimeout = 10'000;  // ms
 
 struct Global {
   std::string root = "/run/slipway-oci";
+  CgroupManager manager = CgroupManager::cgroupfs;
 };
 
 using Words = std::span<const std::string>;

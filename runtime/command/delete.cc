@@ -11,15 +11,17 @@ namespace {
 constexpr Option kOptions[] = {{"force", "f", false}};
 
 // Its maker died between mkdir and state.json: what it may have made has the name that config.json gives.
-Result<void> remove_half_made(const StateDir& dir, const std::string& id) {
+Result<void> remove_half_made(const Global& global, const StateDir& dir, const std::string& id) {
   ContainerRecord record;
   record.id = id;
-  record.cgroup = "/slipway/" + id;
+  oci::Spec named;
   const auto text = dir.read_config();
   if (text.ok()) {
-    const auto spec = oci::parse_spec(text.value());
-    if (spec.ok() && !spec.value().linux_.cgroups_path.empty()) record.cgroup = spec.value().linux_.cgroups_path;
+    auto spec = oci::parse_spec(text.value());
+    if (spec.ok()) named = std::move(spec).take();
   }
+  record.scope = global.manager == CgroupManager::systemd;
+  TRY_ASSIGN(record.cgroup, cgroup_path(named, id, global.manager));
   return remove_container(dir, record);
 }
 
@@ -48,7 +50,7 @@ Result<int> delete_verb(const Global& global, Words words) {
   TRY(dir.value().lock());
   TRY_ASSIGN(const auto record, dir.value().read());
   if (!record) {
-    TRY(remove_half_made(dir.value(), id));
+    TRY(remove_half_made(global, dir.value(), id));
     return 0;
   }
   TRY(end_process(dir.value(), *record, force));

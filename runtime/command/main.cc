@@ -38,7 +38,7 @@ constexpr Verb kVerbs[] = {
 
 std::string usage() {
   std::string out =
-      "usage: slipway [--root DIR] [--log FILE] [--log-format text|json] [--debug] VERB [FLAG…] [ARG…]\n"
+      "usage: slipway [--root DIR] [--log FILE] [--log-format text|json] [--debug] [--systemd-cgroup] VERB [FLAG…] [ARG…]\n"
       "Runs containers from OCI bundles with the command line of runc.\n\n";
   for (const Verb& verb : kVerbs) out += fmt::format("  {:<9} {}\n", verb.name, verb.help);
   return out;
@@ -52,7 +52,7 @@ Result<Global> apply_globals(const Arguments& arguments) {
   Global global;
   global.root = arguments.value("root", global.root);
   if (!global.root.starts_with('/')) return fail(Code::invalid_argument, "--root: '{}' is not absolute", global.root);
-  if (arguments.has("systemd-cgroup")) return fail(Code::unimplemented, "--systemd-cgroup: the systemd cgroup manager is not supported");
+  if (arguments.has("systemd-cgroup")) global.manager = CgroupManager::systemd;
   if (arguments.value("rootless", "auto") == "true") return fail(Code::unimplemented, "--rootless is not supported");
   const std::string format = arguments.value("log-format", "text");
   if (format != "text" && format != "json") return fail(Code::invalid_argument, "--log-format: '{}' is neither text nor json", format);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/undo.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/systemd.h"
 #include "oci/parse.h"
 #include "runtime/command/console.h"
 #include "sys/file.h"
@@ -36,22 +37,24 @@ Result<oci::Spec> load_spec(const std::string& bundle, std::string* text) {
   return spec;
 }
 
-ContainerRecord new_record(const MakeOptions& options, const oci::Spec& spec) {
+ContainerRecord new_record(const Global& global, const MakeOptions& options, const oci::Spec& spec) {
   ContainerRecord record;
   record.oci_version = spec.oci_version;
   record.id = options.id;
   record.bundle = options.bundle;
   if (spec.root) record.rootfs = spec.root->path.starts_with('/') ? spec.root->path : options.bundle + "/" + spec.root->path;
+  record.scope = global.manager == CgroupManager::systemd;
   record.created = to_rfc3339(now_realtime());
   record.annotations = spec.annotations;
   return record;
 }
 
-CreateRequest request_of(const MakeOptions& options, const oci::Spec& spec) {
+CreateRequest request_of(const Global& global, const MakeOptions& options, const oci::Spec& spec) {
   CreateRequest request;
   request.id = options.id;
   request.spec = &spec;
   request.bundle = options.bundle;
+  request.manager = global.manager;
   request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
   request.preserve_fds = options.preserve_fds;
   request.new_keyring = !options.no_new_keyring;
@@ -107,14 +110,14 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
   TRY(undo.add("remove the state directory", [&dir] { return dir.remove(); }));
   TRY(dir.lock());
   TRY(dir.write_config(text));
-  CreateRequest request = request_of(options, spec);
+  CreateRequest request = request_of(global, options, spec);
   UniqueFd fifo;
   if (options.wait_for_start) {
     TRY_ASSIGN(fifo, dir.make_start_fifo());
     request.start_fd = fifo.get();
   }
   TRY_ASSIGN(Created created, runtime::create(request));
-  Made made{std::move(dir), new_record(options, spec), std::move(created), terminal, spec.process->args[0]};
+  Made made{std::move(dir), new_record(global, options, spec), std::move(created), terminal, spec.process->args[0]};
   auto published = publish(options, made);
   if (published.ok()) {
     undo.dismiss();
@@ -131,7 +134,11 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
 
 Result<void> remove_container(const StateDir& dir, const ContainerRecord& record) {
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  TRY(cgroups::Cgroup::kill_and_remove(root, record.cgroup, kRemoveTimeout));
+  if (record.scope) {
+    TRY(cgroups::kill_and_stop_unit(root, record.cgroup, kRemoveTimeout));
+  } else {
+    TRY(cgroups::Cgroup::kill_and_remove(root, record.cgroup, kRemoveTimeout));
+  }
   return dir.remove();
 }
 

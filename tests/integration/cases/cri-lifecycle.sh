@@ -50,6 +50,8 @@ cri UpdateContainerResources "{\"container_id\": \"$c\", \"linux\": {\"memory_li
 assert_eq "$(exec_out "$c" cat /sys/fs/cgroup/memory.max)" 268435456
 cri UpdateContainerResources "{\"container_id\": \"$c\", \"linux\": {\"cpu_quota\": 50000, \"cpu_period\": 100000}}" >/dev/null
 assert_eq "$(exec_out "$c" cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max)" "$(printf '268435456\n50000 100000')" "an update is a patch"
+cri UpdateContainerResources "{\"container_id\": \"$c\", \"linux\": {\"cpu_period\": 200000}}" >/dev/null
+assert_eq "$(exec_out "$c" cat /sys/fs/cgroup/cpu.max)" "50000 200000" "a period alone leaves the quota"
 
 log=$(status "$c" log_path)
 assert_matches "$(head -n 1 "$log")" '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+) stdout F out$'

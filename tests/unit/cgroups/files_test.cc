@@ -55,11 +55,18 @@ TEST_CASE("limits land in their files", "[cgroups]") {
   CHECK(dir.get("pids.max") == "1024");
 }
 
+TEST_CASE("a period alone leaves the quota", "[cgroups]") {
+  TempDir dir;
+  dir.put("cpu.max", "20000 100000\n");
+  REQUIRE(cgroup_of(dir).apply(resources(R"({"cpu":{"period":200000}})")).ok());
+  CHECK(dir.get("cpu.max") == "20000 200000\n");
+}
+
 TEST_CASE("a limit whose controller is missing names field, controller and file", "[cgroups]") {
   TempDir dir;
   const auto r = cgroup_of(dir).apply(resources(R"({"memory":{"limit":64}})"));
   REQUIRE_FALSE(r.ok());
-  CHECK(r.error().code == Code::not_found);
+  CHECK(r.error().code == Code::failed_precondition);
   CHECK(r.error().message ==
         "linux.resources.memory.limit: the memory controller is not available: there is no " + dir.path + "/memory.max");
   CHECK(cgroup_of(dir)

@@ -151,6 +151,6 @@ TEST_CASE("where the controllers are, limits reach the kernel; where not, they a
     CHECK(s.memory->max == 536870912);
     CHECK(s.pids->max == 1024);
   } else {
-    CHECK(applied.error().code == Code::not_found);
+    CHECK(applied.error().code == Code::failed_precondition);
   }
 }

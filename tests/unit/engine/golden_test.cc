@@ -38,7 +38,7 @@ struct Case {
     host.hugepage_sizes = {"1GB", "2MB"};
     in.container_id = std::string(64, '2');
     in.cgroup = "/kubepods/burstable/pod0f1e/" + pod.id + "/" + in.container_id;
-    in.paths = pod_paths("/run/slipway", "/run/netns", pod.id);
+    in.paths = pod_paths("/run/slipway", "/run/netns", "cgroupfs", pod.id);
     in.namespaces = {in.paths.netns, "/proc/4000/fd/11", "/proc/4000/fd/12", "", in.paths.directory + "/shm"};
   }
 
