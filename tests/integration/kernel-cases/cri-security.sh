@@ -1,1 +1,0 @@
-../cases/cri-security.sh
