@@ -55,7 +55,7 @@ Result<UnixNanos> parse_rfc3339(std::string_view text) {
     int minutes = 0;
     if (std::sscanf(rest + 1, "%2d:%2d", &hours, &minutes) != 2)
       return fail(Code::invalid_argument, "'{}' is not an RFC 3339 time: bad zone", text);
-    offset = (*rest == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    offset = (*rest == '-' ? -1 : 1) * (hours * std::int64_t{3600} + minutes * std::int64_t{60});
   } else if (*rest != 'Z' && *rest != 'z') {
     return fail(Code::invalid_argument, "'{}' is not an RFC 3339 time: no zone", text);
   }

@@ -9,9 +9,18 @@ namespace slipway::cli {
 namespace {
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage; `run` and `exec` exit with the command's own code.\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage. `run` and `exec` exit with the command's own code; 125 when slipway failed,\n"
+    "126 when the command cannot be executed, 127 when there is none of that name, 124 when --timeout ended it.\n"
     "Pods and containers are named by name, by id or by the beginning of an id.\n"
     "`slipctl VERB --help` tells more.";
+
+const CLI::Range kSeconds(0L, 31'536'000L);  // a year
+const CLI::Range kCount(0L, 1'000'000'000L);
+
+// As main prints errors.
+std::string describe(const CLI::App* /*app*/, const CLI::Error& error) {
+  return fmt::format("slipctl: {}\n`slipctl --help` tells more.\n", error.what());
+}
 
 // What the flags of all verbs are stored in while they are parsed; the verb's closure keeps it alive.
 struct Values {
@@ -30,6 +39,7 @@ class Parser {
   Parser() : app_("Inspects and drives slipway, the container runtime, on this machine.", "slipctl") {
     app_.footer(kFooter);
     app_.require_subcommand(1);
+    app_.failure_message(describe);
     app_.set_version_flag("--version", std::string("slipctl ") + SLIPWAY_VERSION, "Print slipctl's own version and exit");
     app_.add_option("--endpoint", line_.endpoint, "slipwayd's socket")
         ->envname("SLIPWAY_ENDPOINT")
@@ -47,9 +57,13 @@ class Parser {
 
   CommandLine parse(std::vector<std::string> arguments) {
     mark_command(arguments);
+    const std::string no_verb = why_no_verb(arguments);
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     try {
       app_.parse(std::move(arguments));
+    } catch (const CLI::RequiredError&) {  // no verb: CLI11 does not say what stands in its place
+      line_.verb = nullptr;
+      line_.exit_code = report(fail(Code::invalid_argument, "{}", no_verb), kExitUsage);
     } catch (const CLI::ParseError& error) {  // CLI11 has no other way to say it
       line_.verb = nullptr;
       line_.exit_code = app_.exit(error) == 0 ? 0 : kExitUsage;
@@ -104,8 +118,8 @@ class Parser {
     auto* verb =
         add("run", "Run an image's command in a pod of its own and show its output", [](Session& s, Values& v) { return run(s, v.run); });
     RunOptions& run_options = values_->run;
-    verb->add_flag("-d,--detach", run_options.detach, "Print the pod's name and leave it running");
-    verb->add_flag("--rm", run_options.remove, "Remove pod and log when the command has ended");
+    auto* detach = verb->add_flag("-d,--detach", run_options.detach, "Print the pod's name and leave it running");
+    verb->add_flag("--rm", run_options.remove, "Remove pod and log when the command has ended")->excludes(detach);
     verb->add_option("--name", run_options.name, "The pod's name; else one is made from the image's");
     verb->add_option("--hostname", run_options.hostname, "Else the pod's name");
     verb->add_option("-l,--label", run_options.labels, "Label of the pod")->type_name("KEY=VALUE")->allow_extra_args(false);
@@ -151,14 +165,12 @@ class Parser {
     logs_verb->add_option("CONTAINER", values_->logs.name, "A container, or a pod that has one")->required();
     logs_verb->add_flag("-f,--follow", values_->logs.follow, "Go on until the container ends");
     logs_verb->add_flag("-t,--timestamps", values_->logs.timestamps, "With the time of each line");
-    logs_verb->add_option("-n,--tail", values_->logs.tail, "Only the last lines")->check(CLI::NonNegativeNumber)->type_name("LINES");
+    logs_verb->add_option("-n,--tail", values_->logs.tail, "Only the last lines")->check(kCount)->type_name("LINES");
     exec_ = add("exec", "Run a command in a running container and print its output when it has ended",
                 [](Session& s, Values& v) { return exec(s, v.exec); });
     exec_->add_flag("-i,--interactive", values_->exec.interactive, "Not in slipctl yet: crictl exec has it");
     exec_->add_flag("-t,--tty", values_->exec.tty, "Not in slipctl yet: crictl exec has it");
-    exec_->add_option("--timeout", values_->exec.timeout, "Kill the command after so many seconds")
-        ->check(CLI::NonNegativeNumber)
-        ->type_name("SECONDS");
+    exec_->add_option("--timeout", values_->exec.timeout, "Kill the command after so many seconds")->check(kSeconds)->type_name("SECONDS");
     exec_->add_option("CONTAINER", values_->exec.name, "A container, or a pod that has one")->required();
     exec_->add_option("COMMAND", values_->exec.command, "The command")->required()->type_name("ARG...");
   }
@@ -166,12 +178,24 @@ class Parser {
   void add_ends() {
     auto* stop_verb = add("stop", "Stop pods or containers", [](Session& s, Values& v) { return stop(s, v.names, v.grace); });
     stop_verb->add_option("NAME", values_->names, "Pods or containers")->required();
-    stop_verb->add_option("-t,--time", values_->grace, "Seconds until what does not end is killed")
-        ->check(CLI::NonNegativeNumber)
-        ->default_val(10);
+    stop_verb->add_option("-t,--time", values_->grace, "Seconds until what does not end is killed")->check(kSeconds)->default_val(10);
     auto* rm_verb = add("rm", "Remove pods or containers", [](Session& s, Values& v) { return rm(s, v.names, v.force); });
     rm_verb->add_option("NAME", values_->names, "Pods or containers")->required();
     rm_verb->add_flag("-f,--force", values_->force, "Stop them first");
+  }
+
+  // CLI11 says only that a verb is missing, not what stands in its place.
+  std::string why_no_verb(const std::vector<std::string>& arguments) const {
+    std::size_t i = 0;
+    while (i < arguments.size()) {
+      const std::size_t length = length_of_option(nullptr, arguments, i);
+      if (length == 0) break;
+      const std::string flag = arguments[i].substr(0, arguments[i].find('='));
+      if (app_.get_option_no_throw(flag) == nullptr) return fmt::format("there is no flag '{}': see slipctl --help", flag);
+      i += length;
+    }
+    if (i >= arguments.size()) return "say what to do: slipctl --help lists the verbs";
+    return fmt::format("there is no verb '{}': slipctl --help lists them", arguments[i]);
   }
 
   // How many arguments an option takes from `arguments[i]` on; 0: it is none.

@@ -9,8 +9,6 @@
 
 namespace slipway::cli {
 
-inline constexpr int kExitFailure = 1, kExitUsage = 2;
-
 struct CommandLine {
   std::string endpoint;
   bool json = false;

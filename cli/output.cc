@@ -85,6 +85,7 @@ std::string format_table(const std::vector<std::string>& headings, const std::ve
       if (painted) out += "\033[0m";
       if (i + 1 < row.size()) out.append(widths[i] - std::min(widths[i], columns(text)) + 3, ' ');
     }
+    out.erase(out.find_last_not_of(' ') + 1);  // an empty last column
     out += '\n';
   };
   std::vector<Cell> first;
@@ -134,6 +135,10 @@ std::string to_json(const std::vector<std::pair<std::string, std::string>>& fiel
   nlohmann::json out = nlohmann::json::object();
   for (const auto& [key, value] : fields) out[key] = value;
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string to_text(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 Result<void> print_to(int fd, std::string_view text) {

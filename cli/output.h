@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,8 @@ std::string printable(std::string_view text);
 
 // A message with its proto field names.
 std::string to_json(const google::protobuf::Message& message);
+// A line; what is not UTF-8 is replaced.
+std::string to_text(const nlohmann::json& value);
 // {"key": "value", …}
 std::string to_json(const std::vector<std::pair<std::string, std::string>>& fields);
 

@@ -200,7 +200,7 @@ Result<std::int64_t> parse_bytes(const std::string& text) {
     }
   }
   const auto value = parse_number<std::int64_t>("size", number, 1, INT64_MAX >> shift);
-  if (!value.ok()) return fail(Code::invalid_argument, "'{}' is no size: a number with k, m, g or nothing after it", text);
+  if (!value.ok()) return fail(Code::invalid_argument, "--memory: '{}' is no size: a number with k, m, g or nothing after it", text);
   return value.value() << shift;
 }
 

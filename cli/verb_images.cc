@@ -1,6 +1,7 @@
 // pull, load, images, rmi.
 #include <climits>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "cli/progress.h"
 #include "cli/verbs.h"
@@ -9,17 +10,18 @@ namespace slipway::cli {
 namespace {
 
 Result<void> print_done(const Session& session, const ProgressView& view) {
-  std::string json;
+  nlohmann::json json = nlohmann::json::array();
   for (const auto& image : view.done()) {
-    std::string names;
-    for (const auto& reference : image.references()) names += (names.empty() ? "" : " ") + printable(reference);
     if (session.style.json) {
-      json += (json.empty() ? "" : ",\n") + to_json({{"id", image.image_id()}, {"references", names}});
+      const std::vector<std::string> references(image.references().begin(), image.references().end());
+      json.push_back({{"id", image.image_id()}, {"references", references}});
     } else {
+      std::string names;
+      for (const auto& reference : image.references()) names += (names.empty() ? "" : " ") + printable(reference);
       TRY(print(fmt::format("{}{}{}\n", image.image_id(), names.empty() ? "" : "  ", names)));
     }
   }
-  if (session.style.json) TRY(print("[" + json + "]\n"));
+  if (session.style.json) TRY(print(to_text(json)));
   return {};
 }
 
@@ -37,7 +39,8 @@ Result<int> pull(Session& session, const PullOptions& options) {
   request.set_image(options.image);
   if (!options.user.empty()) {
     const auto colon = options.user.find(':');
-    if (colon == std::string::npos) return fail(Code::invalid_argument, "--user is not of the form NAME:PASSWORD");
+    if (colon == std::string::npos)
+      return report(fail(Code::invalid_argument, "--user: what was given is not of the form NAME:PASSWORD"), kExitUsage);
     request.set_username(options.user.substr(0, colon));
     request.set_password(options.user.substr(colon + 1));
   }
@@ -83,7 +86,7 @@ Result<int> images(Session& session) {
 Result<int> rmi(Session& session, const std::vector<std::string>& names) {
   return for_each_name(session, names, [&](const std::string& name) -> Result<void> {
     TRY_ASSIGN(const auto status, session.client.image_status(name));
-    if (!status.has_image()) return fail(Code::not_found, "there is no image '{}'", name);
+    if (!status.has_image()) return fail(Code::not_found, "there is no image '{}' (an id's beginning needs 12 digits)", name);
     return session.client.remove_image(status.image().id());
   });
 }

@@ -88,7 +88,8 @@ Result<int> follow_to_exit(Session& session, const std::string& container_id, co
   Printer printer(session.style, false);
   TRY_ASSIGN(const auto last, follow(session, reader, printer, status.status(), stop));
   if (last.state() != v1::CONTAINER_EXITED) return fail(Code::aborted, "the container was removed before its exit code was known");
-  if (last.reason() == "OOMKilled") TRY(print_to(STDERR_FILENO, "slipctl: the container reached its memory limit and was killed\n"));
+  if (last.reason() == "OOMKilled")
+    TRY(print_to(STDERR_FILENO, fmt::format("slipctl: OOMKilled{}{}\n", last.message().empty() ? "" : ": ", printable(last.message()))));
   return last.exit_code();
 }
 

@@ -60,39 +60,66 @@ Result<Started> start(Session& session, RunPlan& plan, const std::string& image_
   return Started{sandbox.pod_sandbox_id(), container.container_id()};
 }
 
-void report(std::vector<Error> errors) {
-  for (const auto& error : errors) (void)print_to(STDERR_FILENO, fmt::format("slipctl: {}\n", error.message));
+// Pods of one name and another uid are two for CRI; for people a name is one pod.
+Result<void> check_name(Session& session, const std::string& name) {
+  TRY_ASSIGN(const auto pods, session.client.pods());
+  for (const auto& pod : pods.items())
+    if (pod.metadata().name() == name)
+      return fail(Code::already_exists, "--name: there is a pod '{}' already ({}); `slipctl rm -f {}` removes it", name, short_id(pod.id()),
+                  name);
+  return {};
+}
+
+// slipwayd went away: that is no end of the container.
+bool slipwayd_is_gone(const Error& error) {
+  return error.code == Code::unavailable || error.code == Code::cancelled;
+}
+
+Result<int> finish(Session& session, const RunOptions& options, const RunPlan& plan, const Started& started, Undo& undo) {
+  const auto code = follow_to_exit(session, started.container, g_stop);
+  if (!code.ok() && slipwayd_is_gone(code.error())) {
+    undo.dismiss();
+    report(code.error());
+    const std::string& name = plan.pod.metadata().name();
+    (void)print_to(STDERR_FILENO, fmt::format("slipctl: pod '{}' goes on without slipwayd; later: slipctl logs -f {}\n", name, name));
+    return kExitSlipway;
+  }
+  if (options.remove) {
+    for (const Error& error : undo.run()) report(error);
+    return code;
+  }
+  undo.dismiss();
+  // The command has ended: the pod gives its address back; records and log stay for `logs` and `inspect`.
+  const auto stopped = session.client.stop_pod(started.pod);
+  if (!stopped.ok()) report(stopped.error());
+  return code;
 }
 
 }  // namespace
 
 Result<int> run(Session& session, const RunOptions& options) {
-  TRY_ASSIGN(RunPlan plan, plan_run(options, make_id().substr(0, 32)));
-  TRY_ASSIGN(const std::string image_id, ensure_image(session, options.image, options.pull));
+  auto planned = plan_run(options, make_id().substr(0, 32));
+  if (!planned.ok()) return report(planned.error(), kExitUsage);
+  RunPlan plan = std::move(planned).take();
+  if (!options.name.empty()) {
+    const auto free = check_name(session, options.name);
+    if (!free.ok()) return report(free.error(), kExitSlipway);
+  }
+  const auto image_id = ensure_image(session, options.image, options.pull);
+  if (!image_id.ok()) return report(image_id.error(), kExitSlipway);
   catch_signals();
   Undo undo;
-  const auto started = start(session, plan, image_id, undo);
+  const auto started = start(session, plan, image_id.value(), undo);
   if (!started.ok()) {
-    report(undo.run());
-    return started.error();
+    for (const Error& error : undo.run()) report(error);
+    return report(started.error(), exit_code_of_start(started.error()));
   }
-  if (options.detach) {
-    undo.dismiss();
-    const std::string json =
-        to_json({{"name", plan.pod.metadata().name()}, {"pod", started.value().pod}, {"container", started.value().container}});
-    TRY(print((session.style.json ? json : plan.pod.metadata().name()) + "\n"));
-    return 0;
-  }
-  const auto code = follow_to_exit(session, started.value().container, g_stop);
-  if (options.remove) {
-    report(undo.run());
-  } else {
-    undo.dismiss();
-    // The command has ended: the pod gives its address back; records and log stay for `logs` and `inspect`.
-    const auto stopped = session.client.stop_pod(started.value().pod);
-    if (!stopped.ok()) report({stopped.error()});
-  }
-  return code;
+  if (!options.detach) return finish(session, options, plan, started.value(), undo);
+  undo.dismiss();
+  const std::string json =
+      to_json({{"name", plan.pod.metadata().name()}, {"pod", started.value().pod}, {"container", started.value().container}});
+  TRY(print((session.style.json ? json : plan.pod.metadata().name()) + "\n"));
+  return 0;
 }
 
 }  // namespace slipway::cli

@@ -1,6 +1,7 @@
 // slipctl's verbs: each does its work through the client and says its exit code.
 //
-// An Error is printed by main and exits 1. `run` and `exec` give the command's own code.
+// An Error is printed by main and exits 1 (2 where the command line was wrong). `run` and `exec` give the command's own code and,
+// where there is none, those that shells and other engines use.
 #pragma once
 
 #include <csignal>
@@ -15,10 +16,23 @@
 
 namespace slipway::cli {
 
+inline constexpr int kExitFailure = 1, kExitUsage = 2;
+inline constexpr int kExitTimeout = 124;        // exec --timeout killed it
+inline constexpr int kExitSlipway = 125;        // run, exec: slipway failed before the command could begin
+inline constexpr int kExitCannotExecute = 126;  // the command is there but cannot be executed
+inline constexpr int kExitNotFound = 127;       // there is no such command
+
 struct Session {
   Client& client;
   Style style;
 };
+
+// Prints the error as main does. For verbs that go on, or that exit with a code of their own.
+void report(const Error& error);
+// Prints it and gives `code`.
+int report(const Error& error, int code);
+// Of an error at the command's execve: kExitNotFound, kExitCannotExecute, else kExitSlipway.
+int exit_code_of_start(const Error& error);
 
 // verb_about.cc
 Result<int> version(Session& session);
@@ -55,6 +69,7 @@ struct LogsOptions {
 };
 Result<int> logs(Session& session, const LogsOptions& options);
 // Prints a container's output until it has exited; its exit code. When `stop` becomes true it is stopped first.
+// unavailable, cancelled: slipwayd went away, the container goes on.
 Result<int> follow_to_exit(Session& session, const std::string& container_id, const volatile std::sig_atomic_t& stop);
 
 // verb_exec.cc

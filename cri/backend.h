@@ -23,7 +23,8 @@ struct Facts {
   bool supplemental_groups_policy = false;
   bool user_namespaces_host_network = false;
   bool mount_options = false;
-  std::string configuration;  // JSON, for verbose Status
+  engine::Condition runtime{true, "", ""};  // RuntimeReady
+  std::string configuration;                // JSON, for verbose Status
 };
 
 struct Backend {

@@ -32,7 +32,7 @@ grpc::ServerUnaryReactor* RuntimeService::Status(grpc::CallbackServerContext* co
                                                  v1::StatusResponse* response) {
   return answer(Lane::read, context, [this, request, response]() -> Result<void> {
     const Facts& facts = backend_.facts;
-    add_condition(response->mutable_status(), "RuntimeReady", {true, "", ""});
+    add_condition(response->mutable_status(), "RuntimeReady", facts.runtime);
     add_condition(response->mutable_status(), "NetworkReady", backend_.network.ready());
     for (const auto& name : facts.runtime_handlers) {
       auto* handler = response->add_runtime_handlers();

@@ -65,7 +65,8 @@ Result<Request> request_of(const std::vector<std::string>& args) {
     TRY_ASSIGN(const std::string text, read_stdin(kMaxRequest));
     return parse_request(text);
   }
-  if (args.empty() || (args[0] != "pull" && args[0] != "load")) return fail(Code::invalid_argument, "say pull, load or serve");
+  if (args.empty() || (args[0] != "pull" && args[0] != "load"))
+    return fail(Code::invalid_argument, "say pull, load or serve; slipway-image --help tells more");
   Request request;
   request.operation = args[0];
   std::string operand;
@@ -105,13 +106,14 @@ int run(const std::vector<std::string>& args) {
   // A dozen threads share two heaps: with one each, what one freed the next could not use.
   (void)::mallopt(M_ARENA_MAX, 2);
   (void)::mallopt(M_MMAP_THRESHOLD, 64 << 10);
+  if (args.size() == 1 && (args[0] == "--help" || args[0] == "-h")) return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
   const auto request = request_of(args);
   Reporter reporter(STDOUT_FILENO);
   if (!request.ok()) {
     if (args.size() == 1 && args[0] == "serve")
       reporter.finish(request.error());
     else
-      (void)std::fprintf(stderr, "slipway-image: %s\n%s", request.error().message.c_str(), kUsage);
+      (void)std::fprintf(stderr, "slipway-image: %s\n", request.error().message.c_str());
     return 2;
   }
   const auto outcome = perform(request.value(), reporter);

@@ -59,7 +59,10 @@ Result<void> create(const CreateWork& work, Outcome& outcome) {
   create.child_of_parent = true;
   if (request.has_rootfs()) {
     const Overlay& overlay = request.rootfs();
-    create.overlay = runtime::OverlayRoot{{overlay.lower().begin(), overlay.lower().end()}, overlay.upper(), overlay.work()};
+    create.overlay = runtime::OverlayRoot{{overlay.lower().begin(), overlay.lower().end()},
+                                          overlay.upper(),
+                                          overlay.work(),
+                                          {overlay.directories().begin(), overlay.directories().end()}};
   }
   TRY(fault::point("create"));
   TRY_ASSIGN(runtime::Created created, runtime::create(create));

@@ -110,9 +110,13 @@ bool asks_for_nothing(const Value& value) {
   }
 }
 
+Error refuse(const Value& value) {
+  return value.error(Code::unimplemented, "slipway cannot do this yet");
+}
+
 Result<void> refuse_unless_empty(const Value& value) {
   if (asks_for_nothing(value)) return {};
-  return value.error(Code::unimplemented, "slipway cannot do this yet");
+  return refuse(value);
 }
 
 }  // namespace slipway::oci::json

@@ -77,6 +77,7 @@ Result<void> read(const Value& value, Linux& out) {
     if (key == "readonlyPaths") return read(v, out.readonly_paths);
     if (key == "mountLabel") return read(v, out.mount_label);
     if (key == "personality") return read_personality(v);
+    if (key == "netDevices" && v.size() > 0) return refuse(v);
     if (is_refused(key)) return refuse_unless_empty(v);
     return {};
   });

@@ -121,6 +121,10 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
       out.data.push_back({word, std::nullopt});
     }
   }
+  // A bind mount has no file system of its own to hear them; those of the superblock are ignored by the kernel as well.
+  for (const sys::FilesystemOption& option : out.data)
+    if (out.bind && !one_of(kSuperblockFlags, option.key))
+      return fail(Code::invalid_argument, "mount option '{}' means nothing to a bind mount", option.key);
   return out;
 }
 

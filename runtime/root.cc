@@ -91,6 +91,15 @@ Result<LowerLayers> plan_lower(const std::vector<std::string>& lower, OverlayDir
   return out;
 }
 
+// Through links of the image, but never out of it.
+Result<void> make_directories(FdRef root, const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    auto made = sys::make_directories_in_root(root, path, 0755);
+    if (!made.ok()) return std::move(made).error().within("image volume '{}'", path);
+  }
+  return {};
+}
+
 Result<sys::DetachedMount> make_overlay(const OverlayRoot& overlay) {
   if (overlay.lower.empty()) return fail(Code::invalid_argument, "overlay: no lower layer");
   OverlayDirectories directories;
@@ -111,6 +120,7 @@ Result<sys::DetachedMount> make_overlay(const OverlayRoot& overlay) {
     return std::move(mount).error().within("overlay of {} lower layers, more than {} need Linux 6.8", overlay.lower.size(),
                                            kOptionLimit / 2 + 1);
   if (!mount.ok()) return std::move(mount).error().within("overlay of {} lower layers", overlay.lower.size());
+  if (!overlay.upper.empty()) TRY(make_directories(mount.value().fd(), overlay.directories));
   return mount;
 }
 

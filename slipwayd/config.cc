@@ -6,8 +6,10 @@
 #include <toml++/toml.h>
 
 #include <arpa/inet.h>
+#include <unistd.h>
 
 #include <charconv>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <variant>
 
@@ -52,7 +54,8 @@ const Key kKeys[] = {
     {"workers", "waits", &Config::wait_workers, "Threads at most for calls that may take long: stops, execs, pulls."},
     {"workers", "queue", &Config::queue, "Calls of each kind that may wait for a thread; more are refused with RESOURCE_EXHAUSTED."},
     {"images", "insecure_registries", &Config::insecure_registries,
-     "Registries, as HOST or HOST:PORT, that may be spoken to by plain HTTP or with certificates that cannot be verified."},
+     "Registries, as HOST or HOST:PORT, that may be spoken to by plain HTTP or with certificates that cannot be verified. The loopback may "
+     "always be spoken to by HTTP."},
     {"images", "ca_file", &Config::registry_ca_file, "Certificates (PEM) of authorities to trust beside the system's. Empty: none."},
 };
 
@@ -105,12 +108,15 @@ class Reader {
     }
   }
 
-  const std::string& complaints() const { return complaints_; }
+  // One a line, in the order of the file.
+  std::string complaints() const {
+    std::string out;
+    for (const auto& [line, what] : complaints_) out += fmt::format("{}{}:{}: {}", out.empty() ? "" : "\n", file_, line, what);
+    return out;
+  }
 
  private:
-  void complain(std::size_t line, const std::string& what) {
-    complaints_ += fmt::format("{}{}:{}: {}", complaints_.empty() ? "" : "\n", file_, line, what);
-  }
+  void complain(std::size_t line, const std::string& what) { complaints_.emplace(line, what); }
 
   void set(const Key& key, const toml::node& node) {
     const auto line = node.source().begin.line;
@@ -140,7 +146,7 @@ class Reader {
 
   std::string_view file_;
   Config& config_;
-  std::string complaints_;
+  std::multimap<std::size_t, std::string> complaints_;  // by line
 };
 
 std::string quoted(const std::string& text) {
@@ -176,7 +182,8 @@ Result<Config> parse_config(std::string_view text, std::string_view name) {
   Config config;
   Reader reader(name, config);
   reader.read("", parsed.table());
-  if (!reader.complaints().empty()) return fail(Code::invalid_argument, "{}", reader.complaints());
+  const std::string complaints = reader.complaints();
+  if (!complaints.empty()) return fail(Code::invalid_argument, "{}", complaints);
   return config;
 }
 
@@ -195,7 +202,13 @@ Result<void> check(const Config& config) {
   for (const auto& dir : config.cni_bin_dirs) TRY(check_absolute("cni.bin_dirs", dir));
   if (!config.monitor_program.empty()) TRY(check_absolute("programs.monitor", config.monitor_program));
   if (!config.image_program.empty()) TRY(check_absolute("programs.image", config.image_program));
-  if (!config.registry_ca_file.empty()) TRY(check_absolute("images.ca_file", config.registry_ca_file));
+  for (const auto& registry : config.insecure_registries)
+    if (registry.empty() || registry.find_first_of("/ \t") != std::string::npos)
+      return fail(Code::invalid_argument, "images.insecure_registries: '{}' is not of the form HOST or HOST:PORT", registry);
+  if (!config.registry_ca_file.empty()) {
+    TRY(check_absolute("images.ca_file", config.registry_ca_file));
+    if (::access(config.registry_ca_file.c_str(), R_OK) != 0) return fail_errno(errno, "images.ca_file: '{}'", config.registry_ca_file);
+  }
   TRY(streaming_address(config));
   TRY(log::parse_level(config.log_level));
   TRY(log::parse_format(config.log_format));

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 #include "base/fault.h"
@@ -18,6 +19,7 @@
 #include "image/store.h"
 #include "network/cni.h"
 #include "slipwayd/config.h"
+#include "slipwayd/host.h"
 #include "slipwayd/listen.h"
 #include "slipwayd/notify.h"
 #include "slipwayd/programs.h"
@@ -30,6 +32,7 @@ namespace {
 constexpr auto kGrace = std::chrono::seconds(2);   // for calls that run when the end comes
 constexpr auto kLatest = std::chrono::seconds(5);  // then the process goes whatever it waits for
 constexpr timespec kTrimInterval{20, 0};
+constexpr int kExitUsage = 2;
 
 struct Flags {
   std::string config = kDefaultConfigPath;
@@ -56,6 +59,7 @@ cri::Facts facts_of(const Config& config) {
   facts.cgroup_driver = config.cgroup_driver;
   facts.recursive_read_only_mounts = true;  // mount_setattr(2), Linux 5.12
   facts.supplemental_groups_policy = true;
+  facts.runtime = host_condition();
   facts.configuration = to_json(config);
   return facts;
 }
@@ -192,6 +196,16 @@ void wait_for_end() {
   }
 }
 
+void announce(const Config& config, const Rooms& rooms) {
+  const auto found = rooms.engine->snapshot();
+  log::info("slipwayd {} listens on {}: {} pods and {} containers from before, root {}, state {}, cgroup driver {}", SLIPWAY_VERSION,
+            listen_address(config), found->pods.size(), found->containers.size(), config.root, config.state, config.cgroup_driver);
+  const engine::Condition host = host_condition();
+  if (!host.status) log::warn("not ready for pods: {}", host.message);
+  const engine::Condition network = rooms.network->ready();
+  if (!network.status) log::warn("pods get no network yet (those of the host's do): {}", network.message);
+}
+
 Result<void> serve(const Config& config) {
   TRY_ASSIGN(const auto level, log::parse_level(config.log_level));
   TRY_ASSIGN(const auto format, log::parse_format(config.log_format));
@@ -205,7 +219,7 @@ Result<void> serve(const Config& config) {
   ::umask(0022);
   Rooms rooms;
   TRY(open_rooms(config, rooms));
-  log::info("slipwayd {} listens on {}", SLIPWAY_VERSION, listen_address(config));
+  announce(config, rooms);
   (void)::malloc_trim(0);  // what starting needed is not needed again
   tell("READY=1");
   wait_for_end();
@@ -243,10 +257,18 @@ void add_flags(CLI::App& app, Flags& flags) {
   add("--log-format", &Config::log_format, "text or json", "FORMAT");
 }
 
+// A file may have several mistakes, one a line.
+int wrong_usage(const Error& error) {
+  std::istringstream lines(error.message);
+  for (std::string line; std::getline(lines, line);) log::error("{}", line);
+  return kExitUsage;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("slipwayd: the CRI server of slipway, a container runtime for Kubernetes.", "slipwayd");
   app.set_version_flag("--version", std::string("slipwayd ") + SLIPWAY_VERSION, "Print the version and exit");
-  app.footer("Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong usage. Flags override the configuration file.");
+  app.footer(
+      "Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong usage or configuration. Flags override the configuration file.");
   Flags flags;
   add_flags(app, flags);
   auto* config_verb = app.add_subcommand("config", "About the configuration file");
@@ -254,15 +276,18 @@ int run(int argc, char** argv) {
   auto* default_verb = config_verb->add_subcommand("default", "Print the default configuration with comments");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError&) {
+    return wrong_usage(fail(Code::invalid_argument, "config: say what: slipwayd config default"));
   } catch (const CLI::ParseError& error) {  // CLI11 has no other way to say it
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? 0 : kExitUsage;
   }
   if (default_verb->parsed()) {
     const auto printed = sys::write_all(FdRef(STDOUT_FILENO), default_config_text());
     return printed.ok() ? 0 : 1;
   }
   const auto config = load(flags);
-  const auto served = config.ok() ? serve(config.value()) : Result<void>(config.error());
+  if (!config.ok()) return wrong_usage(config.error());
+  const auto served = serve(config.value());
   if (served.ok()) return 0;
   log::error("{}", served.error().message);
   return 1;

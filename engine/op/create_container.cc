@@ -169,6 +169,7 @@ class CreateContainer {
     for (const std::string& lower : layers.lower) create.mutable_rootfs()->add_lower(lower);
     create.mutable_rootfs()->set_upper(layers.upper);
     create.mutable_rootfs()->set_work(layers.work);
+    for (const std::string& volume : image_.config.volumes) create.mutable_rootfs()->add_directories(volume);
     create.set_log_path(record_.log_path);
     create.set_tty(record_.spec.tty);
     create.set_stdin(record_.spec.stdin);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "runtime/command/command.h"
+#include "runtime/command/help.h"
 #include "runtime/command/sealed_self.h"
 
 namespace slipway::runtime::command {
@@ -17,32 +18,15 @@ struct Verb {
   std::string_view name;
   Result<int> (*run)(const Global&, Words);
   bool enters_container;  // its binary may be seen from inside
-  std::string_view help;
 };
 
 constexpr Verb kVerbs[] = {
-    {"create", create_verb, true, "ID: make a container from a bundle; its program waits for start"},
-    {"start", start_verb, false, "ID: let the program begin"},
-    {"run", run_verb, true, "ID: create and start"},
-    {"state", state_verb, false, "ID: its state as JSON"},
-    {"kill", kill_verb, false, "ID [SIGNAL]: a signal to its first process (--all: to every one)"},
-    {"delete", delete_verb, false, "ID: take away what is left of it"},
-    {"exec", exec_verb, true, "ID PROGRAM [ARG…]: a further process in it"},
-    {"list", list_verb, false, "all containers"},
-    {"ps", ps_verb, false, "ID: its processes"},
-    {"pause", pause_verb, false, "ID: freeze it"},
-    {"resume", resume_verb, false, "ID: go on"},
-    {"spec", spec_verb, false, "write a config.json to begin with"},
-    {"features", features_verb, false, "what this runtime can do, as JSON"},
+    {"create", create_verb, true},      {"start", start_verb, false},   {"run", run_verb, true},
+    {"state", state_verb, false},       {"kill", kill_verb, false},     {"delete", delete_verb, false},
+    {"exec", exec_verb, true},          {"list", list_verb, false},     {"ps", ps_verb, false},
+    {"pause", pause_verb, false},       {"resume", resume_verb, false}, {"spec", spec_verb, false},
+    {"features", features_verb, false},
 };
-
-std::string usage() {
-  std::string out =
-      "usage: slipway [--root DIR] [--log FILE] [--log-format text|json] [--debug] [--systemd-cgroup] VERB [FLAG…] [ARG…]\n"
-      "Runs containers from OCI bundles with the command line of runc.\n\n";
-  for (const Verb& verb : kVerbs) out += fmt::format("  {:<9} {}\n", verb.name, verb.help);
-  return out;
-}
 
 std::string version() {
   return fmt::format("slipway version {}\nspec: {}\n", kVersion, kSpecVersion);
@@ -69,11 +53,15 @@ Result<int> run(Words words) {
     return 0;
   }
   if (arguments.has("help") || arguments.positional.empty() || arguments.positional[0] == "help") {
-    print(usage());
+    print(help());
     return 0;
   }
   for (const Verb& verb : kVerbs) {
     if (verb.name != arguments.positional[0]) continue;
+    if (arguments.positional.size() > 1 && (arguments.positional[1] == "--help" || arguments.positional[1] == "-h")) {
+      print(help_of(verb.name));
+      return 0;
+    }
     if (verb.enters_container) TRY(seal_self(words));
     return verb.run(global, Words(arguments.positional).subspan(1));
   }

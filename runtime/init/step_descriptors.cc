@@ -1,7 +1,6 @@
 // Which descriptors init, and then the container, holds.
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "runtime/init/steps.h"
@@ -32,7 +31,8 @@ int set_close_on_exec(int fd, bool on) noexcept {
 void give_stdio(int fd, std::uint32_t uid) noexcept {
   struct stat st = {};
   if (::fstat(fd, &st) != 0 || st.st_uid == uid) return;
-  if (S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(1, 3)) return;
+  constexpr dev_t kNull = (1U << 8) | 3U;  // 1:3; makedev() is a function of the C library
+  if (S_ISCHR(st.st_mode) && st.st_rdev == kNull) return;
   // A read-only file system or a socket may refuse: the descriptor itself still works.
   (void)!::fchown(fd, uid, static_cast<gid_t>(-1));
 }

@@ -102,13 +102,23 @@ TEST_CASE("exit codes: 0 done, 1 failed, 2 usage, exec's own", "[cli]") {
   CHECK(f.run("--version").out == "slipctl 0.1.0\n");
   CHECK(f.run("").code == 2);
   CHECK(f.run("fly").code == 2);
+  CHECK_THAT(f.run("fly").err, Contains("slipctl: there is no verb 'fly'"));
+  CHECK_THAT(f.run("--speed fly").err, Contains("slipctl: there is no flag '--speed'"));
   CHECK(f.run("ps --nonsense").code == 2);
+  CHECK_THAT(f.run("ps --nonsense").err, Contains("slipctl: ") && Contains("--nonsense"));
+  for (const char* wrong : {"--endpoint tcp://x ps", "run --memory 12x nginx:1", "run --cpus a nginx:1", "run -p abc nginx:1", "run -d --rm nginx:1",
+                            "pull --user foo nginx:1", "stop -t -1 web"})
+    CHECK(f.run(wrong).code == 2);
   CHECK(f.run("inspect nothing").code == 1);
   f.add_pod("web");
   const auto ran = f.run("exec web ls -l --output x");
   CHECK(ran.code == 3);  // the fake's command's own
   CHECK(ran.out == "out\n");
   CHECK(ran.err == "err\n");
+  CHECK(f.run("exec nothing ls").code == 125);
+  CHECK(nlohmann::json::parse(f.run("-o json exec web ls").out)["exit_code"] == 3);
+  CHECK(f.run("run --name web nginx:1").code == 125);
+  CHECK_THAT(f.run("run --name web nginx:1").err, Contains("there is a pod 'web' already"));
   CHECK(f.run("exec --timeout 5 web -- ls -i").code == 3);
   CHECK_THAT(f.engine.calls().back(), Contains(" ls 5"));
 }
@@ -170,7 +180,7 @@ TEST_CASE("images: pull says what it got, rmi what it did", "[cli]") {
   CHECK(pulled.code == 0);
   CHECK(pulled.out == "sha256:" + std::string(64, '1') + "  docker.io/library/web:1\n");
   CHECK_THAT(pulled.err, Contains("download layer1"));
-  CHECK(nlohmann::json::parse(f.run("pull -o json docker.io/library/web:1").out)[0]["references"] == "docker.io/library/web:1");
+  CHECK(nlohmann::json::parse(f.run("pull -o json docker.io/library/web:1").out)[0]["references"][0] == "docker.io/library/web:1");
   CHECK_THAT(f.run("images").out, Contains("docker.io/library/web") && Contains("4.1 kB"));
   CHECK(f.run("rmi docker.io/library/web:1").code == 0);
   const auto gone = f.run("rmi docker.io/library/web:1");

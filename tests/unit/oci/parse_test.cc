@@ -129,6 +129,7 @@ TEST_CASE("what slipway cannot do yet is refused by name, unless it is empty", "
       {R"({"linux":{"personality":{"domain":"LINUX32"}}})", "linux.personality.domain"},
       {R"({"linux":{"intelRdt":{"closID":"x"}}})", "linux.intelRdt"},
       {R"({"linux":{"netDevices":{"eth0":{"name":"e"}}}})", "linux.netDevices"},
+      {R"({"linux":{"netDevices":{"eth0":{}}}})", "linux.netDevices"},
       {R"({"linux":{"memoryPolicy":{"mode":"MPOL_BIND"}}})", "linux.memoryPolicy"},
       {R"({"linux":{"resources":{"rdma":{"mlx":{"hcaHandles":3}}}}})", "linux.resources.rdma"},
       {R"({"linux":{"resources":{"network":{"classID":5}}}})", "linux.resources.network"},

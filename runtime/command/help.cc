@@ -1,0 +1,80 @@
+// What `slipway --help` and `slipway VERB --help` print.
+#include "runtime/command/help.h"
+
+#include <fmt/format.h>
+
+namespace slipway::runtime::command {
+namespace {
+
+struct VerbHelp {
+  std::string_view name, arguments, what, flags;
+};
+
+constexpr std::string_view kMakeFlags =
+    "  -b, --bundle DIR          where config.json is (default: here)\n"
+    "      --console-socket PATH  a unix socket that gets the terminal's descriptor (process.terminal)\n"
+    "      --pid-file FILE        write the first process's number there\n"
+    "      --preserve-fds N       hand N descriptors from 3 on to the program\n"
+    "      --no-pivot             chroot instead of pivot_root, for a host whose root is an initramfs\n"
+    "      --no-new-keyring       keep the session keyring of the caller\n";
+
+constexpr VerbHelp kVerbs[] = {
+    {"create", "[FLAG…] ID", "make a container from a bundle; its program waits for start", kMakeFlags},
+    {"start", "ID", "let the program begin", ""},
+    {"run", "[FLAG…] ID", "create and start; without --detach, stay until it ends and exit with its code",
+     "  -d, --detach               leave it running\n"
+     "      --keep                 do not delete it at its end\n"
+     "      --no-subreaper         accepted, without effect\n"},
+    {"state", "ID", "its state as JSON", ""},
+    {"kill", "[FLAG…] ID [SIGNAL]", "a signal (name or number, default SIGTERM) to its first process",
+     "  -a, --all                  to every process\n"},
+    {"delete", "[FLAG…] ID", "take away what is left of it", "  -f, --force                end it first; nothing there is no error\n"},
+    {"exec", "[FLAG…] ID PROGRAM [ARG…]", "a further process in it; exits with its code, 255 when it could not begin",
+     "  -p, --process FILE         the OCI process object, instead of PROGRAM\n"
+     "      --cwd DIR              directory to start in\n"
+     "  -e, --env NAME=VALUE       environment variable, may be repeated\n"
+     "  -t, --tty                  with a terminal\n"
+     "      --console-socket PATH  a unix socket that gets the terminal's descriptor\n"
+     "  -u, --user UID[:GID]       who runs it\n"
+     "  -g, --additional-gids GID  a further group, may be repeated\n"
+     "  -c, --cap CAP              a further capability, may be repeated\n"
+     "      --no-new-privs         set-uid programs gain nothing\n"
+     "  -d, --detach               leave it running\n"
+     "      --pid-file FILE        write its number there\n"
+     "      --preserve-fds N       hand N descriptors from 3 on to it\n"
+     "      --ignore-paused        also in a paused container\n"},
+    {"list", "[FLAG…]", "all containers", "  -f, --format table|json    how to print\n  -q, --quiet                ids only\n"},
+    {"ps", "[FLAG…] ID", "its processes", "  -f, --format table|json    how to print\n"},
+    {"pause", "ID", "freeze it", ""},
+    {"resume", "ID", "go on", ""},
+    {"spec", "[FLAG…]", "write a config.json to begin with", "  -b, --bundle DIR           where to (default: here)\n"},
+    {"features", "", "what this runtime can do, as JSON", ""},
+};
+
+}  // namespace
+
+std::string help() {
+  std::string out =
+      "usage: slipway [FLAG…] VERB [FLAG…] [ARG…]\n"
+      "Runs containers from OCI bundles with the command line of runc. `slipway VERB --help` tells a verb's flags.\n\n"
+      "  --root DIR                 where containers are recorded (default /run/slipway-oci)\n"
+      "  --log FILE                 errors go there too\n"
+      "  --log-format text|json     how\n"
+      "  --systemd-cgroup           cgroups by systemd: linux.cgroupsPath is SLICE:PREFIX:NAME\n"
+      "  --debug                    say more\n"
+      "  -v, --version              print the version\n\n";
+  for (const VerbHelp& verb : kVerbs) out += fmt::format("  {:<9} {}\n", verb.name, verb.what);
+  return out + "\nExit codes: 0 done, 1 failed or wrong usage (as runc); run and exec: see there.\n";
+}
+
+std::string help_of(std::string_view name) {
+  for (const VerbHelp& verb : kVerbs) {
+    if (verb.name != name) continue;
+    std::string out = fmt::format("usage: slipway {} {}\n{}\n", verb.name, verb.arguments, verb.what);
+    if (verb.name == "run") out += kMakeFlags;
+    return out.append(verb.flags);
+  }
+  return {};
+}
+
+}  // namespace slipway::runtime::command
