@@ -28,7 +28,8 @@ struct OverlayRoot {
   std::vector<std::string> lower;  // topmost first, absolute
   std::string upper;               // empty: read-only
   std::string work;
-  std::vector<std::string> directories;  // made where absent, 0755: what an image declares as VOLUME is there, and keeps what the image has there
+  std::vector<std::string>
+      directories;  // made where absent, 0755: what an image declares as VOLUME is there, and keeps what the image has there
 };
 
 enum class CgroupManager { cgroupfs, systemd };

@@ -106,8 +106,8 @@ TEST_CASE("exit codes: 0 done, 1 failed, 2 usage, exec's own", "[cli]") {
   CHECK_THAT(f.run("--speed fly").err, Contains("slipctl: there is no flag '--speed'"));
   CHECK(f.run("ps --nonsense").code == 2);
   CHECK_THAT(f.run("ps --nonsense").err, Contains("slipctl: ") && Contains("--nonsense"));
-  for (const char* wrong : {"--endpoint tcp://x ps", "run --memory 12x nginx:1", "run --cpus a nginx:1", "run -p abc nginx:1", "run -d --rm nginx:1",
-                            "pull --user foo nginx:1", "stop -t -1 web"})
+  for (const char* wrong : {"--endpoint tcp://x ps", "run --memory 12x nginx:1", "run --cpus a nginx:1", "run -p abc nginx:1",
+                            "run -d --rm nginx:1", "pull --user foo nginx:1", "stop -t -1 web"})
     CHECK(f.run(wrong).code == 2);
   CHECK(f.run("inspect nothing").code == 1);
   f.add_pod("web");

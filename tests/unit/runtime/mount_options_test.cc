@@ -9,7 +9,7 @@ using namespace slipway;
 using runtime::parse_mount_options;
 
 TEST_CASE("flags of the mount, of the tree, and the file system's own words are told apart", "[runtime]") {
-  const auto parsed = parse_mount_options({"rbind", "ro", "nosuid", "rro", "rslave", "mode=755", "sync"});
+  const auto parsed = parse_mount_options({"rbind", "ro", "nosuid", "rro", "rslave", "sync"});
   REQUIRE(parsed.ok());
   const auto& options = parsed.value();
   CHECK(options.bind);
@@ -19,11 +19,22 @@ TEST_CASE("flags of the mount, of the tree, and the file system's own words are 
   CHECK(options.recursive.recursive);
   CHECK(options.propagation == MS_SLAVE);
   CHECK(options.propagation_recursive);
-  REQUIRE(options.data.size() == 2);
-  CHECK(options.data[0].key == "mode");
-  CHECK(options.data[0].value == "755");
-  CHECK(options.data[1].key == "sync");
-  CHECK_FALSE(options.data[1].value.has_value());
+  REQUIRE(options.data.size() == 1);
+  CHECK(options.data[0].key == "sync");
+  CHECK_FALSE(options.data[0].value.has_value());
+  const auto tmpfs = parse_mount_options({"mode=755"});
+  REQUIRE(tmpfs.ok());
+  REQUIRE(tmpfs.value().data.size() == 1);
+  CHECK(tmpfs.value().data[0].key == "mode");
+  CHECK(tmpfs.value().data[0].value == "755");
+}
+
+TEST_CASE("what a bind mount cannot hear is refused by name", "[runtime]") {
+  for (const char* word : {"size=1m", "nosuchoption"}) {
+    const auto parsed = parse_mount_options({"bind", word});
+    REQUIRE_FALSE(parsed.ok());
+    CHECK(parsed.error().code == Code::invalid_argument);
+  }
 }
 
 TEST_CASE("the later of two contrary options wins", "[runtime]") {
