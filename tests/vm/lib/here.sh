@@ -20,6 +20,7 @@ run_here() {
     export SLIPWAY_IMAGES=${IMAGES%.img}
   fi
   export SLIPWAY_PROJECT=$PROJECT_DIR SLIPWAY_PRESET=$PRESET
+  [[ ${SLIPWAY_VM:-} == 1 ]] || export SLIPWAY_ON_HOST=1 # guest/probe spares what is not ours
   export SLIPWAY_BIN=$BUILD_DIR/$PRESET/bin SLIPWAY_TESTS=$BUILD_DIR/$PRESET/tests
   export PATH=$SLIPWAY_BIN:$PATH:$BUILD_DIR/tools
   cd "$PROJECT_DIR" || exit 1
