@@ -20,7 +20,7 @@ said=$(output plain)
 for line in 'args=entry one two words' pwd=/work ids=33:33:33 FROM_IMAGE=yes EMPTY= PATH=/usr/local/bin:/bin; do
   grep -qxF "$line" <<<"$said" || fail "no line '$line' in: $said"
 done
-assert_eq "$(status "$id" stop_signal)" SIGUSR1 "stop signal"
+assert_eq "$(status "$id" stop_signal)" SIGNAL_SIGUSR1 "stop signal"
 assert_eq "$(status "$id" user.linux.uid)" 33 "uid in the status"
 
 # args alone replace the image's Cmd, command replaces both.
