@@ -36,6 +36,7 @@ at_exit() { AT_EXIT+=("${*@Q}"); }
 
 run_at_exit() {
   local status=$? index
+  [[ $BASHPID == "$$" ]] || exit "$status" # a subshell in the background that is ended is not the case's end
   set +e
   for ((index = ${#AT_EXIT[@]} - 1; index >= 0; index--)); do eval "${AT_EXIT[index]}"; done
   if [[ $status -ne 0 && $status -ne 77 && -s $CASE_DIR/slipwayd.log ]]; then

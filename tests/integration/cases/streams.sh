@@ -92,8 +92,9 @@ wait_for 10 "end of the container" exited "$once"
 assert_eq "$(status "$once" exit_code)" 4
 
 echo "$SECONDS s: an attached client that reads nothing holds up nobody"
-flood=$(started web "$pod" flood "$busybox" . sh -c 'sleep 1; head -c 6000000 /dev/zero | tr "\0" "x"; echo; exit 6')
-stream spdy command "$(attach_url "$flood" '.stdin = false')" >/dev/null &
+flood=$(started web "$pod" flood "$busybox" . sh -c 'sleep 3; head -c 6000000 /dev/zero | tr "\0" "x"; echo; exit 6')
+url=$(attach_url "$flood" '.stdin = false')
+"$LIB_DIR/stream_client.py" spdy command "$url" >/dev/null &
 slow=$!
 sleep 0.5
 kill -STOP "$slow"
