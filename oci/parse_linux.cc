@@ -48,7 +48,7 @@ Result<void> read_personality(const Value& value) {
 }
 
 bool is_refused(std::string_view key) {
-  return key == "netDevices" || key == "intelRdt" || key == "memoryPolicy" || key == "timeOffsets";
+  return key == "netDevices" || key == "intelRdt" || key == "memoryPolicy";
 }
 
 }  // namespace
@@ -62,11 +62,21 @@ Result<void> read(const Value& value, IdMapping& out) {
   });
 }
 
+Result<void> read(const Value& value, TimeOffset& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "secs") return read(v, out.secs);
+    if (key == "nanosecs") return read(v, out.nanosecs);
+    return {};
+  });
+}
+
 Result<void> read(const Value& value, Linux& out) {
   return value.members([&](std::string_view key, const Value& v) -> Result<void> {
     if (key == "namespaces") return v.items([&](const Value& item) { return read(item, out.namespaces.emplace_back()); });
     if (key == "uidMappings") return read(v, out.uid_mappings);
     if (key == "gidMappings") return read(v, out.gid_mappings);
+    if (key == "timeOffsets")
+      return v.members([&](std::string_view clock, const Value& item) { return read(item, out.time_offsets[std::string(clock)]); });
     if (key == "devices") return v.items([&](const Value& item) { return read(item, out.devices.emplace_back()); });
     if (key == "cgroupsPath") return read(v, out.cgroups_path);
     if (key == "resources") return read(v, out.resources.emplace());

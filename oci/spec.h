@@ -176,10 +176,16 @@ struct Seccomp {
   std::vector<SeccompSyscall> syscalls;
 };
 
+struct TimeOffset {
+  std::int64_t secs = 0;
+  std::uint32_t nanosecs = 0;
+};
+
 struct Linux {
   std::vector<Namespace> namespaces;
   std::vector<IdMapping> uid_mappings;
   std::vector<IdMapping> gid_mappings;
+  std::map<std::string, TimeOffset> time_offsets;  // "monotonic", "boottime"
   std::vector<Device> devices;
   std::string cgroups_path;
   std::optional<Resources> resources;

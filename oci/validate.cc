@@ -75,6 +75,17 @@ Result<void> check_mount(std::size_t index, const Mount& mount) {
   return check_mappings(fmt::format("mounts[{}].gidMappings", index), mount.gid_mappings);
 }
 
+Result<void> check_time_offsets(const Linux& l) {
+  if (l.time_offsets.empty()) return {};
+  const Namespace* time = find_namespace(l, NamespaceType::time);
+  if (time == nullptr || !time->path.empty()) return wrong("linux.timeOffsets: there is no new time namespace in linux.namespaces");
+  for (const auto& [clock, offset] : l.time_offsets) {
+    if (!is_one_of(clock, {"monotonic", "boottime"})) return wrong("linux.timeOffsets: clock '{}' is not known", clock);
+    if (offset.nanosecs >= 1'000'000'000) return wrong("linux.timeOffsets.{}.nanosecs: {} is a second or more", clock, offset.nanosecs);
+  }
+  return {};
+}
+
 Result<void> check_namespaces(const Linux& l) {
   std::set<NamespaceType> seen;
   for (std::size_t i = 0; i < l.namespaces.size(); ++i) {
@@ -141,6 +152,7 @@ Result<void> check_sysctl(const Linux& l) {
 
 Result<void> check_linux(const Linux& l) {
   TRY(check_namespaces(l));
+  TRY(check_time_offsets(l));
   for (std::size_t i = 0; i < l.devices.size(); ++i) TRY(check_device(i, l.devices[i]));
   if (has_parent_component(l.cgroups_path)) return wrong("linux.cgroupsPath: '{}' has a '..' in it", l.cgroups_path);
   if (!is_one_of(l.rootfs_propagation, {"", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"}))

@@ -250,10 +250,22 @@ void write(std::string& out, const Seccomp& v) {
   o.put("syscalls", v.syscalls);
 }
 
+void write(std::string& out, const TimeOffset& v) {
+  ObjectWriter o(out);
+  o.put("secs", v.secs);
+  o.put("nanosecs", v.nanosecs);
+}
+
+void write(std::string& out, const std::map<std::string, TimeOffset>& v) {
+  ObjectWriter o(out);
+  for (const auto& [clock, offset] : v) o.put(clock, offset);
+}
+
 void write(std::string& out, const Linux& v) {
   ObjectWriter o(out);
   o.put("uidMappings", v.uid_mappings);
   o.put("gidMappings", v.gid_mappings);
+  if (!v.time_offsets.empty()) o.put("timeOffsets", v.time_offsets);
   o.put("sysctl", v.sysctl);
   o.put("resources", v.resources);
   o.put("cgroupsPath", v.cgroups_path);

@@ -22,8 +22,8 @@
 #include "runtime/runner.h"
 #include "runtime/scope.h"
 #include "runtime/stage_clock.h"
+#include "runtime/user_namespace.h"
 #include "sys/file.h"
-#include "sys/namespace.h"
 
 namespace slipway::runtime {
 namespace {
@@ -94,16 +94,16 @@ Result<void> plan_names(const oci::Spec& spec, LaunchPlan& plan) {
   if (!spec.domainname.empty()) plan.init.domainname = spec.domainname.c_str();
   for (const auto& [name, value] : spec.linux_.sysctl) {
     TRY_ASSIGN(std::string path, oci::sysctl_path(name));
-    plan.proc_writes.push_back({plan.keep("sys/" + path), value.c_str(), static_cast<std::uint32_t>(value.size())});
+    plan.proc_writes.push_back({plan.keep("sys/" + path), value.c_str(), static_cast<std::uint32_t>(value.size()), false});
   }
   return {};
 }
 
-Result<void> plan_root(const CreateRequest& request, LaunchPlan& plan) {
+Result<void> plan_root(const CreateRequest& request, const UserNamespace* user, LaunchPlan& plan) {
   const oci::Spec& spec = *request.spec;
   TRY_ASSIGN(const MountPlan mounts, plan_mounts(spec, request.bundle));
-  TRY_ASSIGN(sys::DetachedMount root, make_root(spec, request.bundle, request.overlay));
-  TRY(make_mounts(spec, mounts, root, plan));
+  TRY_ASSIGN(sys::DetachedMount root, make_root(spec, request.bundle, request.overlay, user));
+  TRY(make_mounts(spec, mounts, root, user, plan));
   TRY(plan_masks(spec, plan));
   init::RootPlan& out = plan.init.root;
   out.fd = plan.own(root.release());
@@ -116,18 +116,19 @@ Result<void> plan_root(const CreateRequest& request, LaunchPlan& plan) {
   return {};
 }
 
-Result<void> plan_all(const CreateRequest& request, LaunchPlan& plan, NamespacePlan& namespaces) {
+// CLONE_NEW… of the first clone.
+Result<std::uint64_t> plan_all(const CreateRequest& request, const UserNamespace* user, LaunchPlan& plan) {
   const oci::Spec& spec = *request.spec;
-  TRY(plan_namespaces(spec, namespaces, plan));
+  TRY_ASSIGN(const std::uint64_t namespaces, plan_namespaces(spec, {user, request.pid_process}, plan));
   TRY_ASSIGN(const int last, last_capability());
-  TRY(plan_process(*spec.process, spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr, last, plan));
+  TRY(plan_process(*spec.process, spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr, last, user, plan));
   TRY(plan_names(spec, plan));
-  if (request.child_of_parent && !spec.process->oom_score_adj) plan.proc_writes.push_back({"self/oom_score_adj", "0", 1});
-  if (!plan.proc_writes.empty()) {
+  if (request.child_of_parent && !spec.process->oom_score_adj) plan.proc_writes.push_back({"self/oom_score_adj", "0", 1, true});
+  if (!plan.proc_writes.empty() || plan.init.time_offsets != nullptr) {
     TRY_ASSIGN(plan.init.proc_fd, open_proc(plan));
   }
   if (request.new_keyring) plan.init.keyring = plan.keep("_ses." + request.id);
-  return {};
+  return namespaces;
 }
 
 }  // namespace
@@ -142,8 +143,9 @@ Result<Created> create(const CreateRequest& request) {
   TRY(check_request(request));
   StageClock clock;
   LaunchPlan plan;
-  NamespacePlan namespaces;
-  TRY(plan_all(request, plan, namespaces));
+  TRY_ASSIGN(const std::optional<UserNamespace> own_user, plan_user_namespace(*request.spec));
+  const UserNamespace* user = own_user ? &*own_user : nullptr;
+  TRY_ASSIGN(const std::uint64_t namespaces, plan_all(request, user, plan));
   clock.end("plan");
   Undo undo;
   Place place;
@@ -153,16 +155,15 @@ Result<Created> create(const CreateRequest& request) {
   }
   TRY(make_cgroup(request, place, undo).context("cgroup '{}'", place.path));
   clock.end("cgroup");
-  TRY(plan_root(request, plan));
+  TRY(plan_root(request, user, plan));
   clock.end("mounts");
   LaunchRequest launch_request;
-  launch_request.namespaces = namespaces.new_with_process;
+  launch_request.namespaces = namespaces;
   launch_request.cgroup = place.cgroup().dir().get();
   launch_request.child_of_parent = request.child_of_parent;
   launch_request.stdio = request.stdio;
   launch_request.start_fd = request.start_fd;
   launch_request.preserve_fds = request.preserve_fds;
-  if (namespaces.pid) TRY(sys::join_namespace(namespaces.pid, CLONE_NEWPID));
   TRY_ASSIGN(Launched launched, launch(plan, launch_request));
   clock.end("init");
   undo.dismiss();

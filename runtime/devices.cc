@@ -57,8 +57,18 @@ Result<mode_t> file_type(const oci::Device& device) {
   return fail(Code::invalid_argument, "linux.devices: type '{}' of '{}' is not known", device.type, device.path);
 }
 
+// Ids are the container's.
+Result<void> own(FdRef dir, const char* name, std::uint32_t uid, std::uint32_t gid, const UserNamespace* user) {
+  if (user != nullptr) {
+    TRY_ASSIGN(uid, user->host_uid(uid));
+    TRY_ASSIGN(gid, user->host_gid(gid));
+  }
+  if (::fchownat(dir.get(), name, uid, gid, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, "change the owner of '{}'", name);
+  return {};
+}
+
 // `path` is relative to `base`; directories on the way are made in it.
-Result<void> make_device(FdRef base, const std::string& path, const oci::Device& device) {
+Result<void> make_device(FdRef base, const std::string& path, const oci::Device& device, const UserNamespace* user) {
   TRY_ASSIGN(const mode_t type, file_type(device));
   const std::size_t slash = path.rfind('/');
   UniqueFd parent;
@@ -70,15 +80,14 @@ Result<void> make_device(FdRef base, const std::string& path, const oci::Device&
   if (name.empty()) return fail(Code::invalid_argument, "linux.devices: path '{}' names no file", device.path);
   const dev_t number = ::makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
   TRY(make_node(dir, name.c_str(), type | device.file_mode.value_or(0666), number));
-  if (!device.uid && !device.gid) return {};
-  if (::fchownat(dir.get(), name.c_str(), device.uid.value_or(0), device.gid.value_or(0), AT_SYMLINK_NOFOLLOW) != 0)
-    return fail_errno(errno, "change the owner of device '{}'", device.path);
-  return {};
+  if (!device.uid && !device.gid && user == nullptr) return {};
+  return own(dir, name.c_str(), device.uid.value_or(0), device.gid.value_or(0), user).context("device '{}'", device.path);
 }
 
-Result<void> make_links(FdRef dev) {
+Result<void> make_links(FdRef dev, const UserNamespace* user) {
   for (const Link& link : kLinks) {
     if (::symlinkat(link.target, dev.get(), link.name) != 0 && errno != EEXIST) return fail_errno(errno, "make link '/dev/{}'", link.name);
+    if (user != nullptr) TRY(own(dev, link.name, 0, 0, user));
   }
   return {};
 }
@@ -87,29 +96,35 @@ Result<void> make_links(FdRef dev) {
 
 Result<void> populate_dev(FdRef dev, const DevContent& content) {
   const NoUmask exact;
-  for (const DefaultDevice& device : kDevices) TRY(make_node(dev, device.name, S_IFCHR | 0666, ::makedev(device.major, device.minor)));
+  const UserNamespace* user = content.user;
+  for (const DefaultDevice& device : kDevices) {
+    TRY(make_node(dev, device.name, S_IFCHR | 0666, ::makedev(device.major, device.minor)));
+    if (user != nullptr) TRY(own(dev, device.name, 0, 0, user));
+  }
   for (const oci::Device& device : *content.devices) {
     const std::string path = clean_in_root(device.path);
-    if (is_at_or_beneath(path, "dev") && path.size() > 4) TRY(make_device(dev, path.substr(4), device));
+    if (is_at_or_beneath(path, "dev") && path.size() > 4) TRY(make_device(dev, path.substr(4), device, user));
   }
-  TRY(make_links(dev));
+  TRY(make_links(dev, user));
   for (const std::string& directory : content.directories) {
     if (directory.find('/') != std::string::npos) continue;  // init makes the deeper ones
     if (::mkdirat(dev.get(), directory.c_str(), 0755) != 0 && errno != EEXIST)
       return fail_errno(errno, "make directory '/dev/{}'", directory);
+    if (user != nullptr) TRY(own(dev, directory.c_str(), 0, 0, user));
   }
   // Never opened: linux.devices may have put the host's console there.
   if (content.console && ::mknodat(dev.get(), "console", S_IFREG | 0620, 0) != 0 && errno != EEXIST)
     return fail_errno(errno, "make '/dev/console'");
+  if (content.console && user != nullptr) TRY(own(dev, "console", 0, 0, user));
   return {};
 }
 
-Result<void> make_other_devices(FdRef root, const std::vector<oci::Device>& devices) {
+Result<void> make_other_devices(FdRef root, const std::vector<oci::Device>& devices, const UserNamespace* user) {
   if (devices.empty()) return {};
   const NoUmask exact;
   for (const oci::Device& device : devices) {
     const std::string path = clean_in_root(device.path);
-    if (!is_at_or_beneath(path, "dev")) TRY(make_device(root, path, device));
+    if (!is_at_or_beneath(path, "dev")) TRY(make_device(root, path, device, user));
   }
   return {};
 }

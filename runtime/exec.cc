@@ -8,6 +8,7 @@
 #include "runtime/process_plan.h"
 #include "runtime/runner.h"
 #include "runtime/stage_clock.h"
+#include "runtime/user_namespace.h"
 #include "sys/file.h"
 #include "sys/namespace.h"
 #include "sys/process.h"
@@ -23,7 +24,7 @@ Result<void> plan_oom_score(const ExecRequest& request, LaunchPlan& plan) {
   TRY_ASSIGN(std::string value, sys::read_file(fmt::format("/proc/{}/oom_score_adj", request.pid), 16));
   while (!value.empty() && value.back() == '\n') value.pop_back();
   const auto size = static_cast<std::uint32_t>(value.size());
-  plan.proc_writes.push_back({"self/oom_score_adj", plan.keep(std::move(value)), size});
+  plan.proc_writes.push_back({"self/oom_score_adj", plan.keep(std::move(value)), size, true});
   return {};
 }
 
@@ -36,12 +37,19 @@ Result<cgroups::Cgroup> open_cgroup(const ExecRequest& request, bool beside_init
   return cgroups::Cgroup::open(root, path);
 }
 
+// The PID namespace takes the process last, so that nobody in it sees one that is still half the host's (CVE-2016-9962); a user
+// namespace protects it by itself.
 Result<void> plan_exec(const ExecRequest& request, int pidfd, LaunchPlan& plan) {
   plan.borrow(pidfd);
-  plan.joins.push_back({pidfd, kJoined});
+  TRY_ASSIGN(const bool our_time, sys::shares_namespace(request.pid, "time"));
+  plan.joins.push_back({pidfd, kJoined | (our_time ? 0 : CLONE_NEWTIME)});
   plan.join_names.push_back("container's");
+  TRY_ASSIGN(const std::optional<UserNamespace> user, user_namespace_of(request.pid));
+  plan.init.pid = {pidfd, CLONE_NEWPID};
+  plan.init.birth = user ? init::Birth::early : init::Birth::late;
+  if (user) plan.init.user_namespace = pidfd;
   TRY_ASSIGN(const int last, last_capability());
-  TRY(plan_process(*request.process, request.seccomp, last, plan));
+  TRY(plan_process(*request.process, request.seccomp, last, user ? &*user : nullptr, plan));
   TRY(plan_oom_score(request, plan));
   TRY_ASSIGN(plan.init.proc_fd, open_proc(plan));
   if (request.new_keyring) plan.init.keyring = plan.keep(request.id.empty() ? "" : "_ses." + request.id);
@@ -73,7 +81,6 @@ Result<Created> exec(const ExecRequest& request) {
   launch_request.child_of_parent = request.child_of_parent;
   launch_request.stdio = request.stdio;
   launch_request.preserve_fds = request.preserve_fds;
-  TRY(sys::join_namespace(FdRef(pidfd), CLONE_NEWPID));
   auto launched = launch_in(request, plan, launch_request, false);
   if (!launched.ok() && launched.error().sys_errno == EBUSY) launched = launch_in(request, plan, launch_request, true);
   if (!launched.ok()) return std::move(launched).error();

@@ -11,6 +11,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <optional>
 
 #include "runtime/devices.h"
 #include "runtime/init/run.h"
@@ -82,7 +83,7 @@ Result<Launched> clone_init(const LaunchPlan& plan, const LaunchRequest& request
     args.cgroup = static_cast<std::uint64_t>(request.cgroup);
   }
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
-  if (pid < 0) return fail_errno(errno, "clone the container's process");
+  if (pid < 0) return fail_errno(errno, "clone the container's process");  // EBUSY: a cgroup with children of its own
   if (pid == 0) init::run(plan.init);
   Launched launched;
   launched.pid = static_cast<pid_t>(pid);
@@ -100,17 +101,38 @@ Error died(FdRef pidfd, bool our_child) {
   return fail(Code::aborted, "init was ended by signal {} before it was ready", status.value().signal);
 }
 
-// Until ready; the pty's master comes before it.
+// The first process has told who the container's is, and ends.
+Result<void> take_born(const init::Message& message, sys::Packet& packet, Launched& launched, bool our_child) {
+  if (packet.fds.size() != 1) return fail(Code::internal, "init sent no descriptor of the process it made");
+  if (our_child) (void)sys::wait_pidfd(launched.pidfd);
+  launched.pid = static_cast<pid_t>(message.index);
+  launched.pidfd = std::move(packet.fds[0]);
+  return {};
+}
+
+// Until ready; the pty's master comes before it. With a second clone `born` and what the new process says come in any order.
 Result<void> converse(const LaunchPlan& plan, Launched& launched, bool our_child) {
-  for (;;) {
+  bool born = plan.init.birth == init::Birth::none;
+  bool ready = false;
+  std::optional<Error> failure;
+  while (!born || !ready) {
     TRY_ASSIGN(sys::Packet packet, sys::receive_packet(launched.sync, sizeof(init::Message)));
-    if (packet.eof) return died(launched.pidfd, our_child);
+    if (packet.eof) return failure ? *failure : died(launched.pidfd, our_child);
     init::Message message;
     if (packet.data.size() != sizeof message) return fail(Code::internal, "init sent {} bytes", packet.data.size());
     std::memcpy(&message, packet.data.data(), sizeof message);
     switch (message.kind) {
-      case init::Kind::ready: return {};
-      case init::Kind::failed: return plan.describe(message);
+      case init::Kind::ready: ready = true; break;
+      case init::Kind::failed:
+        if (born) return plan.describe(message);
+        failure = plan.describe(message);  // of whom? `born` or the end tells
+        break;
+      case init::Kind::born: {
+        TRY(take_born(message, packet, launched, our_child));
+        born = true;
+        if (failure) return *failure;
+        break;
+      }
       case init::Kind::console:
         if (packet.fds.size() != 1) return fail(Code::internal, "init sent no terminal");
         launched.console = std::move(packet.fds[0]);
@@ -118,6 +140,7 @@ Result<void> converse(const LaunchPlan& plan, Launched& launched, bool our_child
       default: return fail(Code::internal, "init sent a message of kind {}", static_cast<int>(message.kind));
     }
   }
+  return {};
 }
 
 }  // namespace

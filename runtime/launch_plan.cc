@@ -62,9 +62,18 @@ std::string LaunchPlan::subject(const init::Message& failure) const {
     case Step::keyring: return "begin a session keyring";
     case Step::join_namespace: return fmt::format("join the {} namespace", name_at(join_names, i));
     case Step::cgroup_namespace: return "make a cgroup namespace";
+    case Step::pid_namespace: return "join the PID namespace";
+    case Step::user_namespace: return i == 0 ? "join the user namespace" : "become root in the user namespace: is id 0 mapped?";
+    case Step::time_namespace:
+      return fmt::format("make a time namespace{}{}", init.time_offsets == nullptr ? "" : " with offsets ",
+                         init.time_offsets == nullptr ? "" : init.time_offsets);
+    case Step::birth: return "clone the container's process into its namespaces";
     case Step::hostname: return fmt::format("set hostname '{}'", init.hostname == nullptr ? "" : init.hostname);
     case Step::domainname: return fmt::format("set domainname '{}'", init.domainname == nullptr ? "" : init.domainname);
     case Step::proc_write:
+      if (i == apparmor_write)
+        return fmt::format("AppArmor profile '{}'{}", proc_writes[i].value + sizeof "exec",
+                           failure.error == ENOENT ? " is not loaded" : "");
       return i < proc_writes.size()
                  ? fmt::format("write '{}' to /proc/{}", std::string_view(proc_writes[i].value, proc_writes[i].size), proc_writes[i].path)
                  : "write to /proc";

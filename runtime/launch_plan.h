@@ -3,6 +3,7 @@
 // One thread; lives until the clone is over. Addresses stay valid because deques and filled vectors do not move.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ class LaunchPlan {
   std::vector<init::Join> joins;
   std::vector<std::string> join_names;  // for sentences
   std::vector<init::ProcWrite> proc_writes;
+  std::size_t apparmor_write = SIZE_MAX;  // which of them it is, for its sentence
   std::deque<std::vector<init::FsOption>> fs_options;
   std::vector<init::MountEntry> mounts;
   std::vector<const char*> masked;

@@ -39,7 +39,7 @@ constexpr Flag kFlags[] = {
 // Of the file system, not of the mount: fsconfig(2) takes them as flags of the superblock.
 constexpr std::string_view kSuperblockFlags[] = {"sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime"};
 constexpr std::string_view kNoEffect[] = {"defaults", "silent", "loud", "_netdev", "nofail", "auto", "user", "nouser"};
-constexpr std::string_view kLater[] = {"remount", "tmpcopyup", "idmap", "ridmap", "copy-symlink", "iversion", "noiversion"};
+constexpr std::string_view kLater[] = {"remount", "tmpcopyup", "copy-symlink", "iversion", "noiversion"};
 
 bool one_of(std::span<const std::string_view> list, std::string_view word) {
   for (const std::string_view item : list) {
@@ -111,6 +111,9 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
     } else if (const std::uint64_t propagation = parse_propagation(word, &recursive)) {
       out.propagation = propagation;
       out.propagation_recursive = recursive;
+    } else if (word == "idmap" || word == "ridmap") {
+      out.map_ids = true;
+      out.map_ids_recursive = word == "ridmap";
     } else if (one_of(kLater, word) || word.starts_with("idmap=") || word.starts_with("ridmap=")) {
       return fail(Code::unimplemented, "mount option '{}' is not supported", word);
     } else if (word.empty() || one_of(kNoEffect, word) || add_flag(out, word)) {

@@ -51,8 +51,8 @@ Result<PlannedMount> plan_one(const oci::Spec& spec, const oci::Mount& mount, co
   planned.target = clean_in_root(mount.destination);
   TRY_ASSIGN(planned.options, parse_mount_options(mount.options));
   planned.type = mount.type == "cgroup" ? "cgroup2" : mount.type;
-  if (!mount.uid_mappings.empty() || !mount.gid_mappings.empty())
-    return fail(Code::unimplemented, "uidMappings: idmapped mounts are not supported");
+  planned.ids = {mount.uid_mappings, mount.gid_mappings};
+  planned.map_ids = planned.options.map_ids || !planned.ids.empty();
   if (planned.options.bind || mount.type == "bind" || mount.type == "rbind") {
     planned.maker = Maker::bind;
     if (mount.type == "rbind") planned.options.recursive_bind = true;
@@ -64,9 +64,15 @@ Result<PlannedMount> plan_one(const oci::Spec& spec, const oci::Mount& mount, co
     // Mounting it anew from the host's cgroup namespace would change the host's own mount options (nsdelegate).
     planned.maker = Maker::cgroup_bind;
   } else {
-    planned.maker = made_by_init(planned.type) ? Maker::init : Maker::filesystem;
+    // Of a user namespace's own file systems only a tmpfs is the host's to make: it holds devices, and its ids can be told to it.
+    const bool own_users = find_namespace(spec, oci::NamespaceType::user) != nullptr;
+    planned.maker = made_by_init(planned.type) || (own_users && planned.type != "tmpfs") ? Maker::init : Maker::filesystem;
     planned.source = mount.source;
   }
+  if (planned.map_ids && planned.maker != Maker::bind)
+    return fail(Code::invalid_argument, "uidMappings, 'idmap': only a bind can be mapped");
+  if (planned.map_ids && planned.ids.empty() && find_namespace(spec, oci::NamespaceType::user) == nullptr)
+    return fail(Code::invalid_argument, "'idmap': there are neither uidMappings nor a user namespace to take them from");
   TRY(check_target(mount, planned));
   return planned;
 }

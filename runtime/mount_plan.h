@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "oci/spec.h"
 #include "runtime/mount_options.h"
+#include "runtime/user_namespace.h"
 
 namespace slipway::runtime {
 
@@ -26,6 +27,8 @@ struct PlannedMount {
   std::string source;  // of a bind: absolute
   std::string target;  // clean, in the root
   MountOptions options;
+  IdMaps ids;  // of an id-mapped bind; empty: the container's own
+  bool map_ids = false;
   bool real_target = false;     // no symbolic link on the way: /proc and /sys
   bool must_be_procfs = false;  // a bind over /proc or in it
   bool is_dev = false;          // the tmpfs that gets the default devices

@@ -10,6 +10,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <charconv>
+#include <deque>
+
 #include "cgroups/root.h"
 #include "runtime/devices.h"
 #include "runtime/paths.h"
@@ -50,19 +53,41 @@ Result<bool> is_directory(FdRef mount) {
   return S_ISDIR(st.st_mode);
 }
 
-Result<sys::DetachedMount> make_bind(const PlannedMount& planned, const std::string& source) {
+// What the makers of mounts share.
+struct Making {
+  const oci::Spec& spec;
+  const MountPlan& mounts;
+  const UserNamespace* user;
+  std::deque<UserNamespace> mapped;  // made for binds with maps of their own
+
+  Result<FdRef> namespace_for(const IdMaps& ids) {
+    if (user != nullptr && (ids.empty() || ids == user->maps())) return user->fd();
+    for (const UserNamespace& made : mapped) {
+      if (made.maps() == ids) return made.fd();
+    }
+    TRY_ASSIGN(UserNamespace made, make_user_namespace(ids));
+    return mapped.emplace_back(std::move(made)).fd();
+  }
+};
+
+Result<sys::DetachedMount> make_bind(Making& making, const PlannedMount& planned, const std::string& source) {
   TRY_ASSIGN(sys::DetachedMount mount, sys::clone_tree(source, planned.options.recursive_bind));
   if (planned.must_be_procfs) TRY(check_procfs(mount.fd(), planned));
+  if (planned.map_ids) {
+    TRY_ASSIGN(const FdRef ids, making.namespace_for(planned.ids));
+    TRY(sys::map_ids(mount.fd(), ids, planned.options.map_ids_recursive).context("id-mapped bind of '{}'", source));
+  }
   TRY(set_options(mount.fd(), planned.options));
   return mount;
 }
 
 // The mount points beneath /dev, so that init finds them made.
-DevContent dev_content(const oci::Spec& spec, const MountPlan& mounts) {
+DevContent dev_content(const Making& making) {
   DevContent content;
-  content.devices = &spec.linux_.devices;
-  content.console = spec.process && spec.process->terminal;
-  for (const PlannedMount& mount : mounts.mounts) {
+  content.devices = &making.spec.linux_.devices;
+  content.console = making.spec.process && making.spec.process->terminal;
+  content.user = making.user;
+  for (const PlannedMount& mount : making.mounts.mounts) {
     if (is_at_or_beneath(mount.target, "dev") && mount.target.size() > 4 && mount.maker != Maker::bind)
       content.directories.push_back(mount.target.substr(4));
   }
@@ -75,14 +100,38 @@ std::vector<sys::FilesystemOption> filesystem_options(const PlannedMount& planne
   return options;
 }
 
-Result<sys::DetachedMount> make_here(const oci::Spec& spec, const MountPlan& mounts, const PlannedMount& planned) {
-  const auto options = filesystem_options(planned);
+// A tmpfs made by the host's root for a user namespace: ids in its options are the container's, without them its root owns it.
+Result<void> own_tmpfs(const UserNamespace& user, std::vector<sys::FilesystemOption>& options) {
+  bool uid_given = false;
+  bool gid_given = false;
+  for (sys::FilesystemOption& option : options) {
+    if (option.key != "uid" && option.key != "gid") continue;
+    const bool uid = option.key == "uid";
+    (uid ? uid_given : gid_given) = true;
+    const std::string text = option.value.value_or("");
+    std::uint32_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size())
+      return fail(Code::invalid_argument, "option '{}={}' is no number", option.key, text);
+    TRY_ASSIGN(id, uid ? user.host_uid(id) : user.host_gid(id));
+    option.value = fmt::format("{}", id);
+  }
+  TRY_ASSIGN(const std::uint32_t uid, user.host_uid(0));
+  TRY_ASSIGN(const std::uint32_t gid, user.host_gid(0));
+  if (!uid_given) options.push_back({"uid", fmt::format("{}", uid)});
+  if (!gid_given) options.push_back({"gid", fmt::format("{}", gid)});
+  return {};
+}
+
+Result<sys::DetachedMount> make_here(const Making& making, const PlannedMount& planned) {
+  auto options = filesystem_options(planned);
+  if (making.user != nullptr && planned.type == "tmpfs") TRY(own_tmpfs(*making.user, options));
   // A file system that is not a tmpfs may want the flags while it is made: a device that cannot be written, for one.
   TRY_ASSIGN(sys::DetachedMount mount,
              sys::make_filesystem(planned.type, options, planned.options.attributes.set | planned.options.recursive.set));
   if (planned.options.propagation != 0)
     TRY(sys::set_attributes(mount.fd(), {.set = 0, .clear = 0, .propagation = planned.options.propagation, .recursive = false}));
-  if (planned.is_dev) TRY(populate_dev(mount.fd(), dev_content(spec, mounts)));
+  if (planned.is_dev) TRY(populate_dev(mount.fd(), dev_content(making)));
   return mount;
 }
 
@@ -94,9 +143,10 @@ void leave_to_init(const PlannedMount& planned, init::MountEntry& entry, LaunchP
   entry.options = {options.data(), static_cast<std::uint32_t>(options.size())};
   entry.attributes = planned.options.attributes.set | planned.options.recursive.set;
   entry.propagation = planned.options.propagation == MS_PRIVATE ? 0 : planned.options.propagation;
+  entry.of_pid = planned.type == "proc" && plan.init.birth == init::Birth::late;
 }
 
-Result<void> make_one(const oci::Spec& spec, const MountPlan& mounts, const PlannedMount& planned, LaunchPlan& plan) {
+Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& plan) {
   init::MountEntry entry;
   entry.target = plan.keep(planned.target);
   entry.real_target = planned.real_target;
@@ -105,16 +155,16 @@ Result<void> make_one(const oci::Spec& spec, const MountPlan& mounts, const Plan
   switch (planned.maker) {
     case Maker::init: leave_to_init(planned, entry, plan); break;
     case Maker::filesystem: {
-      TRY_ASSIGN(mount, make_here(spec, mounts, planned));
+      TRY_ASSIGN(mount, make_here(making, planned));
       break;
     }
     case Maker::bind: {
-      TRY_ASSIGN(mount, make_bind(planned, planned.source));
+      TRY_ASSIGN(mount, make_bind(making, planned, planned.source));
       break;
     }
     case Maker::cgroup_bind: {
       TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-      TRY_ASSIGN(mount, make_bind(planned, root.path));
+      TRY_ASSIGN(mount, make_bind(making, planned, root.path));
       break;
     }
   }
@@ -127,23 +177,25 @@ Result<void> make_one(const oci::Spec& spec, const MountPlan& mounts, const Plan
 }
 
 // Without a mount over /dev the devices go into the root's own, which must be a real directory (CVE-2026-41579).
-Result<void> populate_root_dev(const oci::Spec& spec, const MountPlan& mounts, FdRef root) {
+Result<void> populate_root_dev(const Making& making, FdRef root) {
   if (::mkdirat(root.get(), "dev", 0755) != 0 && errno != EEXIST) return fail_errno(errno, "make '/dev' in the root");
   auto dev = sys::open_at(root, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (!dev.ok()) return std::move(dev).error().within("'/dev' in the root must be a directory");
-  return populate_dev(dev.value(), dev_content(spec, mounts));
+  return populate_dev(dev.value(), dev_content(making));
 }
 
 }  // namespace
 
-Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, LaunchPlan& plan) {
+Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, const UserNamespace* user,
+                         LaunchPlan& plan) {
+  Making making{spec, mounts, user, {}};
   plan.mounts.reserve(mounts.mounts.size());
   for (std::size_t i = 0; i < mounts.mounts.size(); ++i) {
-    auto made = make_one(spec, mounts, mounts.mounts[i], plan);
+    auto made = make_one(making, mounts.mounts[i], plan);
     if (!made.ok()) return std::move(made).error().within("mounts[{}] '/{}'", i, mounts.mounts[i].target);
   }
-  if (!mounts.dev_is_mounted) TRY(populate_root_dev(spec, mounts, root.fd()));
-  return make_other_devices(root.fd(), spec.linux_.devices);
+  if (!mounts.dev_is_mounted) TRY(populate_root_dev(making, root.fd()));
+  return make_other_devices(root.fd(), spec.linux_.devices, user);
 }
 
 Result<void> plan_masks(const oci::Spec& spec, LaunchPlan& plan) {

@@ -12,7 +12,9 @@
 namespace slipway::runtime {
 
 // `root` must be made already: without a mount over /dev its devices go into the root itself.
-Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, LaunchPlan& plan);
+// `user`: the container's user namespace, nullptr = ours.
+Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, const UserNamespace* user,
+                         LaunchPlan& plan);
 
 // What masked and read-only paths need.
 Result<void> plan_masks(const oci::Spec& spec, LaunchPlan& plan);

@@ -19,46 +19,72 @@ struct Kind {
   const char* name;
 };
 
-// Joined in this order: the mount namespace last, since paths and privileges of the others end with it.
+// Joined in this order: the mount namespace last, since paths and privileges of the others end with it. User and time have their own.
 constexpr Kind kKinds[] = {
     {oci::NamespaceType::pid, CLONE_NEWPID, "pid"},         {oci::NamespaceType::cgroup, CLONE_NEWCGROUP, "cgroup"},
     {oci::NamespaceType::ipc, CLONE_NEWIPC, "ipc"},         {oci::NamespaceType::uts, CLONE_NEWUTS, "uts"},
-    {oci::NamespaceType::network, CLONE_NEWNET, "network"}, {oci::NamespaceType::mount, CLONE_NEWNS, "mount"},
+    {oci::NamespaceType::network, CLONE_NEWNET, "network"}, {oci::NamespaceType::time, CLONE_NEWTIME, "time"},
+    {oci::NamespaceType::mount, CLONE_NEWNS, "mount"},
 };
 
-Result<void> join(const Kind& kind, const std::string& path, NamespacePlan& out, LaunchPlan& plan) {
+Result<void> join(const Kind& kind, const std::string& path, LaunchPlan& plan) {
   auto fd = sys::open_namespace(path, kind.flag);
   if (!fd.ok()) return std::move(fd).error().within("linux.namespaces '{}'", kind.name);
+  const init::Join joined{plan.own(std::move(fd).take()), kind.flag};
   if (kind.type == oci::NamespaceType::pid) {
-    out.pid = std::move(fd).take();
+    plan.init.pid = joined;
     return {};
   }
-  plan.joins.push_back({plan.own(std::move(fd).take()), kind.flag});
+  plan.joins.push_back(joined);
   plan.join_names.push_back(fmt::format("{} '{}'", kind.name, path));
   return {};
 }
 
+void plan_time(const oci::Spec& spec, LaunchPlan& plan) {
+  plan.init.new_time_namespace = true;
+  std::string lines;
+  for (const auto& [clock, offset] : spec.linux_.time_offsets) lines += fmt::format("{} {} {}\n", clock, offset.secs, offset.nanosecs);
+  if (!lines.empty()) plan.init.time_offsets = plan.keep(std::move(lines));
+}
+
+// Who is born into a user namespace is safe from its processes until exec: their capabilities are of that namespace, and what it executes
+// is still the host's program, undumpable. Only a PID namespace of the host's users wants it late.
+init::Birth plan_birth(const init::InitPlan& plan) {
+  if (plan.user_namespace >= 0) return init::Birth::early;
+  if (plan.pid.fd >= 0) return init::Birth::late;
+  return plan.new_time_namespace ? init::Birth::early : init::Birth::none;
+}
+
 }  // namespace
 
-Result<void> plan_namespaces(const oci::Spec& spec, NamespacePlan& out, LaunchPlan& plan) {
-  if (find_namespace(spec, oci::NamespaceType::user) != nullptr || !spec.linux_.uid_mappings.empty() || !spec.linux_.gid_mappings.empty())
-    return fail(Code::unimplemented, "linux.namespaces: a user namespace is not supported");
-  if (find_namespace(spec, oci::NamespaceType::time) != nullptr)
-    return fail(Code::unimplemented, "linux.namespaces: a time namespace is not supported");
+Result<std::uint64_t> plan_namespaces(const oci::Spec& spec, const NamespaceRequest& request, LaunchPlan& plan) {
   if (find_namespace(spec, oci::NamespaceType::mount) == nullptr)
     return fail(Code::invalid_argument, "linux.namespaces: a mount namespace is needed, or the host's own mounts would change");
+  std::uint64_t made = 0;
   for (const Kind& kind : kKinds) {
     const oci::Namespace* ns = find_namespace(spec, kind.type);
     if (ns == nullptr) continue;
-    if (!ns->path.empty()) {
-      TRY(join(kind, ns->path, out, plan));
+    if (kind.type == oci::NamespaceType::pid && request.pid >= 0) {
+      plan.borrow(request.pid);
+      plan.init.pid = {request.pid, CLONE_NEWPID};
+    } else if (!ns->path.empty()) {
+      TRY(join(kind, ns->path, plan));
     } else if (kind.type == oci::NamespaceType::cgroup) {
       plan.init.new_cgroup_namespace = true;
+    } else if (kind.type == oci::NamespaceType::time) {
+      plan_time(spec, plan);
     } else {
-      out.new_with_process |= static_cast<std::uint64_t>(kind.flag);
+      made |= static_cast<std::uint64_t>(kind.flag);
     }
   }
-  return {};
+  if (request.user != nullptr) {
+    plan.init.user_namespace = request.user->fd().get();
+    plan.borrow(plan.init.user_namespace);
+  }
+  plan.init.birth = plan_birth(plan.init);
+  if (plan.init.birth != init::Birth::early) return made;
+  plan.init.birth_namespaces = made;
+  return std::uint64_t{0};
 }
 
 Result<int> open_proc(LaunchPlan& plan) {

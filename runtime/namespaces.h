@@ -1,4 +1,4 @@
-// linux.namespaces as what clone3 makes, what init joins and what the runner must join before it clones.
+// linux.namespaces as what clone3 makes and what init joins.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,18 @@
 #include "base/unique_fd.h"
 #include "oci/spec.h"
 #include "runtime/launch_plan.h"
+#include "runtime/user_namespace.h"
 
 namespace slipway::runtime {
 
-struct NamespacePlan {
-  std::uint64_t new_with_process = 0;  // CLONE_NEW…; the cgroup namespace is init's to make
-  UniqueFd pid;                        // to be joined by the runner: a PID namespace takes only later children
+struct NamespaceRequest {
+  const UserNamespace* user = nullptr;  // nullptr: the container stays in ours
+  int pid = -1;                         // borrowed: a pidfd whose PID namespace is joined, whatever the path says
 };
 
-// Fails for what is not there yet: a user namespace, a time namespace, a container without a mount namespace.
-Result<void> plan_namespaces(const oci::Spec& spec, NamespacePlan& out, LaunchPlan& plan);
+// Decides too when the container's process is born (init/plan.h, Birth). Returns CLONE_NEW… for the first clone; the cgroup namespace is
+// init's to make. Fails for a container without a mount namespace.
+Result<std::uint64_t> plan_namespaces(const oci::Spec& spec, const NamespaceRequest& request, LaunchPlan& plan);
 
 // The host's procfs, proven to be one, owned by the plan.
 Result<int> open_proc(LaunchPlan& plan);

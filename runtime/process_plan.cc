@@ -7,6 +7,7 @@
 #include "runtime/capabilities.h"
 #include "runtime/paths.h"
 #include "runtime/seccomp.h"
+#include "sys/file.h"
 
 namespace slipway::runtime {
 namespace {
@@ -68,7 +69,40 @@ Result<void> plan_program(const oci::Process& process, LaunchPlan& plan) {
   return {};
 }
 
+// For the program's execve, which comes last: the kernel keeps it until then (apparmor(7), aa_change_onexec(2)).
+Result<void> plan_apparmor(const oci::Process& process, LaunchPlan& plan) {
+  if (!process.apparmor_profile || process.apparmor_profile->empty() || *process.apparmor_profile == "unconfined") return {};
+  const std::string& profile = *process.apparmor_profile;
+  if (profile.find_first_of(std::string_view("\0\n", 2)) != std::string::npos || profile.size() > 1024)
+    return fail(Code::invalid_argument, "process.apparmorProfile: '{}' is not the name of a profile", profile);
+  TRY_ASSIGN(const bool enabled, apparmor_enabled());
+  if (!enabled) return fail(Code::failed_precondition, "process.apparmorProfile '{}': this host has no AppArmor", profile);
+  const char* value = plan.keep("exec " + profile);
+  plan.apparmor_write = plan.proc_writes.size();
+  plan.proc_writes.push_back({"self/attr/apparmor/exec", value, static_cast<std::uint32_t>(profile.size() + 5), true});
+  return {};
+}
+
+Result<void> plan_user(const oci::User& user, const UserNamespace* own, LaunchPlan& plan) {
+  plan.init.uid = user.uid;
+  plan.init.gid = user.gid;
+  plan.groups.assign(user.additional_gids.begin(), user.additional_gids.end());
+  plan.init.stdio_owner = user.uid;
+  if (own == nullptr) return {};
+  TRY_ASSIGN(plan.init.stdio_owner, own->host_uid(user.uid).context("process.user.uid"));
+  TRY(own->host_gid(user.gid).context("process.user.gid"));
+  for (const std::uint32_t gid : user.additional_gids) TRY(own->host_gid(gid).context("process.user.additionalGids"));
+  return {};
+}
+
 }  // namespace
+
+Result<bool> apparmor_enabled() {
+  auto text = sys::read_file("/sys/module/apparmor/parameters/enabled", 16);
+  if (!text.ok() && text.error().code == Code::not_found) return false;
+  if (!text.ok()) return std::move(text).error();
+  return text.value().starts_with('Y');
+}
 
 std::vector<std::string> program_candidates(std::string_view name, const std::vector<std::string>& env) {
   if (name.find('/') != std::string_view::npos) return {std::string(name)};
@@ -93,18 +127,16 @@ Result<int> rlimit_number(std::string_view name) {
   return fail(Code::invalid_argument, "'{}' is not known", name);
 }
 
-Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, LaunchPlan& plan) {
-  if (process.apparmor_profile && !process.apparmor_profile->empty() && *process.apparmor_profile != "unconfined")
-    return fail(Code::unimplemented, "process.apparmorProfile is not supported");
+Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, const UserNamespace* user,
+                          LaunchPlan& plan) {
+  TRY(plan_apparmor(process, plan));
   if (process.selinux_label && !process.selinux_label->empty()) return fail(Code::unimplemented, "process.selinuxLabel is not supported");
   TRY(plan_program(process, plan));
   TRY(plan_limits(process, plan));
   TRY(plan_capabilities(process, last_capability, plan));
   if (seccomp != nullptr) TRY(plan_filter(*seccomp, plan));
-  plan.init.uid = process.user.uid;
-  plan.init.gid = process.user.gid;
+  TRY(plan_user(process.user, user, plan));
   plan.init.umask = process.user.umask.value_or(0022);
-  plan.groups.assign(process.user.additional_gids.begin(), process.user.additional_gids.end());
   plan.init.no_new_privileges = process.no_new_privileges;
   plan.init.terminal.wanted = process.terminal;
   if (process.console_size) {
@@ -113,7 +145,7 @@ Result<void> plan_process(const oci::Process& process, const oci::Seccomp* secco
   }
   if (process.oom_score_adj) {
     const char* value = plan.keep(fmt::format("{}", *process.oom_score_adj));
-    plan.proc_writes.push_back({"self/oom_score_adj", value, static_cast<std::uint32_t>(std::string_view(value).size())});
+    plan.proc_writes.push_back({"self/oom_score_adj", value, static_cast<std::uint32_t>(std::string_view(value).size()), true});
   }
   return {};
 }

@@ -1,6 +1,6 @@
 // process of config.json into init's plan: program, environment, limits, user, capabilities, filter.
 //
-// Pure but for the capability numbers of the running kernel, which the caller gives.
+// Pure but for the capability numbers of the running kernel, which the caller gives, and the question whether there is AppArmor.
 #pragma once
 
 #include <string>
@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "oci/spec.h"
 #include "runtime/launch_plan.h"
+#include "runtime/user_namespace.h"
 
 namespace slipway::runtime {
 
@@ -21,6 +22,10 @@ std::vector<std::string> program_candidates(std::string_view name, const std::ve
 Result<int> rlimit_number(std::string_view name);
 
 // `process` must outlive the plan: its strings are not copied.
-Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, LaunchPlan& plan);
+// `user`: the namespace that the process's ids are of; nullptr = ours.
+Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, const UserNamespace* user,
+                          LaunchPlan& plan);
+
+Result<bool> apparmor_enabled();
 
 }  // namespace slipway::runtime

@@ -2,20 +2,66 @@
 #include "runtime/root.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/mount_options.h"
 #include "sys/file.h"
+#include "sys/namespace.h"
 
 namespace slipway::runtime {
 namespace {
 
 constexpr std::size_t kOptionLimit = 255;  // fsconfig(2) cuts strings there: EINVAL
 
+// A mount namespace for a moment, without an eye on the host's. Overlayfs takes its layers from the caller's namespace only, not
+// detached, so id-mapped ones have to be attached somewhere. REMOVE-WHEN: kernel >= 6.15
+class MomentaryMounts {
+ public:
+  MomentaryMounts() = default;
+  MomentaryMounts(const MomentaryMounts&) = delete;
+  MomentaryMounts& operator=(const MomentaryMounts&) = delete;
+
+  Result<void> enter() {
+    TRY_ASSIGN(directory_, sys::open_path(".", O_PATH | O_DIRECTORY));
+    TRY_ASSIGN(UniqueFd home, sys::open_path("/proc/self/ns/mnt", O_RDONLY));
+    if (::unshare(CLONE_NEWNS) != 0) return fail_errno(errno, "make a mount namespace for id-mapped layers");
+    home_ = std::move(home);
+    TRY_ASSIGN(root_, sys::open_path("/", O_PATH | O_DIRECTORY));
+    return sys::set_attributes(root_, {.set = 0, .clear = 0, .propagation = MS_PRIVATE, .recursive = true});
+  }
+
+  Result<UniqueFd> attach_mapped(const std::string& path, FdRef ids) const {
+    TRY_ASSIGN(sys::DetachedMount mount, sys::clone_tree(path, false));
+    TRY(sys::map_ids(mount.fd(), ids, false).context("id-mapped layer '{}'", path));
+    TRY(sys::attach(mount, root_));
+    return mount.release();
+  }
+
+  // Back where this process was. That it stayed elsewhere would be noticed too late: it is an error.
+  Result<void> leave() {
+    if (!home_) return {};
+    const UniqueFd home = std::move(home_);
+    TRY(sys::join_namespace(home, CLONE_NEWNS));
+    if (::fchdir(directory_.get()) != 0) return fail_errno(errno, "change the working directory back");
+    return {};
+  }
+  ~MomentaryMounts() { (void)leave(); }
+
+ private:
+  UniqueFd directory_, home_, root_;
+};
+
 // Overlay directories as descriptors: their names, seen from /proc/self/fd, are one to three digits.
 class OverlayDirectories {
  public:
+  Result<std::string> add_mapped(const std::string& path, const MomentaryMounts& mounts, FdRef ids) {
+    TRY_ASSIGN(fds_.emplace_back(), mounts.attach_mapped(path, ids));
+    return fmt::format("{}", fds_.back().get());
+  }
+
   Result<std::string> add(const std::string& path) {
     auto fd = sys::open_path(path, O_PATH | O_DIRECTORY);
     if (!fd.ok()) return std::move(fd).error().within("overlay");
@@ -63,14 +109,10 @@ struct LowerLayers {
 
 // /proc/self/fd holds some 85 layers in one option. Links of one byte in a file system of our own, which nobody else sees, hold
 // 128, the most that image builders make. Beyond that one option a layer, which kernels from 6.8 on know.
-Result<LowerLayers> plan_lower(const std::vector<std::string>& lower, OverlayDirectories& directories) {
+Result<LowerLayers> plan_lower(std::vector<std::string> names) {
   LowerLayers out;
-  std::vector<std::string> names;
-  for (const std::string& path : lower) {
-    TRY_ASSIGN(names.emplace_back(), directories.add(path));
-  }
   std::string joined = join(names);
-  if (joined.size() > kOptionLimit && lower.size() <= kOptionLimit / 2 + 1) {
+  if (joined.size() > kOptionLimit && names.size() <= kOptionLimit / 2 + 1) {
     TRY_ASSIGN(sys::DetachedMount links, sys::make_filesystem("tmpfs", {}));
     for (std::size_t i = 0; i < names.size(); ++i) {
       const std::string target = "/proc/self/fd/" + names[i];
@@ -91,19 +133,8 @@ Result<LowerLayers> plan_lower(const std::vector<std::string>& lower, OverlayDir
   return out;
 }
 
-// Through links of the image, but never out of it.
-Result<void> make_directories(FdRef root, const std::vector<std::string>& paths) {
-  for (const std::string& path : paths) {
-    auto made = sys::make_directories_in_root(root, path, 0755);
-    if (!made.ok()) return std::move(made).error().within("image volume '{}'", path);
-  }
-  return {};
-}
-
-Result<sys::DetachedMount> make_overlay(const OverlayRoot& overlay) {
-  if (overlay.lower.empty()) return fail(Code::invalid_argument, "overlay: no lower layer");
-  OverlayDirectories directories;
-  TRY_ASSIGN(LowerLayers layers, plan_lower(overlay.lower, directories));
+Result<sys::DetachedMount> mount_overlay(const OverlayRoot& overlay, std::vector<std::string> lower, OverlayDirectories& directories) {
+  TRY_ASSIGN(LowerLayers layers, plan_lower(std::move(lower)));
   std::vector<sys::FilesystemOption>& options = layers.options;
   options.insert(options.begin(), {"source", "overlay"});
   if (!overlay.upper.empty()) {
@@ -120,7 +151,48 @@ Result<sys::DetachedMount> make_overlay(const OverlayRoot& overlay) {
     return std::move(mount).error().within("overlay of {} lower layers, more than {} need Linux 6.8", overlay.lower.size(),
                                            kOptionLimit / 2 + 1);
   if (!mount.ok()) return std::move(mount).error().within("overlay of {} lower layers", overlay.lower.size());
-  if (!overlay.upper.empty()) TRY(make_directories(mount.value().fd(), overlay.directories));
+  return mount;
+}
+
+// Through links of the image, but never out of it. What the host's root made is the container's root's: its own ids look mapped here.
+Result<void> make_directories(FdRef root, const std::vector<std::string>& paths, const UserNamespace* user) {
+  for (const std::string& path : paths) {
+    auto made = sys::make_directories_in_root(root, path, 0755);
+    if (!made.ok()) return std::move(made).error().within("image volume '{}'", path);
+    if (user == nullptr) continue;
+    struct stat st = {};
+    if (::fstat(made.value().get(), &st) != 0) return fail_errno(errno, "stat image volume '{}'", path);
+    if (st.st_uid != 0) continue;
+    TRY_ASSIGN(const std::uint32_t uid, user->host_uid(0));
+    TRY_ASSIGN(const std::uint32_t gid, user->host_gid(0));
+    if (::fchownat(made.value().get(), "", uid, gid, AT_EMPTY_PATH) != 0) return fail_errno(errno, "own image volume '{}'", path);
+  }
+  return {};
+}
+
+// Files that a container makes are of the host's ids in the upper layer; its topmost directory has to be as well.
+Result<void> own_upper(const OverlayRoot& overlay, const UserNamespace& user) {
+  struct stat st = {};
+  if (::stat(overlay.lower[0].c_str(), &st) != 0) return fail_errno(errno, "stat layer '{}'", overlay.lower[0]);
+  TRY_ASSIGN(const std::uint32_t uid, user.host_uid(st.st_uid));
+  TRY_ASSIGN(const std::uint32_t gid, user.host_gid(st.st_gid));
+  if (::chown(overlay.upper.c_str(), uid, gid) != 0) return fail_errno(errno, "change the owner of '{}'", overlay.upper);
+  return {};
+}
+
+Result<sys::DetachedMount> make_overlay(const OverlayRoot& overlay, const UserNamespace* user) {
+  if (overlay.lower.empty()) return fail(Code::invalid_argument, "overlay: no lower layer");
+  if (user != nullptr && !overlay.upper.empty()) TRY(own_upper(overlay, *user).context("overlay"));
+  MomentaryMounts momentary;
+  if (user != nullptr) TRY(momentary.enter());
+  OverlayDirectories directories;
+  std::vector<std::string> names;
+  for (const std::string& path : overlay.lower) {
+    TRY_ASSIGN(names.emplace_back(), user == nullptr ? directories.add(path) : directories.add_mapped(path, momentary, user->fd()));
+  }
+  TRY_ASSIGN(sys::DetachedMount mount, mount_overlay(overlay, std::move(names), directories));
+  TRY(momentary.leave());
+  if (!overlay.upper.empty()) TRY(make_directories(mount.fd(), overlay.directories, user));
   return mount;
 }
 
@@ -129,9 +201,10 @@ bool is_single_lower(const OverlayRoot& overlay) {
   return overlay.upper.empty() && overlay.lower.size() == 1;
 }
 
-Result<sys::DetachedMount> bind_root(const oci::Spec& spec, const std::string& path, std::uint64_t attributes) {
+Result<sys::DetachedMount> bind_root(const oci::Spec& spec, const std::string& path, std::uint64_t attributes, const UserNamespace* ids) {
   auto mount = sys::clone_tree(path, true);
   if (!mount.ok()) return std::move(mount).error().within("root.path");
+  if (ids != nullptr) TRY(sys::map_ids(mount.value().fd(), ids->fd(), false).context("id-mapped root '{}'", path));
   TRY_ASSIGN(const std::uint64_t propagation, root_propagation(spec));
   // A shared mount cannot become the root (pivot_root(2)); "shared" is set again at the end, as a group of its own.
   const bool follows_host = propagation == MS_SLAVE || propagation == MS_SHARED;
@@ -154,13 +227,14 @@ Result<std::uint64_t> root_propagation(const oci::Spec& spec) {
   return flag == MS_PRIVATE ? std::uint64_t{0} : flag;
 }
 
-Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay) {
-  if (overlay && is_single_lower(*overlay)) return bind_root(spec, overlay->lower[0], MOUNT_ATTR_RDONLY);
-  if (overlay) return make_overlay(*overlay);
+Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay,
+                                     const UserNamespace* user) {
+  if (overlay && is_single_lower(*overlay)) return bind_root(spec, overlay->lower[0], MOUNT_ATTR_RDONLY, user);
+  if (overlay) return make_overlay(*overlay, user);
   if (!spec.root || spec.root->path.empty()) return fail(Code::invalid_argument, "root.path: missing");
   const std::string path = spec.root->path.starts_with('/') ? spec.root->path : bundle + "/" + spec.root->path;
   TRY_ASSIGN(const UniqueFd directory, sys::open_path(path, O_PATH | O_DIRECTORY).context("root.path"));
-  return bind_root(spec, path, 0);
+  return bind_root(spec, path, 0, nullptr);
 }
 
 }  // namespace slipway::runtime

@@ -6,13 +6,16 @@
 #include "base/result.h"
 #include "oci/spec.h"
 #include "runtime/runner.h"
+#include "runtime/user_namespace.h"
 #include "sys/mount.h"
 
 namespace slipway::runtime {
 
 // Nothing mounted on it reaches the host, whatever linux.rootfsPropagation says; of the host's later mounts beneath root.path it
-// sees those that "slave" and "shared" ask for.
-Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay);
+// sees those that "slave" and "shared" ask for. In a user namespace an overlay's layers are id-mapped, so that images stay as they are
+// unpacked; root.path is taken as it is (its owner is whoever prepared the bundle).
+Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay,
+                                     const UserNamespace* user);
 
 // MS_… that the root gets at the very end; 0 = it stays private.
 Result<std::uint64_t> root_propagation(const oci::Spec& spec);

@@ -6,6 +6,7 @@
 //
 //   runner (forked or CLI)                     init (clone3 into the cgroup)
 //     plan: fds, mounts, BPF, strings    ──▶     executes the plan: system calls only
+//     ◀── born (with a second clone)             user namespaces, other containers' PID namespaces (init/step_birth.cc)
 //     ◀── ready (12 bytes, SOCK_SEQPACKET)       waits for one byte on start_fd, then execve
 //     ◀── failed {step, index, errno}            or EOF = exec done (the socket is close-on-exec)
 #pragma once
@@ -57,6 +58,7 @@ struct CreateRequest {
   Stdio stdio;
   int start_fd = -1;     // borrowed: init reads one byte before it execs; -1 = execs at once
   int preserve_fds = 0;  // descriptors 3 … 3+n-1 stay open
+  int pid_process = -1;  // borrowed: a pidfd whose PID namespace is the container's, where linux.namespaces gives pid a path
   bool child_of_parent = false;
   bool new_keyring = true;
   bool no_pivot = false;  // chroot instead of pivot_root, for a host whose root is an initramfs

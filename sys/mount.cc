@@ -2,7 +2,9 @@
 #include "sys/mount.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace slipway::sys {
@@ -29,6 +31,21 @@ Result<void> set_option(FdRef context, const std::string& type, const Filesystem
   const int err = errno;
   const std::string shown = option.value ? option.key + "=" + *option.value : option.key;
   return fail_errno(err, "option '{}' of file system '{}'{}", shown, type, driver_messages(context));
+}
+
+// Those that people bind into containers; any other by its number.
+std::string filesystem_name(FdRef mount) {
+  struct statfs fs = {};
+  if (::fstatfs(mount.get(), &fs) != 0) return "an unknown one";
+  switch (fs.f_type) {
+    case TMPFS_MAGIC: return "tmpfs, which Linux 6.3 and later can map";
+    case OVERLAYFS_SUPER_MAGIC: return "overlay";
+    case NFS_SUPER_MAGIC: return "nfs";
+    case FUSE_SUPER_MAGIC: return "fuse";
+    case PROC_SUPER_MAGIC: return "proc";
+    case SYSFS_MAGIC: return "sysfs";
+    default: return fmt::format("{:#x} (statfs)", static_cast<unsigned long>(fs.f_type));
+  }
 }
 
 }  // namespace
@@ -69,6 +86,16 @@ Result<void> set_attributes(FdRef mount, const MountAttributes& attributes) {
   const unsigned flags = AT_EMPTY_PATH | (attributes.recursive ? AT_RECURSIVE : 0);
   if (::mount_setattr(mount.get(), "", flags, &attr, sizeof attr) != 0) return fail_errno(errno, "set the attributes of a mount");
   return {};
+}
+
+Result<void> map_ids(FdRef mount, FdRef user_namespace, bool recursive) {
+  mount_attr attr{};
+  attr.attr_set = MOUNT_ATTR_IDMAP;
+  attr.userns_fd = static_cast<std::uint64_t>(user_namespace.get());
+  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr) == 0) return {};
+  const int err = errno;
+  if (err != EINVAL) return fail_errno(err, "map the ids of a mount");
+  return fail(Code::failed_precondition, "its file system cannot be id-mapped on this kernel: {}", filesystem_name(mount));
 }
 
 Result<void> attach(const DetachedMount& mount, FdRef target) {

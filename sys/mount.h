@@ -51,6 +51,10 @@ Result<DetachedMount> clone_tree_at(FdRef object, bool recursive);  // of the ob
 
 Result<void> set_attributes(FdRef mount, const MountAttributes& attributes);
 
+// Shows the mount's ids as a user namespace maps them: what is 0 on disk is the host's id of its 0. Only for a detached mount, once. The
+// error names the file system where it cannot be mapped.
+Result<void> map_ids(FdRef mount, FdRef user_namespace, bool recursive);
+
 // At the object `target` stands for; the descriptor goes on to stand for the mount.
 Result<void> attach(const DetachedMount& mount, FdRef target);
 

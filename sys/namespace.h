@@ -1,6 +1,8 @@
 // Namespaces as descriptors (namespaces(7), setns(2), ioctl_ns(2)).
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "base/result.h"
@@ -17,5 +19,19 @@ Result<void> join_namespace(FdRef ns, int type);
 
 // The namespace's inode, which names it while it exists.
 Result<unsigned long> namespace_id(FdRef ns);
+
+// Whether a process is in the same namespace as we are; `kind` as in /proc/PID/ns: "user", "time".
+Result<bool> shares_namespace(pid_t pid, const std::string& kind);
+
+// A new user namespace without a process in it, its maps as /proc/PID/uid_map takes them: "0 100000 65536\n". Needs a single-threaded
+// caller with CAP_SETUID and CAP_SETGID: it forks.
+Result<UniqueFd> make_user_namespace(const std::string& uid_map, const std::string& gid_map);
+
+struct IdMapTexts {
+  std::string uids, gids;
+};
+// The maps of a user namespace, as ids of ours; forks as well.
+Result<IdMapTexts> read_id_maps(FdRef user_namespace);
+Result<IdMapTexts> read_id_maps(pid_t pid);
 
 }  // namespace slipway::sys

@@ -33,6 +33,14 @@ struct ProcWrite {
   const char* path = nullptr;  // beneath /proc
   const char* value = nullptr;
   std::uint32_t size = 0;
+  bool own = false;  // about this process itself ("self/…"): written first, with the host's privileges
+};
+
+// When the process is born a second time (step_birth.cc).
+enum class Birth : std::uint8_t {
+  none,   // clone3 made what is needed
+  early,  // into a user or time namespace: before anything of the container is made
+  late,   // into a PID namespace whose processes may look at it: after everything that they must not see
 };
 
 struct FsOption {
@@ -50,6 +58,7 @@ struct MountEntry {
   bool directory = true;          // what a missing target is made as
   bool real_target = false;       // a symbolic link anywhere in the target is refused (/proc, /sys)
   bool readonly_last = false;     // made read-only after all other mounts found or made their targets in it
+  bool of_pid = false;            // a proc file system of InitPlan::pid, where this process is not in (Birth::late)
 };
 
 struct RootPlan {
@@ -103,6 +112,12 @@ struct InitPlan {
 
   const char* keyring = nullptr;  // name of the session keyring; "": a new anonymous one; nullptr: keep the caller's
   View<Join> joins;
+  Birth birth = Birth::none;
+  std::uint64_t birth_namespaces = 0;  // CLONE_NEW… of the second clone
+  Join pid;                            // a PID namespace to be born into
+  int user_namespace = -1;             // to enter before Birth::early
+  bool new_time_namespace = false;
+  const char* time_offsets = nullptr;  // lines of /proc/self/timens_offsets; nullptr: none
   bool new_cgroup_namespace = false;
   const char* hostname = nullptr;
   const char* domainname = nullptr;
@@ -114,6 +129,7 @@ struct InitPlan {
 
   View<Limit> limits;
   std::uint32_t umask = 0022;
+  std::uint32_t stdio_owner = 0;  // the user as the host numbers it; 0: the descriptors stay as they are
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   View<gid_t> groups;

@@ -1,6 +1,7 @@
 // What init tells its runner: 12 bytes over one SOCK_SEQPACKET pair; the runner writes the sentence.
 //
 //   init                                  runner
+//     ── born + its pidfd ────────────▶     (only with a second clone: from the first process, which then ends)
 //     ── console + the pty's master ──▶     (only with a terminal)
 //     ── ready ───────────────────────▶     create() returns; the program was found and may be executed
 //        (waits for start)
@@ -14,7 +15,7 @@
 
 namespace slipway::runtime::init {
 
-enum class Kind : std::uint16_t { ready = 1, failed = 2, console = 3 };
+enum class Kind : std::uint16_t { ready = 1, failed = 2, console = 3, born = 4 };  // born: `index` is its number for the runner
 
 // What was being done. `index` says which one of several.
 enum class Step : std::uint16_t {
@@ -25,6 +26,10 @@ enum class Step : std::uint16_t {
   keyring,
   join_namespace,
   cgroup_namespace,
+  pid_namespace,
+  user_namespace,
+  time_namespace,
+  birth,
   hostname,
   domainname,
   proc_write,

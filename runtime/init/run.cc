@@ -13,19 +13,26 @@ namespace {
 constexpr StepFunction kSteps[] = {
     close_inherited,         // first: a created container must not hold its maker's pipes and locks while it waits
     reset_signals,           //
-    new_session,             //
-    join_namespaces,         // before anything is named, written or mounted in them
+    write_own_proc,          // what only the host's root may say of a process, before a user namespace takes that from it
+    raise_limits,            //
+    give_stdio,              //
+    join_namespaces,         // as the host's root, whoever owns them; before anything is named, written or mounted in them
+    enter_user_namespace,    //
+    be_born_early,           // what is made from here on belongs to the user namespace
+    join_keyring,            //
+    own_cgroup_namespace,    //
     set_names,               //
     write_proc,              // through the host's procfs, not through one that a mount of the container covers
     attach_root,             //
+    pivot_first,             // born late: who opens its proc file system must not have the host's tree
     attach_mounts,           // in the order of config.json
     open_terminal,           // needs the container's devpts; /dev/console is bound before masks and read-only
     finish_mounts,           // read-only only after every target was found or made
     mask_paths,              //
     readonly_paths,          //
     pivot,                   // the host's tree is gone from here on
-    control_terminal,        //
     set_stdio,               //
+    join_pid,                // for the child of be_born_late
     close_used,              // before chdir: no /proc/self/fd/N leads out
     set_limits,              // needs CAP_SYS_RESOURCE
     enter_directory,         // as root, for directories that only root may search
@@ -33,6 +40,10 @@ constexpr StepFunction kSteps[] = {
     set_user,                // needs CAP_SETUID, CAP_SETGID
     check_directory,         // as the user; and it must be inside the root
     forbid_new_privileges,   //
+    shed_capabilities,       //
+    be_born_late,            // other containers' processes see it from here on: nothing of the host's is left in it
+    new_session,             //
+    control_terminal,        //
     confine_with_privilege,  // without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes before …
     set_capabilities,        // … the last privilege goes
     find_program,            // as the user, so that create fails and not start

@@ -12,23 +12,12 @@ int close_between(unsigned first, unsigned last) noexcept {
   return first > last ? 0 : ::close_range(first, last, 0);
 }
 
-// Closes everything from `first` on but the sorted descriptors of `keep`.
-int close_except(unsigned first, View<int> keep) noexcept {
-  for (const int fd : keep) {
-    const auto kept = static_cast<unsigned>(fd);
-    if (fd < 0 || kept < first) continue;
-    if (kept > first && close_between(first, kept - 1) != 0) return -1;
-    first = kept + 1;
-  }
-  return close_between(first, ~0U);
-}
-
 int set_close_on_exec(int fd, bool on) noexcept {
   return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);
 }
 
 // The program must be able to reopen /dev/stdout as its user; /dev/null belongs to everyone.
-void give_stdio(int fd, std::uint32_t uid) noexcept {
+void give(int fd, std::uint32_t uid) noexcept {
   struct stat st = {};
   if (::fstat(fd, &st) != 0 || st.st_uid == uid) return;
   constexpr dev_t kNull = (1U << 8) | 3U;  // 1:3; makedev() is a function of the C library
@@ -39,8 +28,26 @@ void give_stdio(int fd, std::uint32_t uid) noexcept {
 
 }  // namespace
 
+int close_except(unsigned first, View<int> keep) noexcept {
+  for (const int fd : keep) {
+    const auto kept = static_cast<unsigned>(fd);
+    if (fd < 0 || kept < first) continue;
+    if (kept > first && close_between(first, kept - 1) != 0) return -1;
+    first = kept + 1;
+  }
+  return close_between(first, ~0U);
+}
+
 Failure close_inherited(const InitPlan& plan, Progress&) noexcept {
   if (close_except(3U + static_cast<unsigned>(plan.preserve_fds), plan.keep) != 0) return failed(Step::close_descriptors);
+  return {};
+}
+
+Failure give_stdio(const InitPlan& plan, Progress&) noexcept {
+  if (plan.stdio_owner == 0) return {};
+  for (const int fd : plan.stdio) {
+    if (fd >= 0) give(fd, plan.stdio_owner);
+  }
   return {};
 }
 
@@ -49,7 +56,6 @@ Failure set_stdio(const InitPlan& plan, Progress& progress) noexcept {
     const int from = progress.terminal >= 0 ? progress.terminal : plan.stdio[i];
     const int r = from == i ? set_close_on_exec(i, false) : ::dup3(from, i, 0);
     if (r < 0) return failed(Step::stdio, static_cast<std::uint32_t>(i));
-    if (plan.uid != 0 && progress.terminal < 0) give_stdio(i, plan.uid);
   }
   return {};
 }

@@ -43,6 +43,22 @@ Failure load_filter(const Filter& filter) noexcept {
 
 }  // namespace
 
+// Above its hard limit only the host's root may raise one, and that is this process not much longer.
+Failure raise_limits(const InitPlan& plan, Progress&) noexcept {
+  if (plan.user_namespace < 0) return {};
+  std::uint32_t index = 0;
+  for (const Limit& limit : plan.limits) {
+    rlimit64 value = {};
+    if (::syscall(SYS_prlimit64, 0, limit.resource, nullptr, &value) != 0) return failed(Step::rlimit, index);
+    if (limit.hard > value.rlim_max) {
+      value.rlim_max = limit.hard;
+      if (::syscall(SYS_prlimit64, 0, limit.resource, &value, nullptr) != 0) return failed(Step::rlimit, index);
+    }
+    ++index;
+  }
+  return {};
+}
+
 Failure set_limits(const InitPlan& plan, Progress&) noexcept {
   (void)::umask(plan.umask);
   std::uint32_t index = 0;
@@ -84,6 +100,15 @@ Failure forbid_new_privileges(const InitPlan& plan, Progress&) noexcept {
 
 Failure confine_with_privilege(const InitPlan& plan, Progress&) noexcept {
   return plan.filter.code != nullptr && !plan.no_new_privileges ? load_filter(plan.filter) : Failure{};
+}
+
+// Before others can see it a process has no more than the program will have, and what loading the filter takes.
+Failure shed_capabilities(const InitPlan& plan, Progress&) noexcept {
+  if (plan.birth != Birth::late) return {};
+  const CapabilityMasks& caps = plan.capabilities;
+  const bool loads_later = plan.filter.code != nullptr && !plan.no_new_privileges;
+  const std::uint64_t needed = loads_later ? std::uint64_t{1} << CAP_SYS_ADMIN : 0;
+  return set_caps(caps.effective | needed, caps.permitted | needed, caps.inheritable) == 0 ? Failure{} : failed(Step::capabilities, 3);
 }
 
 Failure set_capabilities(const InitPlan& plan, Progress&) noexcept {

@@ -67,8 +67,8 @@ int make_component(int parent, const char* name, bool directory) noexcept {
 }
 
 // A file system that takes its namespace from its maker: proc, sysfs, mqueue, cgroup2, devpts.
-int make_filesystem(const MountEntry& entry) noexcept {
-  const int context = ::fsopen(entry.type, FSOPEN_CLOEXEC);
+int make_filesystem(const InitPlan& plan, const MountEntry& entry) noexcept {
+  const int context = entry.of_pid ? open_proc_context(plan.pid) : ::fsopen(entry.type, FSOPEN_CLOEXEC);
   if (context < 0) return -1;
   for (const FsOption& option : entry.options) {
     const unsigned command = option.value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
@@ -82,8 +82,21 @@ int make_filesystem(const MountEntry& entry) noexcept {
   return mount;
 }
 
-Failure attach_entry(const RootPlan& root, const MountEntry& entry, std::uint32_t index) noexcept {
-  const int mount = entry.fd >= 0 ? entry.fd : make_filesystem(entry);
+Failure change_root(const RootPlan& root) noexcept {
+  if (::fchdir(root.fd) != 0) return failed(Step::pivot, 0);
+  if (root.pivot) {
+    // The old root ends up mounted over the new one at the same place, where "." finds it (pivot_root(2)).
+    if (::syscall(SYS_pivot_root, ".", ".") != 0) return failed(Step::pivot, 1);
+    if (::umount2(".", MNT_DETACH) != 0) return failed(Step::pivot, 2);
+  } else if (::chroot(".") != 0) {
+    return failed(Step::pivot, 3);
+  }
+  return ::chdir("/") == 0 ? Failure{} : failed(Step::pivot, 4);
+}
+
+Failure attach_entry(const InitPlan& plan, const MountEntry& entry, std::uint32_t index) noexcept {
+  const RootPlan& root = plan.root;
+  const int mount = entry.fd >= 0 ? entry.fd : make_filesystem(plan, entry);
   if (mount < 0) return failed(Step::mount_make, index);
   const int target = open_target(root.fd, entry.target, entry.directory, entry.real_target ? RESOLVE_NO_SYMLINKS : 0);
   if (target < 0) return failed(Step::mount_target, index);
@@ -125,7 +138,7 @@ Failure attach_root(const InitPlan& plan, Progress&) noexcept {
 Failure attach_mounts(const InitPlan& plan, Progress&) noexcept {
   std::uint32_t index = 0;
   for (const MountEntry& entry : plan.root.mounts) {
-    const Failure failure = attach_entry(plan.root, entry, index);
+    const Failure failure = attach_entry(plan, entry, index);
     if (failure.step != Step::none) return failure;
     ++index;
   }
@@ -149,18 +162,17 @@ Failure finish_mounts(const InitPlan& plan, Progress&) noexcept {
   return {};
 }
 
+Failure pivot_first(const InitPlan& plan, Progress&) noexcept {
+  return plan.root.fd >= 0 && plan.birth == Birth::late ? change_root(plan.root) : Failure{};
+}
+
 Failure pivot(const InitPlan& plan, Progress&) noexcept {
   const RootPlan& root = plan.root;
   if (root.fd < 0) return {};
-  if (::fchdir(root.fd) != 0) return failed(Step::pivot, 0);
-  if (root.pivot) {
-    // The old root ends up mounted over the new one at the same place, where "." finds it (pivot_root(2)).
-    if (::syscall(SYS_pivot_root, ".", ".") != 0) return failed(Step::pivot, 1);
-    if (::umount2(".", MNT_DETACH) != 0) return failed(Step::pivot, 2);
-  } else if (::chroot(".") != 0) {
-    return failed(Step::pivot, 3);
+  if (plan.birth != Birth::late) {
+    const Failure failure = change_root(root);
+    if (failure.step != Step::none) return failure;
   }
-  if (::chdir("/") != 0) return failed(Step::pivot, 4);
   if (root.propagation != 0 && set_attributes(root.fd, 0, 0, root.propagation) != 0) return failed(Step::root_propagation, 1);
   return {};
 }

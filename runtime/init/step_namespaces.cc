@@ -13,6 +13,22 @@
 namespace slipway::runtime::init {
 namespace {
 
+Failure write_some(const InitPlan& plan, bool own) noexcept {
+  std::uint32_t index = 0;
+  for (const ProcWrite& w : plan.proc_writes) {
+    if (w.own == own) {
+      const int fd = open_proc(plan.proc_fd, w.path);
+      if (fd < 0) return failed(Step::proc_write, index);
+      if (::write(fd, w.value, w.size) != static_cast<ssize_t>(w.size)) return failed(Step::proc_write, index);
+      (void)::close(fd);
+    }
+    ++index;
+  }
+  return {};
+}
+
+}  // namespace
+
 int open_proc(int proc, const char* path) noexcept {
   open_how how{};
   how.flags = O_WRONLY | O_CLOEXEC;
@@ -20,8 +36,6 @@ int open_proc(int proc, const char* path) noexcept {
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
   return static_cast<int>(::syscall(SYS_openat2, proc, path, &how, sizeof how));
 }
-
-}  // namespace
 
 // Handlers went with CLONE_CLEAR_SIGHAND; what is ignored or blocked would survive execve.
 Failure reset_signals(const InitPlan& plan, Progress&) noexcept {
@@ -36,8 +50,11 @@ Failure reset_signals(const InitPlan& plan, Progress&) noexcept {
   return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0 ? Failure{} : failed(Step::signals);
 }
 
-Failure new_session(const InitPlan& plan, Progress&) noexcept {
-  if (::setsid() < 0) return failed(Step::session);
+Failure new_session(const InitPlan&, Progress&) noexcept {
+  return ::setsid() < 0 ? failed(Step::session) : Failure{};
+}
+
+Failure join_keyring(const InitPlan& plan, Progress&) noexcept {
   // A kernel without keyrings has none to leak.
   if (plan.keyring == nullptr) return {};
   const char* name = plan.keyring[0] == '\0' ? nullptr : plan.keyring;
@@ -51,6 +68,10 @@ Failure join_namespaces(const InitPlan& plan, Progress&) noexcept {
     if (::setns(join.fd, join.type) != 0) return failed(Step::join_namespace, index);
     ++index;
   }
+  return {};
+}
+
+Failure own_cgroup_namespace(const InitPlan& plan, Progress&) noexcept {
   // Not by clone3: the namespace's root is the cgroup of who makes it, and that is this process, not its runner.
   if (plan.new_cgroup_namespace && ::unshare(CLONE_NEWCGROUP) != 0) return failed(Step::cgroup_namespace);
   return {};
@@ -62,16 +83,12 @@ Failure set_names(const InitPlan& plan, Progress&) noexcept {
   return {};
 }
 
+Failure write_own_proc(const InitPlan& plan, Progress&) noexcept {
+  return write_some(plan, true);
+}
+
 Failure write_proc(const InitPlan& plan, Progress&) noexcept {
-  std::uint32_t index = 0;
-  for (const ProcWrite& w : plan.proc_writes) {
-    const int fd = open_proc(plan.proc_fd, w.path);
-    if (fd < 0) return failed(Step::proc_write, index);
-    if (::write(fd, w.value, w.size) != static_cast<ssize_t>(w.size)) return failed(Step::proc_write, index);
-    (void)::close(fd);
-    ++index;
-  }
-  return {};
+  return write_some(plan, false);
 }
 
 }  // namespace slipway::runtime::init

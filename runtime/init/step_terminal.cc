@@ -15,23 +15,6 @@
 namespace slipway::runtime::init {
 namespace {
 
-int send_master(int socket, int master) noexcept {
-  Message message{Kind::console, Step::none, 0, 0};
-  iovec part = {&message, sizeof message};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header = {};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
-  cmsghdr* rights = CMSG_FIRSTHDR(&header);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  ::memcpy(CMSG_DATA(rights), &master, sizeof master);
-  return ::sendmsg(socket, &header, MSG_NOSIGNAL) < 0 ? -1 : 0;
-}
-
 // The slave comes from the master by ioctl, not by a name that somebody may swap (CVE-2025-52565).
 int open_pair(int root, int* master) noexcept {
   *master = open_in_root(root, "dev/pts/ptmx", O_RDWR | O_NOCTTY, RESOLVE_NO_SYMLINKS);
@@ -57,6 +40,22 @@ int bind_console(int root, int slave) noexcept {
 
 }  // namespace
 
+int send_descriptor(int socket, const Message& message, int fd) noexcept {
+  iovec part = {const_cast<Message*>(&message), sizeof message};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr header = {};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int));
+  ::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+  return ::sendmsg(socket, &header, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
 Failure open_terminal(const InitPlan& plan, Progress& progress) noexcept {
   if (!plan.terminal.wanted) return {};
   // setns(CLONE_NEWNS) leaves a joining process standing in the container's root.
@@ -71,15 +70,16 @@ Failure open_terminal(const InitPlan& plan, Progress& progress) noexcept {
     if (::ioctl(master, TIOCSWINSZ, &size) != 0) return failed(Step::terminal_open, 1);
   }
   if (::fchown(slave, plan.uid, static_cast<gid_t>(-1)) != 0) return failed(Step::terminal_open, 2);
-  if (send_master(plan.sync_fd, master) != 0) return failed(Step::terminal_send);
+  if (send_descriptor(plan.sync_fd, {Kind::console, Step::none, 0, 0}, master) != 0) return failed(Step::terminal_send);
   (void)::close(master);
   if (plan.terminal.console && bind_console(root, slave) != 0) return failed(Step::terminal_console);
   progress.terminal = slave;
   return {};
 }
 
+// By the standard input, which it is by now.
 Failure control_terminal(const InitPlan&, Progress& progress) noexcept {
-  if (progress.terminal >= 0 && ::ioctl(progress.terminal, TIOCSCTTY, 0) != 0) return failed(Step::terminal_control);
+  if (progress.terminal >= 0 && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) return failed(Step::terminal_control);
   return {};
 }
 

@@ -23,16 +23,26 @@ inline Failure failed(Step step, std::uint32_t index = 0) noexcept {
 
 // step_descriptors.cc
 Failure close_inherited(const InitPlan&, Progress&) noexcept;
+Failure give_stdio(const InitPlan&, Progress&) noexcept;
 Failure set_stdio(const InitPlan&, Progress&) noexcept;
 Failure close_used(const InitPlan&, Progress&) noexcept;
 // step_namespaces.cc
 Failure reset_signals(const InitPlan&, Progress&) noexcept;
+Failure join_keyring(const InitPlan&, Progress&) noexcept;
 Failure new_session(const InitPlan&, Progress&) noexcept;
 Failure join_namespaces(const InitPlan&, Progress&) noexcept;
+Failure own_cgroup_namespace(const InitPlan&, Progress&) noexcept;
 Failure set_names(const InitPlan&, Progress&) noexcept;
+Failure write_own_proc(const InitPlan&, Progress&) noexcept;
 Failure write_proc(const InitPlan&, Progress&) noexcept;
+// step_birth.cc
+Failure enter_user_namespace(const InitPlan&, Progress&) noexcept;
+Failure be_born_early(const InitPlan&, Progress&) noexcept;
+Failure join_pid(const InitPlan&, Progress&) noexcept;
+Failure be_born_late(const InitPlan&, Progress&) noexcept;
 // step_mounts.cc
 Failure attach_root(const InitPlan&, Progress&) noexcept;
+Failure pivot_first(const InitPlan&, Progress&) noexcept;
 Failure attach_mounts(const InitPlan&, Progress&) noexcept;
 Failure finish_mounts(const InitPlan&, Progress&) noexcept;
 Failure pivot(const InitPlan&, Progress&) noexcept;
@@ -43,10 +53,12 @@ Failure readonly_paths(const InitPlan&, Progress&) noexcept;
 Failure open_terminal(const InitPlan&, Progress&) noexcept;
 Failure control_terminal(const InitPlan&, Progress&) noexcept;
 // step_identity.cc
+Failure raise_limits(const InitPlan&, Progress&) noexcept;
 Failure set_limits(const InitPlan&, Progress&) noexcept;
 Failure drop_bounding(const InitPlan&, Progress&) noexcept;
 Failure set_user(const InitPlan&, Progress&) noexcept;
 Failure confine_with_privilege(const InitPlan&, Progress&) noexcept;
+Failure shed_capabilities(const InitPlan&, Progress&) noexcept;
 Failure set_capabilities(const InitPlan&, Progress&) noexcept;
 Failure forbid_new_privileges(const InitPlan&, Progress&) noexcept;
 Failure confine(const InitPlan&, Progress&) noexcept;
@@ -56,6 +68,15 @@ Failure check_directory(const InitPlan&, Progress&) noexcept;
 Failure find_program(const InitPlan&, Progress&) noexcept;
 Failure say_ready(const InitPlan&, Progress&) noexcept;
 Failure wait_start(const InitPlan&, Progress&) noexcept;
+
+// What may be written beneath /proc, through a descriptor of it; -1 and errno.
+int open_proc(int proc, const char* path) noexcept;
+// A message of this process with a descriptor; -1 and errno.
+int send_descriptor(int socket, const Message& message, int fd) noexcept;
+// Closes everything from `first` on but the sorted descriptors of `keep`.
+int close_except(unsigned first, View<int> keep) noexcept;
+// A file system context (fsopen(2)) for the proc file system of a PID namespace that this process is not in; -1 and errno.
+int open_proc_context(const Join& pid) noexcept;
 
 // openat2(2) in the root, never through a magic link; -1 and errno. Close-on-exec.
 int open_in_root(int root, const char* path, int flags, std::uint64_t resolve = 0) noexcept;

@@ -52,11 +52,6 @@ class Refusals(Case):
         self.assertIn("exec 'text': execve: Exec format error", done.stderr)
         self.assertEqual(self.bundle.state_of()["status"], "stopped")
 
-    def test_what_later_issues_bring(self):
-        self.config["linux"]["namespaces"].append({"type": "user"})
-        self.config["linux"].update({kind: [{"containerID": 0, "hostID": 0, "size": 65536}] for kind in ("uidMappings", "gidMappings")})
-        self.refused("user namespace is not supported", self.bundle.run("true"))
-
     def test_working_directory_outside(self):
         host = os.open("/", os.O_RDONLY)
         self.addCleanup(os.close, host)

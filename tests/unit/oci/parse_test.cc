@@ -125,7 +125,6 @@ TEST_CASE("what slipway cannot do yet is refused by name, unless it is empty", "
       {R"({"process":{"execCPUAffinity":{"initial":"0"}}})", "process.execCPUAffinity"},
       {R"({"process":{"commandLine":"x"}})", "process.commandLine"},
       {R"({"process":{"user":{"username":"bob"}}})", "process.user.username"},
-      {R"({"linux":{"timeOffsets":{"boottime":{"secs":1}}}})", "linux.timeOffsets"},
       {R"({"linux":{"personality":{"domain":"LINUX32"}}})", "linux.personality.domain"},
       {R"({"linux":{"intelRdt":{"closID":"x"}}})", "linux.intelRdt"},
       {R"({"linux":{"netDevices":{"eth0":{"name":"e"}}}})", "linux.netDevices"},
@@ -168,4 +167,15 @@ TEST_CASE("process and resources are documents of their own", "[oci][parse]") {
   const auto r = parse_resources(R"({"memory":{"limit":-1},"pids":{"limit":10}})");
   REQUIRE(r.ok());
   CHECK((r.value().memory->limit == -1 && r.value().pids_limit == 10));
+}
+
+TEST_CASE("time offsets are read by clock and written again", "[oci]") {
+  const auto spec =
+      parse_spec(R"({"ociVersion": "1.2.0", "linux": {"timeOffsets": {"boottime": {"secs": -5, "nanosecs": 7}, "monotonic": {}}}})");
+  REQUIRE(spec.ok());
+  const auto& offsets = spec.value().linux_.time_offsets;
+  REQUIRE(offsets.size() == 2);
+  CHECK(offsets.at("boottime").secs == -5);
+  CHECK(offsets.at("boottime").nanosecs == 7);
+  CHECK(parse_spec(write_spec(spec.value())).value().linux_.time_offsets.at("boottime").secs == -5);
 }

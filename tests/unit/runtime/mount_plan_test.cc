@@ -84,9 +84,33 @@ TEST_CASE("refusals name the mount", "[runtime]") {
   const auto root = runtime::plan_mounts(spec_with({mount_at("/data", "bind"), mount_at("/x/..", "bind")}), "/b");
   REQUIRE_FALSE(root.ok());
   CHECK_THAT(root.error().message, Catch::StartsWith("mounts[1]: destination '/x/..'"));
+}
+
+TEST_CASE("a bind with maps, or with idmap and a user namespace to take them from, is id-mapped", "[runtime]") {
   auto mapped = spec_with({mount_at("/data", "bind")});
-  mapped.mounts[0].uid_mappings = {{0, 1000, 1}};
-  const auto refused = runtime::plan_mounts(mapped, "/b");
-  REQUIRE_FALSE(refused.ok());
-  CHECK(refused.error().code == Code::unimplemented);
+  mapped.mounts[0].uid_mappings = mapped.mounts[0].gid_mappings = {{0, 1000, 1}};
+  const auto planned = runtime::plan_mounts(mapped, "/b");
+  REQUIRE(planned.ok());
+  CHECK(planned.value().mounts[0].map_ids);
+  CHECK(planned.value().mounts[0].ids.uids.size() == 1);
+  auto by_option = spec_with({mount_at("/data", "bind")});
+  by_option.mounts[0].options.push_back("idmap");
+  CHECK_THAT(runtime::plan_mounts(by_option, "/b").error().message, Catch::Contains("neither uidMappings nor a user namespace"));
+  by_option.linux_.namespaces.push_back({oci::NamespaceType::user, ""});
+  CHECK(runtime::plan_mounts(by_option, "/b").ok());
+  mapped.mounts[0].type = "tmpfs";
+  mapped.mounts[0].options.clear();
+  CHECK_THAT(runtime::plan_mounts(mapped, "/b").error().message, Catch::Contains("only a bind"));
+}
+
+TEST_CASE("id maps are read as the kernel writes them", "[runtime]") {
+  const auto maps = runtime::parse_map_text("         0     100000      65536\n     70000          5          1\n");
+  REQUIRE(maps.ok());
+  CHECK(runtime::to_map_text(maps.value()) == "0 100000 65536\n70000 5 1\n");
+  const runtime::UserNamespace user({}, {maps.value(), maps.value()});
+  CHECK(user.host_uid(0).value() == 100000);
+  CHECK(user.host_uid(65535).value() == 165535);
+  CHECK(user.host_gid(70000).value() == 5);
+  CHECK_FALSE(user.host_uid(65536).ok());
+  CHECK_FALSE(runtime::parse_map_text("0 x 1\n").ok());
 }

@@ -37,7 +37,7 @@ TEST_CASE("the plan points at the process's own strings", "[runtime]") {
   process.terminal = true;
   process.console_size = oci::ConsoleSize{33, 77};
   runtime::LaunchPlan plan;
-  REQUIRE(runtime::plan_process(process, nullptr, 40, plan).ok());
+  REQUIRE(runtime::plan_process(process, nullptr, 40, nullptr, plan).ok());
   plan.freeze();
   CHECK(std::string(plan.init.argv[2]) == "true");
   CHECK(plan.init.argv[3] == nullptr);
@@ -58,7 +58,7 @@ TEST_CASE("the plan points at the process's own strings", "[runtime]") {
 TEST_CASE("the umask is 0022 unless given, and no capability is held unless given", "[runtime]") {
   const oci::Process process = small_process();
   runtime::LaunchPlan plan;
-  REQUIRE(runtime::plan_process(process, nullptr, 40, plan).ok());
+  REQUIRE(runtime::plan_process(process, nullptr, 40, nullptr, plan).ok());
   CHECK(plan.init.umask == 0022);
   CHECK(plan.init.capabilities.permitted == 0);
   CHECK(plan.init.capabilities.bounding == 0);
@@ -67,7 +67,7 @@ TEST_CASE("the umask is 0022 unless given, and no capability is held unless give
 TEST_CASE("refusals of a process name the field", "[runtime]") {
   const auto message = [](const oci::Process& process) {
     runtime::LaunchPlan plan;
-    const auto planned = runtime::plan_process(process, nullptr, 40, plan);
+    const auto planned = runtime::plan_process(process, nullptr, 40, nullptr, plan);
     return planned.ok() ? std::string() : planned.error().message;
   };
   oci::Process process = small_process();
@@ -82,7 +82,7 @@ TEST_CASE("refusals of a process name the field", "[runtime]") {
   process.args.clear();
   CHECK_THAT(message(process), Catch::StartsWith("process.args"));
   process = small_process();
-  process.apparmor_profile = "strict";
+  process.apparmor_profile = "two\nlines";
   CHECK_THAT(message(process), Catch::StartsWith("process.apparmorProfile"));
 }
 
