@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "cgroups/stats.h"
+#include "engine/apparmor.h"
 #include "engine/chores.h"
 #include "engine/engine.h"
 #include "engine/exec_sessions.h"
@@ -58,6 +59,7 @@ struct Context {
   InFlight<std::string> creating;      // by pod, name, attempt
   Stops stops;
   ExecSessions execs;
+  AppArmor apparmor;
   Chores chores;          // lost monitors
   Chores network_chores;  // of their own: a plugin that hangs must not keep an exit from being told
 

@@ -2,9 +2,12 @@
 #include "engine/host_facts.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -54,6 +57,21 @@ Result<std::uint64_t> probe_capabilities() {
   if (at == std::string::npos || std::from_chars(text.data() + at + kField.size(), text.data() + text.size(), mask, 16).ec != std::errc{})
     return fail(Code::internal, "/proc/self/status has no CapBnd");
   return mask;
+}
+
+// A hard limit above our own takes CAP_SYS_RESOURCE; above fs.nr_open nobody gets.
+Result<std::uint64_t> probe_open_files(const HostFacts& facts) {
+  constexpr unsigned kSysResource = 24;
+  std::uint64_t most = facts.open_files;
+  if (const auto text = sys::read_file("/proc/sys/fs/nr_open", 64); text.ok()) {
+    std::uint64_t ceiling = 0;
+    const std::string& digits = text.value();
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), ceiling).ec == std::errc{}) most = std::min(most, ceiling);
+  }
+  rlimit own{};
+  if (::getrlimit(RLIMIT_NOFILE, &own) != 0) return fail_errno(errno, "ask for the limit of open files");
+  const bool may_raise = ((facts.capabilities >> kSysResource) & 1) != 0;
+  return may_raise ? most : std::min<std::uint64_t>(most, own.rlim_max);
 }
 
 // memory.swap.max is in no root cgroup; any child of the root shows whether the kernel accounts swap.
@@ -185,6 +203,7 @@ Result<HostFacts> probe_host() {
   facts.hostname = names.nodename;
   facts.kernel = names.release;
   TRY_ASSIGN(facts.capabilities, probe_capabilities());
+  TRY_ASSIGN(facts.open_files, probe_open_files(facts));
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
   TRY_ASSIGN(const std::vector<std::string> controllers, cgroups::available_controllers(root));
   if (std::find(controllers.begin(), controllers.end(), "hugetlb") != controllers.end()) facts.hugepage_sizes = probe_hugepages();
@@ -192,6 +211,19 @@ Result<HostFacts> probe_host() {
   facts.selinux = sys::exists("/sys/fs/selinux/enforce");
   facts.apparmor = is_yes("/sys/module/apparmor/parameters/enabled");
   return facts;
+}
+
+bool can_map_users() {
+  struct utsname names {};
+  unsigned major = 0, minor = 0;
+  if (::uname(&names) != 0 || std::sscanf(names.release, "%u.%u", &major, &minor) != 2) return false;
+  if (major < 5 || (major == 5 && minor < 19)) return false;
+  const auto most = sys::read_file("/proc/sys/user/max_user_namespaces", 64);
+  return most.ok() && !most.value().starts_with("0") && sys::exists("/proc/self/ns/user");
+}
+
+bool can_set_mount_trees() {
+  return ::syscall(SYS_mount_setattr, -1, nullptr, 0, nullptr, 0) != 0 && errno != ENOSYS;
 }
 
 std::vector<oci::Device> list_host_devices(const std::string& directory) {

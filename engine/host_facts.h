@@ -16,12 +16,18 @@ struct HostFacts {
   std::string kernel;                                         // uname's release
   std::uint64_t capabilities = (std::uint64_t{1} << 41) - 1;  // what slipwayd holds and can give, a bit each
   std::vector<std::string> hugepage_sizes;                    // "2MB", those whose controller is there
+  std::uint64_t open_files = 1 << 20;                         // a container's RLIMIT_NOFILE, whatever slipwayd's own is
   bool swap_accounting = false;                               // memory.swap.max exists
   bool selinux = false;
   bool apparmor = false;
 };
 
 Result<HostFacts> probe_host();
+
+// What Status promises. Pods with user namespaces need overlays of id-mapped layers (Linux 5.19) and a host that allows such namespaces;
+// recursive read-only mounts need mount_setattr(2) (5.12).
+bool can_map_users();
+bool can_set_mount_trees();
 
 // Every device node beneath /dev but terminals, shm and mqueue: what a privileged container gets. Read at each create,
 // since devices come and go.

@@ -70,8 +70,13 @@ std::string render_hosts(const std::string& hostname, const std::vector<std::str
   return text;
 }
 
+std::string pod_hostname(const PodRecord& pod, const std::string& host) {
+  if (pod.spec.security.namespaces.network == NamespaceMode::node) return host;
+  return pod.spec.hostname.empty() ? pod.id.substr(0, 12) : pod.spec.hostname;
+}
+
 Result<void> write_pod_files(const PodSpec& spec, const PodPaths& paths, const std::string& hostname, const std::vector<std::string>& ips) {
-  TRY_ASSIGN(const UniqueFd dir, sys::open_path(paths.directory, O_RDONLY | O_DIRECTORY));
+  TRY_ASSIGN(const UniqueFd dir, sys::open_path(paths.files, O_RDONLY | O_DIRECTORY));
   std::string resolv = render_resolv_conf(spec.dns);
   const bool empty_dns = spec.dns.servers.empty() && spec.dns.searches.empty() && spec.dns.options.empty();
   if (!spec.dns.set || empty_dns) {

@@ -16,6 +16,9 @@ std::string render_resolv_conf(const DnsConfig& dns);
 std::string render_hosts(const std::string& hostname, const std::vector<std::string>& ips);
 
 // `hostname` is what the pod's containers see. With the host's network, and resolv.conf without a DNS configuration: the host's.
+// What `hostname` says in the pod: its own, else what begins its id; the host's with the host's network.
+std::string pod_hostname(const PodRecord& pod, const std::string& host);
+
 Result<void> write_pod_files(const PodSpec& spec, const PodPaths& paths, const std::string& hostname, const std::vector<std::string>& ips);
 
 }  // namespace slipway::engine

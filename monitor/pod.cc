@@ -290,6 +290,8 @@ Welcome Pod::welcome() const {
     names.set_shm(parts_.config.directory() + "/shm");
   }
   if (parts_.namespaces.uts.valid()) names.set_uts(fmt::format("/proc/{}/fd/{}", ::getpid(), parts_.namespaces.uts.get()));
+  if (parts_.namespaces.user.valid()) names.set_user(fmt::format("/proc/{}/fd/{}", ::getpid(), parts_.namespaces.user.get()));
+  names.set_files(parts_.config.directory() + "/files");
   if (parts_.init.pid != 0) names.set_pid(fmt::format("/proc/{}/ns/pid", parts_.init.pid));
   for (const Stage& stage : parts_.stages) *out.add_stages() = stage;
   for (const auto& [id, container] : containers_) {
@@ -347,7 +349,8 @@ void Pod::give_back() {
     keep_first(cgroups::Cgroup::kill_and_remove(root_, container->cgroup_path, kRemoveWaitMs));
   }
   containers_.clear();
-  if (!parts_.config.host_ipc()) keep_first(unmount_shm(parts_.config.directory() + "/shm"));
+  if (!parts_.config.host_ipc()) keep_first(unmount_tmpfs(parts_.config.directory() + "/shm"));
+  keep_first(unmount_tmpfs(parts_.config.directory() + "/files"));
   if (!parts_.config.netns_path().empty()) keep_first(unpin_network(parts_.config.netns_path()));
   link_.close();
   answer(ending_->asker, result);

@@ -99,6 +99,7 @@ class Pod final : public Requests {
   // pod_requests.cc: a request each. What they return is the answer; those that answer later say so by `later_`.
   Result<void> dispatch(const Asker& asker, Request& request, Fds fds);
   Result<void> create(const Asker& asker, const CreateContainer& request);
+  Result<int> pid_process_of(const CreateContainer& request);
   Result<void> start(const Asker& asker, const StartContainer& request);
   Result<void> signal(const Signal& request);
   static Result<void> signal_session(const Session& session, int number, bool group);

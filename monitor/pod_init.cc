@@ -31,6 +31,15 @@ struct Failure {
   int err = 0;
 };
 
+struct Report {
+  Failure failure;
+  pid_t made = 0;  // by the process between monitor and init; 0: from init itself
+};
+
+void tell(int socket, const Report& report) {
+  (void)::send(socket, &report, sizeof report, MSG_NOSIGNAL);  // `what` points into the text that both programs map alike
+}
+
 Failure failed(const char* what) {
   return {what, errno};
 }
@@ -44,7 +53,8 @@ Failure join(const PodNamespaces& namespaces) {
 // The host's mounts would be reachable through /proc/1/root.
 Failure empty_root(const char* mountpoint) {
   if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return failed("make its mounts private");
-  if (::mount("none", mountpoint, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") != 0) return failed("mount its root");
+  if (::mount("none", mountpoint, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555,uid=0,gid=0") != 0)
+    return failed("mount its root");
   if (::chdir(mountpoint) != 0) return failed("enter its root");
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return failed("pivot to its root");
   if (::umount2(".", MNT_DETACH) != 0) return failed("leave the host's root");
@@ -92,31 +102,65 @@ Failure drop_privileges() {
   // 0, 1, 2 are files of the host's too.
   if (report != 0) (void)::close_range(0, static_cast<unsigned>(report) - 1, 0);
   (void)::close_range(static_cast<unsigned>(report) + 1, ~0U, 0);
-  (void)::send(report, &failure, sizeof failure, MSG_NOSIGNAL);  // `what` points into the text that both programs map alike
+  tell(report, {failure, 0});
   (void)::close(report);
   if (failure.what != nullptr) ::_exit(1);
   reap_for_ever();
+}
+
+long clone_with(std::uint64_t flags, std::uint64_t exit_signal, int* pidfd) {
+  clone_args args{};
+  args.flags = flags;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(pidfd);
+  args.exit_signal = exit_signal;
+  return ::syscall(SYS_clone3, &args, sizeof args);
+}
+
+// PID and mount namespace shall belong to the pod's user namespace, where the monitor does not go: a child of it goes, and makes the init
+// as its sibling. It keeps the host's number 0 until it drops its privileges: the pod's directory is open to nobody else.
+[[noreturn]] void make_inside(const PodNamespaces& namespaces, const char* mountpoint, int report) {
+  if (::setns(namespaces.user.get(), CLONE_NEWUSER) != 0) {
+    tell(report, {failed("join the user namespace"), 0});
+    ::_exit(1);
+  }
+  const long pid = clone_with(CLONE_NEWPID | CLONE_NEWNS | CLONE_PARENT, 0, nullptr);
+  if (pid == 0) run_init(namespaces, mountpoint, report);
+  tell(report, {pid < 0 ? failed("fork into the user namespace") : Failure{}, static_cast<pid_t>(pid)});
+  ::_exit(pid < 0 ? 1 : 0);
+}
+
+// The init's word; before or after it the number of an init that another made.
+Result<pid_t> hear(FdRef socket, bool made_by_another) {
+  pid_t made = 0;
+  bool ready = false;
+  while (!ready || (made_by_another && made == 0)) {
+    Report report;
+    const ssize_t n = sys::retry_eintr([&] { return ::recv(socket.get(), &report, sizeof report, 0); });
+    if (n != static_cast<ssize_t>(sizeof report)) return fail(Code::internal, "the pod's init ended before it was ready");
+    if (report.failure.what != nullptr) return fail_errno(report.failure.err, "the pod's init: {}", report.failure.what);
+    if (report.made > 0) made = report.made;
+    ready |= report.made == 0;
+  }
+  return made;
 }
 
 }  // namespace
 
 Result<PodInit> start_pod_init(const PodNamespaces& namespaces, const std::string& mountpoint) {
   TRY_ASSIGN(auto pair, sys::seqpacket_pair());
+  const bool inside = namespaces.user.valid();
   int pidfd = -1;
-  clone_args args{};
-  args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD;
-  args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
-  args.exit_signal = SIGCHLD;
-  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  const long pid = clone_with(CLONE_PIDFD | (inside ? 0 : CLONE_NEWPID | CLONE_NEWNS), SIGCHLD, &pidfd);
   if (pid < 0) return fail_errno(errno, "fork the pod's init");
+  if (pid == 0 && inside) make_inside(namespaces, mountpoint.c_str(), pair.second.get());
   if (pid == 0) run_init(namespaces, mountpoint.c_str(), pair.second.get());
   pair.second.reset();
   sys::Child child(static_cast<pid_t>(pid), UniqueFd(pidfd));
-  Failure failure;
-  const ssize_t n = sys::retry_eintr([&] { return ::recv(pair.first.get(), &failure, sizeof failure, 0); });
-  if (n != static_cast<ssize_t>(sizeof failure)) return fail(Code::internal, "the pod's init ended before it was ready");
-  if (failure.what != nullptr) return fail_errno(failure.err, "the pod's init: {}", failure.what);
-  return PodInit{static_cast<pid_t>(pid), child.release()};
+  TRY_ASSIGN(const pid_t made, hear(pair.first, inside));
+  if (!inside) return PodInit{static_cast<pid_t>(pid), child.release()};
+  TRY_ASSIGN(UniqueFd own, sys::pidfd_open(made));  // a child of ours: its number is its own until we reap it
+  (void)child.wait();
+  return PodInit{made, std::move(own)};
 }
 
 }  // namespace slipway::monitor

@@ -22,12 +22,16 @@
 
 #include "oci/parse.h"
 #include "sys/file.h"
+#include "sys/namespace.h"
 
 namespace slipway::monitor {
 namespace {
 
 bool own_net(const PodConfig& config) {
   return !config.netns_path().empty();
+}
+bool own_user(const PodConfig& config) {
+  return !config.uid_maps().empty();
 }
 bool own_uts(const PodConfig& config) {
   return own_net(config) || !config.hostname().empty();
@@ -61,26 +65,48 @@ Result<void> write_sysctl(const std::string& path, const std::string& value) {
   return {};
 }
 
+// Newer kernels (6.10, and their stable ones) let only the root of an IPC namespace's own users write its sysctls, older ones only the
+// host's.
+Result<void> write_sysctl_as_pod(const PodConfig& config, const std::string& path, const std::string& value) {
+  TRY_ASSIGN(const PodRoot root, pod_root(config));
+  if (::setegid(root.gid) != 0 || ::seteuid(root.uid) != 0) return fail_errno(errno, "become the pod's root");
+  const Result<void> written = write_sysctl(path, value);
+  if (::seteuid(0) != 0 || ::setegid(0) != 0) return fail_errno(errno, "become root again");
+  return written;
+}
+
 Result<void> set_sysctls(const PodConfig& config) {
   for (const auto& [name, value] : config.sysctls()) {
     TRY_ASSIGN(const std::string path, oci::sysctl_path(name));
     TRY(check_sysctl(path, own_net(config), !config.host_ipc()));
     if (value.find('\n') != std::string::npos || value.find('\0') != std::string::npos)
       return fail(Code::invalid_argument, "sysctl '{}': its value has a line break or a NUL", name);
-    TRY(write_sysctl(path, value));
+    auto written = write_sysctl(path, value);
+    if (!written.ok() && written.error().sys_errno == EACCES && own_user(config)) written = write_sysctl_as_pod(config, path, value);
+    TRY(written);
   }
   return {};
 }
 
-// In the fork.
-Result<void> become_pod(const PodConfig& config, Outcome& outcome) {
-  const int flags = (own_net(config) ? CLONE_NEWNET : 0) | (config.host_ipc() ? 0 : CLONE_NEWIPC) | (own_uts(config) ? CLONE_NEWUTS : 0);
+int flags_of(const PodConfig& config) {
+  return (own_net(config) ? CLONE_NEWNET : 0) | (config.host_ipc() ? 0 : CLONE_NEWIPC) | (own_uts(config) ? CLONE_NEWUTS : 0);
+}
+
+std::string map_text(const google::protobuf::RepeatedPtrField<IdMap>& maps) {
+  std::string text;
+  for (const IdMap& map : maps) text += fmt::format("{} {} {}\n", map.inside(), map.outside(), map.count());
+  return text;
+}
+
+// In the fork. The descriptors: user, net, ipc, uts, those that there are.
+Result<void> make_them(const PodConfig& config, Outcome& outcome) {
+  if (own_user(config)) {
+    TRY_ASSIGN(UniqueFd user, sys::make_user_namespace(map_text(config.uid_maps()), map_text(config.gid_maps())));
+    TRY(sys::join_namespace(user, CLONE_NEWUSER));
+    outcome.fds.push_back(std::move(user));
+  }
+  const int flags = flags_of(config);
   if (flags != 0 && ::unshare(flags) != 0) return fail_errno(errno, "make namespaces (flags {:#x})", flags);
-  const std::string& hostname = config.hostname();
-  if (!hostname.empty() && ::sethostname(hostname.data(), hostname.size()) != 0)
-    return fail_errno(errno, "set the hostname '{}'", hostname);
-  if (own_net(config)) TRY(raise_loopback());
-  TRY(set_sysctls(config));
   struct Wanted {
     bool own;
     const char* path;
@@ -91,6 +117,33 @@ Result<void> become_pod(const PodConfig& config, Outcome& outcome) {
     TRY_ASSIGN(UniqueFd fd, sys::open_path(w.path, O_RDONLY));
     outcome.fds.push_back(std::move(fd));
   }
+  return {};
+}
+
+// As the host's root in the pod's namespaces: a pod's root may not write every sysctl that is its own.
+Result<void> furnish(const PodConfig& config) {
+  const std::string& hostname = config.hostname();
+  if (!hostname.empty() && ::sethostname(hostname.data(), hostname.size()) != 0)
+    return fail_errno(errno, "set the hostname '{}'", hostname);
+  if (own_net(config)) TRY(raise_loopback());
+  return set_sysctls(config);
+}
+
+void settle(const Result<void>& done, Outcome& outcome) {
+  if (done.ok()) return;
+  outcome.fds.clear();
+  set_error(outcome.reply, done.error());
+}
+
+// A second fork, for a pod whose namespaces were made by one that is the host's root no more.
+Result<void> furnish_from_outside(const PodConfig& config, const Origin& origin, const PodNamespaces& pod) {
+  const std::array<int, 3> fds = {pod.net.get(), pod.ipc.get(), pod.uts.get()};
+  const auto join_and_furnish = [&]() -> Result<void> {
+    for (const int fd : fds)
+      if (fd >= 0) TRY(sys::join_namespace(FdRef(fd), 0));
+    return furnish(config);
+  };
+  TRY_ASSIGN(const Outcome done, Task::run(origin, fds, [&](Outcome& outcome) { settle(join_and_furnish(), outcome); }));
   return {};
 }
 
@@ -120,6 +173,7 @@ Result<void> check_sysctl(std::string_view path, bool own_network, bool own_ipc)
     if (own_network) return {};
     return fail(Code::invalid_argument, "sysctl '{}' would change the host's network: the pod has none of its own", path);
   }
+  if (path == "kernel/domainname" && own_network) return {};  // with a network of its own it has names of its own
   const bool ipc =
       path.starts_with("kernel/shm") || path.starts_with("kernel/msg") || path == "kernel/sem" || path.starts_with("fs/mqueue/");
   if (!ipc) return fail(Code::invalid_argument, "sysctl '{}' belongs to no namespace of a pod", path);
@@ -127,18 +181,33 @@ Result<void> check_sysctl(std::string_view path, bool own_network, bool own_ipc)
   return fail(Code::invalid_argument, "sysctl '{}' would change the host's IPC: the pod has none of its own", path);
 }
 
+Result<PodRoot> pod_root(const PodConfig& config) {
+  if (!own_user(config)) return PodRoot{};
+  const auto find_zero = [](const auto& maps) -> Result<std::uint32_t> {
+    for (const IdMap& map : maps)
+      if (map.inside() == 0 && map.count() > 0) return map.outside();
+    return fail(Code::invalid_argument, "the pod's user namespace has no id 0");
+  };
+  PodRoot root;
+  TRY_ASSIGN(root.uid, find_zero(config.uid_maps()));
+  TRY_ASSIGN(root.gid, find_zero(config.gid_maps()));
+  return root;
+}
+
 Result<PodNamespaces> make_namespaces(const PodConfig& config, const Origin& origin) {
-  TRY_ASSIGN(Outcome made, Task::run(origin, {}, [&config](Outcome& outcome) {
-               if (auto done = become_pod(config, outcome); !done.ok()) {
-                 outcome.fds.clear();
-                 set_error(outcome.reply, done.error());
-               }
+  const bool outside = own_user(config);
+  TRY_ASSIGN(Outcome made, Task::run(origin, {}, [&config, outside](Outcome& outcome) {
+               auto done = make_them(config, outcome);
+               if (done.ok() && !outside) done = furnish(config);
+               settle(done, outcome);
              }));
   PodNamespaces out;
   std::size_t next = 0;
+  if (outside) out.user = std::move(made.fds.at(next++));
   if (own_net(config)) out.net = std::move(made.fds.at(next++));
   if (!config.host_ipc()) out.ipc = std::move(made.fds.at(next++));
   if (own_uts(config)) out.uts = std::move(made.fds.at(next++));
+  if (outside) TRY(furnish_from_outside(config, origin, out));
   return out;
 }
 
@@ -160,16 +229,16 @@ Result<void> unpin_network(const std::string& path) {
   return {};
 }
 
-Result<void> mount_shm(const std::string& path, std::int64_t size) {
-  if (size <= 0) return fail(Code::invalid_argument, "shm_size {}", size);
+Result<void> mount_tmpfs(const std::string& path, const TmpfsOptions& options) {
+  if (options.size <= 0) return fail(Code::invalid_argument, "'{}': a size of {}", path, options.size);
   TRY(sys::make_directories(path, 0755));
-  const std::string options = fmt::format("mode=1777,size={}", size);
-  if (::mount("shm", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) != 0)
+  const std::string data = fmt::format("mode={},size={},uid={},gid={}", options.mode, options.size, options.owner.uid, options.owner.gid);
+  if (::mount(path.c_str() + path.rfind('/') + 1, path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, data.c_str()) != 0)
     return fail_errno(errno, "mount a tmpfs at '{}'", path);
   return {};
 }
 
-Result<void> unmount_shm(const std::string& path) {
+Result<void> unmount_tmpfs(const std::string& path) {
   TRY(unmount(path));
   if (::rmdir(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "remove '{}'", path);
   return {};

@@ -16,10 +16,17 @@
 namespace slipway::monitor {
 
 struct PodNamespaces {
-  UniqueFd net, ipc, uts;  // not valid = the host's
+  UniqueFd user, net, ipc, uts;  // not valid = the host's
 };
 
-// Sets the hostname and the sysctls, brings `lo` up.
+// The host's ids of the pod's root: 0 without a user namespace.
+struct PodRoot {
+  std::uint32_t uid = 0, gid = 0;
+};
+Result<PodRoot> pod_root(const PodConfig& config);
+
+// Sets the hostname and the sysctls, brings `lo` up. With a user namespace it owns the others: two forks then, since who enters it is the
+// host's root no more.
 Result<PodNamespaces> make_namespaces(const PodConfig& config, const Origin& origin);
 
 // Whether a sysctl (a path beneath /proc/sys) belongs to a namespace that is the pod's own. Everything else would change the node.
@@ -29,8 +36,13 @@ Result<void> check_sysctl(std::string_view path, bool own_net, bool own_ipc);
 Result<void> pin_network(FdRef net, const std::string& path);
 Result<void> unpin_network(const std::string& path);  // absent = ok
 
-// The pod's /dev/shm: a tmpfs at `path`, which is made.
-Result<void> mount_shm(const std::string& path, std::int64_t size);
-Result<void> unmount_shm(const std::string& path);  // absent = ok
+// A tmpfs at `path`, which is made: the pod's /dev/shm, and the one for its files of /etc.
+struct TmpfsOptions {
+  const char* mode = "1777";
+  std::int64_t size = 0;
+  PodRoot owner;
+};
+Result<void> mount_tmpfs(const std::string& path, const TmpfsOptions& options);
+Result<void> unmount_tmpfs(const std::string& path);  // absent = ok
 
 }  // namespace slipway::monitor

@@ -116,17 +116,28 @@ void Pod::hello(const Asker& asker, const Hello& request) {
                        now_monotonic() + kGreetingTime};  // answered by the loop, as soon as no container is half made
 }
 
+// By a descriptor, which no other process can become; -1: none is asked for.
+Result<int> Pod::pid_process_of(const CreateContainer& request) {
+  if (!request.pid_of().empty()) {
+    TRY_ASSIGN(const Container* target, find_live(request.pid_of()));
+    return target->pidfd.get();
+  }
+  if (parts_.init.pid == 0) {
+    if (request.pid_of_init()) return fail(Code::failed_precondition, "the pod has no PID namespace of its own");
+    return -1;
+  }
+  TRY_ASSIGN(const bool gone, sys::poll_readable(parts_.init.pidfd, 0));
+  if (gone) return fail(Code::failed_precondition, "the init of the pod's PID namespace has died");
+  return request.pid_of_init() ? parts_.init.pidfd.get() : -1;
+}
+
 Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
   const MonotonicNanos begun = now_monotonic();
   TRY(check_name("container id", request.id()));
   if (containers_.contains(request.id())) return fail(Code::already_exists, "the pod has a container '{}' already", request.id());
   if (request.cgroup().find_first_not_of('/') == std::string::npos)
     return fail(Code::invalid_argument, "container '{}': no cgroup of its own, '{}'", request.id(), request.cgroup());
-  if (parts_.init.pid != 0) {
-    // Its number may be another process's by now: nobody is to join the PID namespace of that one.
-    TRY_ASSIGN(const bool gone, sys::poll_readable(parts_.init.pidfd, 0));
-    if (gone) return fail(Code::failed_precondition, "the init of the pod's PID namespace has died");
-  }
+  TRY_ASSIGN(const int pid_process, pid_process_of(request));
   auto container = std::make_unique<Container>(loop_);
   container->id = request.id();
   container->bundle = request.bundle();
@@ -142,9 +153,10 @@ Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
   const UniqueFd start_read(start[0]);
   container->start_fd.reset(start[1]);
 
-  const CreateWork work{&request, {ends.in.get(), ends.out.get(), ends.err.get()}, start_read.get(), begun};
+  const CreateWork work{&request, {ends.in.get(), ends.out.get(), ends.err.get()}, start_read.get(), pid_process, begun};
   TRY(begin_task(
-      {ends.in.get(), ends.out.get(), ends.err.get(), start_read.get()}, [&work](Outcome& outcome) { run_create(work, outcome); },
+      {ends.in.get(), ends.out.get(), ends.err.get(), start_read.get(), pid_process},
+      [&work](Outcome& outcome) { run_create(work, outcome); },
       [this, id = request.id(), asker](Outcome outcome) { created(id, asker, std::move(outcome)); }));
   containers_.emplace(request.id(), std::move(container));
   later_ = true;

@@ -56,6 +56,7 @@ Result<void> create(const CreateWork& work, Outcome& outcome) {
   create.scope_after = {request.scope_after().begin(), request.scope_after().end()};
   create.stdio = work.stdio;
   create.start_fd = work.start_fd;
+  create.pid_process = work.pid_process;
   create.child_of_parent = true;
   if (request.has_rootfs()) {
     const Overlay& overlay = request.rootfs();

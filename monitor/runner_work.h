@@ -17,6 +17,7 @@ struct CreateWork {
   const CreateContainer* request = nullptr;
   runtime::Stdio stdio;
   int start_fd = -1;
+  int pid_process = -1;      // whose PID namespace is joined
   MonotonicNanos begun = 0;  // when the request came
 };
 // Outcome: pid, cgroup, stages; descriptors pidfd, sync and, with a terminal, the pty's master.

@@ -29,6 +29,7 @@ namespace {
 
 constexpr std::size_t kMaxConfig = 64 * 1024;
 constexpr const char* kOomScoreAdj = "-999";
+constexpr std::int64_t kFilesSize = 4 << 20;  // the host's own /etc/hosts may be a megabyte
 
 class Stages {
  public:
@@ -102,18 +103,23 @@ Result<void> make_pod(PodParts& parts, Stages& stages, Undo& undo) {
     parts.namespaces.net.reset();  // the mount holds it
     stages.end("pin network");
   }
+  TRY_ASSIGN(const PodRoot owner, pod_root(config));
   const std::string shm = config.directory() + "/shm";
   if (!config.host_ipc()) {
-    TRY(mount_shm(shm, config.shm_size()));
-    TRY(undo.add("unmount", [shm] { return unmount_shm(shm); }));
-    stages.end("shm");
+    TRY(mount_tmpfs(shm, {"1777", config.shm_size(), owner}));
+    TRY(undo.add("unmount", [shm] { return unmount_tmpfs(shm); }));
   }
+  const std::string files = config.directory() + "/files";
+  TRY(mount_tmpfs(files, {"755", kFilesSize, owner}));
+  TRY(undo.add("unmount", [files] { return unmount_tmpfs(files); }));
+  stages.end("tmpfs");
   if (config.share_pid()) {
     PodNamespaces joined;
     if (!config.netns_path().empty()) {
       TRY_ASSIGN(joined.net, sys::open_path(config.netns_path(), O_RDONLY));
     }
     joined.ipc.reset(parts.namespaces.ipc.valid() ? ::fcntl(parts.namespaces.ipc.get(), F_DUPFD_CLOEXEC, 0) : -1);
+    joined.user.reset(parts.namespaces.user.valid() ? ::fcntl(parts.namespaces.user.get(), F_DUPFD_CLOEXEC, 0) : -1);
     joined.uts.reset(parts.namespaces.uts.valid() ? ::fcntl(parts.namespaces.uts.get(), F_DUPFD_CLOEXEC, 0) : -1);
     TRY_ASSIGN(parts.init, start_pod_init(joined, config.directory()));
     stages.end("pod init");

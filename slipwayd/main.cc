@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "cri/server.h"
 #include "engine/engine.h"
+#include "engine/host_facts.h"
 #include "image/store.h"
 #include "network/cni.h"
 #include "slipwayd/config.h"
@@ -57,7 +58,8 @@ cri::Facts facts_of(const Config& config) {
   cri::Facts facts;
   facts.version = SLIPWAY_VERSION;
   facts.cgroup_driver = config.cgroup_driver;
-  facts.recursive_read_only_mounts = true;  // mount_setattr(2), Linux 5.12
+  facts.recursive_read_only_mounts = engine::can_set_mount_trees();
+  facts.user_namespaces = engine::can_map_users();
   facts.supplemental_groups_policy = true;
   facts.runtime = host_condition();
   facts.configuration = to_json(config);

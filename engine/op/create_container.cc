@@ -88,13 +88,17 @@ class CreateContainer {
     in.cgroup = record_.cgroup;
     in.paths = paths_;
     const monitor::Namespaces& pinned = client_->welcome().namespaces();
-    in.namespaces = {pinned.network(), pinned.ipc(), pinned.uts(), pinned.pid(), pinned.shm()};
+    in.namespaces = {pinned.network(), pinned.ipc(), pinned.uts(), pinned.pid(), pinned.user(), pinned.shm()};
+    if (pinned.files().empty()) in.paths = paths_before_files(paths_);
     TRY_ASSIGN(in.target_pid_ns, target_pid_ns());
     TRY_ASSIGN(in.user, user());
     TRY_ASSIGN(in.mounts, resolve_mounts(record_.spec.mounts));
     TRY_ASSIGN(in.devices, resolve_devices(record_.spec.devices));
     if (record_.spec.security.privileged) in.host_devices = list_host_devices();
     TRY_ASSIGN(in.localhost_profile, seccomp_profile());
+    const SecurityContext& security = record_.spec.security;
+    if (context_.host.apparmor && !security.privileged && security.apparmor.type == ProfileType::runtime_default)
+      TRY(context_.apparmor.need_default());
 
     record_.image_id = image_.id;
     record_.resources = record_.spec.resources;
@@ -120,7 +124,8 @@ class CreateContainer {
       return fail(Code::invalid_argument, "target container '{}' is not of this pod", namespaces.target_id);
     if (target->state != ContainerState::running)
       return fail(Code::failed_precondition, "target container '{}' is not running", namespaces.target_id);
-    return fmt::format("/proc/{}/ns/pid", target->pid);
+    target_ = target->id;
+    return fmt::format("/proc/{}/ns/pid", target->pid);  // for readers of config.json: the monitor goes by its descriptor
   }
 
   // A relative reference is beneath the kubelet's directory, and stays there.
@@ -175,6 +180,9 @@ class CreateContainer {
     create.set_stdin(record_.spec.stdin);
     create.set_stdin_once(record_.spec.stdin_once);
     create.set_cgroup(record_.cgroup);
+    const NamespaceOptions& namespaces = record_.spec.security.namespaces;
+    if (namespaces.pid == NamespaceMode::target) create.set_pid_of(target_);
+    create.set_pid_of_init(namespaces.pid == NamespaceMode::pod);
     if (cgroups::is_scope(record_.cgroup)) {
       create.set_systemd_cgroup(true);
       // A shutdown ends containers while there is still someone to tell it.
@@ -193,6 +201,7 @@ class CreateContainer {
   PodPaths paths_;
   std::string bundle_;
   ContainerRecord record_;
+  std::string target_;  // whose PID namespace it joins
   ImageRecord image_;
   std::shared_ptr<MonitorClient> client_;
   StageTimer timer_;

@@ -22,6 +22,19 @@ std::string name_of(const PodMetadata& m) {
   return fmt::format("{}/{} (uid {}, attempt {})", m.namespace_, m.name, m.uid, m.attempt);
 }
 
+// Namespaces of the host's belong to the host's user namespace: a pod's root has no say in them, and the kernel refuses it their proc and
+// sysfs. The kubelet does not ask for it either.
+Result<void> check_user_namespace(const NamespaceOptions& namespaces) {
+  for (const auto& [name, mode] :
+       {std::pair{"network", namespaces.network}, std::pair{"pid", namespaces.pid}, std::pair{"ipc", namespaces.ipc}})
+    if (mode == NamespaceMode::node)
+      return fail(Code::invalid_argument, "namespace_options.{}: NODE and a user namespace of the pod's own exclude each other", name);
+  for (const auto& [name, maps] : {std::pair{"uids", &namespaces.uid_mappings}, std::pair{"gids", &namespaces.gid_mappings}})
+    if (std::none_of(maps->begin(), maps->end(), [](const oci::IdMapping& m) { return m.container_id == 0; }))
+      return fail(Code::invalid_argument, "userns_options.{}: id 0 is not mapped, the pod would have no root", name);
+  return {};
+}
+
 Result<void> check(const PodSpec& spec) {
   const PodMetadata& metadata = spec.metadata;
   if (metadata.name.empty() || metadata.namespace_.empty() || metadata.uid.empty())
@@ -30,13 +43,22 @@ Result<void> check(const PodSpec& spec) {
   const SecurityContext& security = spec.security;
   if (security.run_as_group && !security.run_as_user && security.run_as_username.empty())
     return fail(Code::invalid_argument, "run_as_group needs run_as_user");
-  if (security.namespaces.userns) return fail(Code::unimplemented, "user namespaces of pods are not there yet");
+  if (security.namespaces.userns) TRY(check_user_namespace(security.namespaces));
   if (security.namespaces.network != NamespaceMode::pod && security.namespaces.network != NamespaceMode::node)
     return fail(Code::invalid_argument, "a pod's network is its own or the host's");
   if (security.namespaces.ipc != NamespaceMode::pod && security.namespaces.ipc != NamespaceMode::node)
     return fail(Code::invalid_argument, "a pod's IPC is its own or the host's");
   if (security.namespaces.pid == NamespaceMode::target) return fail(Code::invalid_argument, "a pod's PID namespace has no target");
   return check_pod_text(spec);
+}
+
+void put_maps(const std::vector<oci::IdMapping>& from, google::protobuf::RepeatedPtrField<monitor::IdMap>& to) {
+  for (const oci::IdMapping& mapping : from) {
+    monitor::IdMap& map = *to.Add();
+    map.set_inside(mapping.container_id);
+    map.set_outside(mapping.host_id);
+    map.set_count(mapping.size);
+  }
 }
 
 class RunPod {
@@ -48,7 +70,7 @@ class RunPod {
     pod_.created_at = now_realtime();
     paths_ = context.paths_of(pod_.id);
     host_network_ = pod_.spec.security.namespaces.network == NamespaceMode::node;
-    hostname_ = host_network_ || pod_.spec.hostname.empty() ? context.host.hostname : pod_.spec.hostname;
+    hostname_ = pod_hostname(pod_, context.host.hostname);
   }
 
   Result<std::string> operator()() {
@@ -70,16 +92,17 @@ class RunPod {
     timer_.begin("intent");  // everything below is findable from the id
     TRY(context_.store->begin(pod_));
     TRY(undo.add("forget the record", [this] { return forget(); }));
-    timer_.begin("files");
     TRY(undo.add("remove the pod's directory", [this] { return remove_pod_directory(paths_); }));
     TRY(sys::make_directories(paths_.directory, 0700));
-    TRY(write_pod_files(pod_.spec, paths_, hostname_, {}));
+    TRY(sys::make_directories(paths_.files, 0755));
     timer_.begin("cgroup");
     TRY(undo.add("remove the pod's cgroups", [this] { return remove_cgroups(); }));
     TRY(context_.cgroups->make(pod_.cgroup));
     TRY(context_.cgroups->make(paths_.monitor_cgroup));
     TRY(start_monitor(undo));
     if (!host_network_) TRY(attach_network(undo));
+    timer_.begin("files");
+    TRY(write_pod_files(pod_.spec, paths_, hostname_, pod_.ips));
     timer_.end();
     pod_.state = PodState::ready;
     pod_.stages = timer_.take();
@@ -105,6 +128,10 @@ class RunPod {
     config.set_cgroup(pod_.cgroup);
     config.set_monitor_cgroup(paths_.monitor_cgroup);
     config.set_shm_size(kShmSize);
+    if (namespaces.userns) {
+      put_maps(namespaces.uid_mappings, *config.mutable_uid_maps());
+      put_maps(namespaces.gid_mappings, *config.mutable_gid_maps());
+    }
     if (fault::armed()) config.set_faults(fault::directory());
     TRY(undo.add("end the monitor", [this] { return shut_monitor_down(context_, pod_); }));
     TRY_ASSIGN(auto client, context_.starter->start(config, make_hooks(context_, pod_.id)));
@@ -122,7 +149,7 @@ class RunPod {
     TRY_ASSIGN(NetworkResult result, context_.network->attach(network_request(pod_)));
     pod_.ips = std::move(result.ips);
     pod_.network_result = std::move(result.cached);
-    return write_pod_files(pod_.spec, paths_, hostname_, pod_.ips);
+    return {};
   }
 
   Result<void> remove_cgroups() {

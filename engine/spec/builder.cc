@@ -57,10 +57,14 @@ std::string plan_propagation(const std::vector<ResolvedMount>& mounts) {
 
 }  // namespace
 
+bool pod_users(const SpecInputs& in) {
+  return in.pod->spec.security.namespaces.userns;
+}
+
 Result<std::vector<oci::Namespace>> plan_namespaces(const SpecInputs& in) {
   const NamespaceOptions& pod = in.pod->spec.security.namespaces;
   const NamespaceOptions& own = in.container->security.namespaces;
-  if (pod.userns || own.userns) return fail(Code::unimplemented, "user namespaces of pods are not there yet");
+  if (own.userns && !pod.userns) return fail(Code::invalid_argument, "userns_options: the pod has no user namespace of its own");
   using Type = oci::NamespaceType;
   std::vector<oci::Namespace> namespaces = {{Type::mount, ""}, {Type::cgroup, ""}};
   const auto join = [&](Type type, const std::string& path, const char* what) -> Result<void> {
@@ -68,6 +72,7 @@ Result<std::vector<oci::Namespace>> plan_namespaces(const SpecInputs& in) {
     namespaces.push_back({type, path});
     return {};
   };
+  if (pod.userns) TRY(join(Type::user, in.namespaces.user, "user"));
   if (pod.network != NamespaceMode::node) {
     TRY(join(Type::network, in.namespaces.network, "network"));
     TRY(join(Type::uts, in.namespaces.uts, "UTS"));
@@ -100,10 +105,15 @@ Result<oci::Spec> build_spec(const SpecInputs& in) {
   TRY_ASSIGN(kernel.namespaces, plan_namespaces(in));
   TRY_ASSIGN(kernel.resources, plan_resources(in.container->resources, *in.host));
   kernel.resources->devices = plan_device_rules(in);
+  if (pod_users(in)) {
+    kernel.uid_mappings = in.pod->spec.security.namespaces.uid_mappings;
+    kernel.gid_mappings = in.pod->spec.security.namespaces.gid_mappings;
+  }
   kernel.cgroups_path = in.cgroup;
   kernel.rootfs_propagation = plan_propagation(in.mounts);
   TRY_ASSIGN(kernel.seccomp, plan_seccomp(in, *spec.process->capabilities));
-  if (security.privileged) kernel.devices = in.host_devices;
+  // The nodes would belong to the pod's root, who is nobody on the host.
+  if (security.privileged && !pod_users(in)) kernel.devices = in.host_devices;
   for (const ResolvedDevice& device : in.devices) {
     const auto same = [&](const oci::Device& d) { return d.path == device.device.path; };
     if (std::none_of(kernel.devices.begin(), kernel.devices.end(), same)) kernel.devices.push_back(device.device);

@@ -19,7 +19,7 @@ namespace slipway::engine {
 
 // What the pod's monitor pins: values of linux.namespaces[].path; empty where the pod has no such namespace of its own.
 struct PodNamespaces {
-  std::string network, ipc, uts, pid;
+  std::string network, ipc, uts, pid, user;
   std::string shm;  // the directory to bind to /dev/shm
 };
 
@@ -41,6 +41,9 @@ struct SpecInputs {
 };
 
 Result<oci::Spec> build_spec(const SpecInputs& in);
+
+// Whether the pod has a user namespace of its own.
+bool pod_users(const SpecInputs& in);
 
 // Its parts, each a pure rule of its own file.
 Result<oci::Process> plan_process(const SpecInputs& in);                                    // process.cc

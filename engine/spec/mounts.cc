@@ -62,14 +62,16 @@ const char* propagation_option(Propagation propagation) {
   return "rprivate";
 }
 
-Result<void> check_request(const Mount& request) {
+Result<void> check_request(const Mount& request, bool users) {
   // The kubelet looks for this beginning of the message: nothing may be put in front of it.
   if (!request.image.empty())
     return fail(Code::unimplemented, "ImageVolumeMountFailed: the image volume at '{}' cannot be mounted: image volumes are not there yet",
                 request.container_path);
   if (!request.mount_options.empty()) return fail(Code::unimplemented, "mount_options of '{}' are not applied yet", request.container_path);
-  if (!request.uid_mappings.empty() || !request.gid_mappings.empty())
-    return fail(Code::unimplemented, "the id-mapped mount '{}' is not there yet", request.container_path);
+  if (request.uid_mappings.empty() != request.gid_mappings.empty())
+    return fail(Code::invalid_argument, "mount '{}': uidMappings and gidMappings come only together", request.container_path);
+  if (users && request.propagation == Propagation::bidirectional)
+    return fail(Code::invalid_argument, "mount '{}': a pod with a user namespace cannot mount for the host", request.container_path);
   if (!request.recursive_read_only) return {};
   if (!request.readonly) return fail(Code::invalid_argument, "mount '{}': recursive_read_only needs readonly", request.container_path);
   if (request.propagation != Propagation::private_)
@@ -77,13 +79,16 @@ Result<void> check_request(const Mount& request) {
   return {};
 }
 
-Result<oci::Mount> plan_cri_mount(const ResolvedMount& resolved) {
+Result<oci::Mount> plan_cri_mount(const ResolvedMount& resolved, bool users) {
   const Mount& request = resolved.request;
-  TRY(check_request(request));
+  TRY(check_request(request, users));
   TRY_ASSIGN(std::string target, clean_target(request.container_path));
   std::vector<std::string> options = {"rbind", propagation_option(request.propagation), request.readonly ? "ro" : "rw"};
   if (request.recursive_read_only) options.back() = "rro";
-  return mount(std::move(target), "bind", resolved.source, std::move(options));
+  oci::Mount planned = mount(std::move(target), "bind", resolved.source, std::move(options));
+  planned.uid_mappings = request.uid_mappings;
+  planned.gid_mappings = request.gid_mappings;
+  return planned;
 }
 
 std::size_t depth(const std::string& path) {
@@ -95,7 +100,7 @@ std::size_t depth(const std::string& path) {
 Result<std::vector<oci::Mount>> plan_mounts(const SpecInputs& in) {
   std::vector<oci::Mount> asked;
   for (const ResolvedMount& resolved : in.mounts) {
-    TRY_ASSIGN(oci::Mount planned, plan_cri_mount(resolved));
+    TRY_ASSIGN(oci::Mount planned, plan_cri_mount(resolved, pod_users(in)));
     asked.push_back(std::move(planned));
   }
   // Parents before children, else as given: a mount on /a would hide one on /a/b made before it.

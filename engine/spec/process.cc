@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "engine/apparmor.h"
+#include "engine/pod_files.h"
 #include "engine/spec/builder.h"
 #include "engine/spec/capabilities.h"
 
@@ -69,8 +71,7 @@ Result<void> check_env(const std::string& name, const std::string& value) {
 
 Result<std::vector<std::string>> plan_env(const SpecInputs& in) {
   std::vector<std::string> env;
-  const bool host_names = in.pod->spec.security.namespaces.network == NamespaceMode::node;
-  set_env(env, "HOSTNAME=" + (host_names || in.pod->spec.hostname.empty() ? in.host->hostname : in.pod->spec.hostname));
+  set_env(env, "HOSTNAME=" + pod_hostname(*in.pod, in.host->hostname));
   if (in.container->tty) set_env(env, "TERM=xterm");
   for (const std::string& entry : in.image->config.env) {
     const std::size_t at = entry.find('=');
@@ -103,8 +104,7 @@ Result<void> plan_labels(const SecurityContext& security, const HostFacts& host,
   switch (security.apparmor.type) {
     case ProfileType::unconfined: return {};
     case ProfileType::runtime_default:
-      if (host.apparmor && !security.privileged)
-        return fail(Code::unimplemented, "an AppArmor profile of type RuntimeDefault is not there yet");
+      if (host.apparmor && !security.privileged) process.apparmor_profile = kDefaultAppArmorProfile;
       return {};
     case ProfileType::localhost:
       if (!host.apparmor)
@@ -127,6 +127,7 @@ Result<oci::Process> plan_process(const SpecInputs& in) {
   process.user.uid = in.user.uid;
   process.user.gid = in.user.gid;
   process.user.additional_gids = in.user.additional_gids;
+  process.rlimits = {{"RLIMIT_NOFILE", in.host->open_files, in.host->open_files}};
   TRY_ASSIGN(process.capabilities, plan_capabilities(security, in.host->capabilities));
   process.no_new_privileges = security.no_new_privs;
   if (in.container->resources.oom_score_adj < -1000 || in.container->resources.oom_score_adj > 1000)

@@ -67,7 +67,7 @@ Result<oci::Resources> plan_resources(const LinuxResources& asked, const HostFac
 }
 
 std::vector<oci::DeviceRule> plan_device_rules(const SpecInputs& in) {
-  if (in.container->security.privileged) return {{.allow = true, .type = "a", .major = {}, .minor = {}, .access = "rwm"}};
+  if (in.container->security.privileged && !pod_users(in)) return {{.allow = true, .type = "a", .major = {}, .minor = {}, .access = "rwm"}};
   std::vector<oci::DeviceRule> rules = {{.allow = false, .type = "a", .major = {}, .minor = {}, .access = "rwm"}};
   rules.push_back(rule("c", {}, {}, "m"));  // making a node is harmless: using it is what the rules are about
   rules.push_back(rule("b", {}, {}, "m"));

@@ -195,6 +195,7 @@ monitor::Welcome FakeMonitor::welcome() {
   if (!config_.hostname().empty()) namespaces.set_uts("/proc/4000/fd/12");
   if (config_.share_pid()) namespaces.set_pid("/proc/4001/ns/pid");
   namespaces.set_shm(config_.directory() + "/shm");
+  namespaces.set_files(config_.directory() + "/files");
   auto& stage = *welcome.add_stages();
   stage.set_name("namespaces");
   stage.set_start(now_monotonic());

@@ -39,7 +39,7 @@ struct Case {
     in.container_id = std::string(64, '2');
     in.cgroup = "/kubepods/burstable/pod0f1e/" + pod.id + "/" + in.container_id;
     in.paths = pod_paths("/run/slipway", "/run/netns", "cgroupfs", pod.id);
-    in.namespaces = {in.paths.netns, "/proc/4000/fd/11", "/proc/4000/fd/12", "", in.paths.directory + "/shm"};
+    in.namespaces = {in.paths.netns, "/proc/4000/fd/11", "/proc/4000/fd/12", "", "", in.paths.directory + "/shm"};
   }
 
   Result<oci::Spec> build() {
@@ -71,6 +71,23 @@ void compare(const std::string& name, Case& c) {
 TEST_CASE("golden: as little as CRI can say", "[golden]") {
   Case c;
   compare("minimal", c);
+}
+
+TEST_CASE("golden: a pod with a user namespace, id-mapped volumes and AppArmor's default", "[golden]") {
+  Case c;
+  const std::vector<oci::IdMapping> ids = {{0, 200000, 65536}};
+  engine::NamespaceOptions& pod = c.pod.spec.security.namespaces;
+  pod.userns = true;
+  pod.uid_mappings = pod.gid_mappings = ids;
+  c.pod.spec.hostname.clear();
+  c.container.security.namespaces = pod;
+  c.container.security.apparmor.type = ProfileType::runtime_default;
+  c.host.apparmor = true;
+  c.in.namespaces.user = "/proc/4000/fd/10";
+  c.in.user.uid = 1000;
+  c.in.mounts.push_back(
+      {{.container_path = "/data", .host_path = "/var/lib/data", .uid_mappings = ids, .gid_mappings = ids}, "/var/lib/data", true});
+  compare("user-namespace", c);
 }
 
 TEST_CASE("golden: a web server as the kubelet asks for it", "[golden]") {
@@ -161,5 +178,14 @@ TEST_CASE("what the builder refuses names what it is", "[golden]") {
                       .recursive_read_only = true,
                       .propagation = Propagation::host_to_container}),
           "private");
+  refused(with_mount({.container_path = "/a", .host_path = "/x", .uid_mappings = {{0, 1, 1}}}), "only together");
+  refused([](Case& c) { c.container.security.namespaces.userns = true; }, "no user namespace");
+  refused(
+      [](Case& c) {
+        c.pod.spec.security.namespaces.userns = true;
+        c.in.namespaces.user = "/proc/4000/fd/10";
+        c.in.mounts.push_back({{.container_path = "/a", .host_path = "/x", .propagation = Propagation::bidirectional}, "/x", true});
+      },
+      "mount for the host");
   refused(with_mount({.container_path = "/a", .host_path = "/x", .mount_options = {"noatime"}}), "mount_options", Code::unimplemented);
 }

@@ -23,9 +23,9 @@ TEST_CASE("a pod and a container, from run to remove", "[engine]") {
   CHECK(record.created_at > 0);
   std::vector<std::string> stages;
   for (const Stage& stage : record.stages) stages.push_back(stage.name);
-  CHECK(stages == std::vector<std::string>{"intent", "files", "cgroup", "monitor", "namespaces", "network"});
-  CHECK(record.stages[4].depth == 1);
-  CHECK_THAT(sys::read_file(w.dir.path + "/run/pods/" + pod + "/hosts", 4096).take(), Catch::Contains("10.1.0.2\tweb"));
+  CHECK(stages == std::vector<std::string>{"intent", "cgroup", "monitor", "namespaces", "network", "files"});
+  CHECK(record.stages[3].depth == 1);
+  CHECK_THAT(sys::read_file(w.dir.path + "/run/pods/" + pod + "/files/hosts", 4096).take(), Catch::Contains("10.1.0.2\tweb"));
 
   const std::string id = w.running(pod);
   CHECK(w.record(id).state == ContainerState::running);
@@ -159,7 +159,12 @@ TEST_CASE("what a pod may not ask for is refused before anything is made", "[eng
   refused([](PodSpec& s) { s.cgroup_parent = "/a/../../b"; });
   refused([](PodSpec& s) { s.hostname = "a\nb"; });
   refused([](PodSpec& s) { s.metadata.name = ""; });
-  refused([](PodSpec& s) { s.security.namespaces.userns = true; }, Code::unimplemented);
+  refused([](PodSpec& s) { s.security.namespaces.userns = true; });  // without maps
+  refused([](PodSpec& s) {
+    s.security.namespaces.userns = true;
+    s.security.namespaces.uid_mappings = s.security.namespaces.gid_mappings = {{0, 100000, 65536}};
+    s.security.namespaces.network = NamespaceMode::node;
+  });
   CHECK(w.nothing_left());
 }
 

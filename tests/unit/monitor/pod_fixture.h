@@ -104,7 +104,7 @@ class PodFixture {
   ~PodFixture() {
     if (client) client->close();
     (void)cgroups::Cgroup::kill_and_remove(root, top, 5000);
-    for (const std::string& path : {config.netns_path(), dir.path + "/netns", config.directory() + "/shm"})
+    for (const std::string& path : {config.netns_path(), dir.path + "/netns", config.directory() + "/shm", config.directory() + "/files"})
       ::umount2(path.c_str(), MNT_DETACH);
   }
 

@@ -144,6 +144,7 @@ TEST_CASE("after Shutdown nothing is left", "[monitor][root]") {
   CHECK(::access(("/proc/" + std::to_string(init)).c_str(), F_OK) != 0);
   CHECK_FALSE(mounted(pod.config.netns_path()));
   CHECK_FALSE(mounted(pod.config.directory() + "/shm"));
+  CHECK_FALSE(mounted(pod.config.directory() + "/files"));
   CHECK_FALSE(sys::exists(pod.config.netns_path()));
   CHECK_FALSE(sys::exists(pod.config.directory() + "/shm"));
   CHECK_FALSE(sys::exists(pod.config.directory() + "/monitor.sock"));
@@ -182,6 +183,7 @@ TEST_CASE("a start that fails says why and leaves nothing", "[monitor][root]") {
   CHECK_THAT(started.error().message, Catch::StartsWith("start the monitor: ") && Catch::Contains(expected));
   CHECK_FALSE(mounted(pod.config.netns_path()));
   CHECK_FALSE(mounted(pod.config.directory() + "/shm"));
+  CHECK_FALSE(mounted(pod.config.directory() + "/files"));
   CHECK(slurp("/proc/sys/kernel/core_pattern").find("evil") == std::string::npos);
   const auto monitors = cgroups::Cgroup::open(pod.root, pod.top + "/monitor");
   CHECK(monitors.value().wait_empty(5000).value());

@@ -1,0 +1,103 @@
+// The default AppArmor profile: its text, and loading it.
+#include "engine/apparmor.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace slipway::engine {
+namespace {
+
+constexpr const char* kLoaded = "/sys/kernel/security/apparmor/profiles";
+constexpr std::size_t kListLimit = 16 << 20;
+constexpr int kParserTime = 60'000;  // milliseconds; it compiles for seconds on a slow machine
+
+// A container's own: files, network, capabilities as they were given, signals and traces among containers. Not: mounts, and what of /proc
+// and /sys reaches beyond the container, whatever capabilities it has.
+constexpr const char* kRules = R"( flags=(attach_disconnected,mediate_deleted) {
+  file,
+  network,
+  capability,
+  umount,
+  unix,
+  signal (receive) peer=unconfined,
+  signal (send, receive) peer=@{profile_name},
+  ptrace (read, trace, readby, tracedby) peer=@{profile_name},
+
+  deny mount,
+  deny /proc/{kcore,kmem,mem,sysrq-trigger} rwklx,
+  deny /proc/sys/{abi,crypto,debug,dev,sunrpc,user,vm}/** wkl,
+  deny /proc/sys/fs/[^m]** wkl,
+  deny /proc/sys/kernel/[^ms]** wkl,
+  deny /proc/sys/kernel/s[^eh]** wkl,
+  deny /proc/sys/kernel/m[^s]** wkl,
+  deny /sys/[^fk]** wkl,
+  deny /sys/f[^s]** wkl,
+  deny /sys/fs/[^c]** wkl,
+  deny /sys/firmware/** rwklx,
+  deny /sys/kernel/** wklx,
+  deny /sys/kernel/{debug,security,tracing}/** rwklx,
+}
+)";
+
+Result<bool> is_loaded(const std::string& name) {
+  auto list = sys::read_file(kLoaded, kListLimit);
+  if (!list.ok()) return std::move(list).error().within("AppArmor's list of profiles");
+  return ("\n" + list.value()).find("\n" + name + " (") != std::string::npos;
+}
+
+Result<std::string> find_parser() {
+  for (const char* path : {"/usr/sbin/apparmor_parser", "/sbin/apparmor_parser"})
+    if (sys::exists(path)) return std::string(path);
+  return fail(Code::failed_precondition, "AppArmor profile RuntimeDefault: this host has AppArmor but no apparmor_parser to load it with");
+}
+
+Result<UniqueFd> memory_file(const std::string& text) {
+  UniqueFd fd(::memfd_create("apparmor", MFD_CLOEXEC));
+  if (!fd) return fail_errno(errno, "make a memfd");
+  TRY(sys::write_all(fd, text));
+  if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind a memfd");
+  return fd;
+}
+
+Result<void> load(const std::string& text) {
+  TRY_ASSIGN(const std::string parser, find_parser());
+  TRY_ASSIGN(const UniqueFd input, memory_file(text));
+  TRY_ASSIGN(const UniqueFd said, memory_file(""));
+  sys::SpawnRequest request;
+  request.program = parser;
+  request.argv = {"apparmor_parser", "--replace", "--skip-cache"};
+  request.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
+  request.stdio[0] = input.get();
+  request.stdio[1] = request.stdio[2] = said.get();
+  TRY_ASSIGN(sys::Child child, sys::spawn(request));
+  TRY_ASSIGN(const auto status, child.wait_for(kParserTime));
+  if (!status) return fail(Code::deadline_exceeded, "apparmor_parser did not end within {} s", kParserTime / 1000);
+  if (status->code == 0) return {};
+  std::array<char, 1024> words{};
+  const ssize_t n = ::pread(said.get(), words.data(), words.size(), 0);
+  return fail(Code::failed_precondition, "apparmor_parser ended with {}: {}", status->code,
+              std::string_view(words.data(), n > 0 ? static_cast<std::size_t>(n) : 0));
+}
+
+}  // namespace
+
+std::string default_apparmor_text() {
+  return fmt::format("profile {}{}", kDefaultAppArmorProfile, kRules);
+}
+
+Result<void> AppArmor::need_default() {
+  const std::lock_guard lock(mutex_);
+  if (loaded_) return {};
+  TRY_ASSIGN(loaded_, is_loaded(kDefaultAppArmorProfile));
+  if (loaded_) return {};
+  TRY(load(default_apparmor_text()));
+  loaded_ = true;
+  return {};
+}
+
+}  // namespace slipway::engine

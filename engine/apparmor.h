@@ -1,0 +1,27 @@
+// The AppArmor profile that RuntimeDefault means: slipway's own text, loaded by apparmor_parser when a container first needs it.
+//
+// The kernel takes compiled policy only, in a form that follows its version; the compiler is apparmor_parser's. Any thread.
+#pragma once
+
+#include <mutex>
+#include <string>
+
+#include "base/result.h"
+
+namespace slipway::engine {
+
+// The number goes up with each change of the text: a profile that an older slipwayd loaded stays for its containers.
+inline constexpr const char* kDefaultAppArmorProfile = "slipway-default-1";
+std::string default_apparmor_text();
+
+class AppArmor {
+ public:
+  // The default profile is in the kernel when this returns. failed_precondition: there is no apparmor_parser, or it failed.
+  Result<void> need_default();
+
+ private:
+  std::mutex mutex_;
+  bool loaded_ = false;
+};
+
+}  // namespace slipway::engine
