@@ -55,6 +55,8 @@ Result<engine::Mount> mount_of(const v1::Mount& mount) {
 
 Result<engine::Device> device_of(const v1::Device& device) {
   engine::Device out{device.container_path(), device.host_path(), device.permissions()};
+  TRY(check_text("devices.container_path", out.container_path));
+  TRY(check_text("devices.host_path", out.host_path));
   if (out.host_path.empty() || out.host_path[0] != '/')
     return fail(Code::invalid_argument, "devices.host_path: '{}' is not absolute", out.host_path);
   if (out.container_path.empty()) out.container_path = out.host_path;
@@ -104,6 +106,8 @@ Result<engine::ContainerSpec> from_proto(const v1::ContainerConfig& config) {
   out.image = config.image().image();
   out.user_specified_image = config.image().user_specified_image();
   if (out.image.empty()) return fail(Code::invalid_argument, "image.image: empty");
+  TRY(check_text("image.image", out.image));
+  TRY(check_text("image.user_specified_image", out.user_specified_image));  // becomes an annotation of config.json
   out.command = to_vector(config.command());
   out.args = to_vector(config.args());
   for (const auto* list : {&out.command, &out.args})

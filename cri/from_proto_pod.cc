@@ -1,4 +1,6 @@
 // RunPodSandboxRequest → PodSpec.
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 #include "cri/from_proto.h"
@@ -35,7 +37,10 @@ Result<engine::PortMapping> port_of(const v1::PortMapping& mapping) {
     return fail(Code::invalid_argument, "port_mappings.container_port: {} is no port", out.container_port);
   if (out.host_port < 0 || out.host_port > 65535)
     return fail(Code::invalid_argument, "port_mappings.host_port: {} is no port", out.host_port);
-  TRY(check_text("port_mappings.host_ip", out.host_ip));
+  in6_addr address{};
+  if (!out.host_ip.empty() && ::inet_pton(AF_INET, out.host_ip.c_str(), &address) != 1 &&
+      ::inet_pton(AF_INET6, out.host_ip.c_str(), &address) != 1)
+    return fail(Code::invalid_argument, "port_mappings.host_ip: '{}' is not an address", out.host_ip.substr(0, 64));
   return out;
 }
 

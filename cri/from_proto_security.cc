@@ -159,8 +159,10 @@ Result<engine::SecurityContext> from_proto(const v1::LinuxContainerSecurityConte
   out.masked_paths = to_vector(context.masked_paths());
   out.readonly_paths = to_vector(context.readonly_paths());
   for (const auto* paths : {&out.masked_paths, &out.readonly_paths})
-    for (const auto& path : *paths)
+    for (const auto& path : *paths) {
       if (path.empty() || path[0] != '/') return fail(Code::invalid_argument, "masked_paths, readonly_paths: '{}' is not absolute", path);
+      TRY(check_text("masked_paths, readonly_paths", path, false));
+    }
   return out;
 }
 

@@ -34,7 +34,8 @@ Result<Json> add_chain(const NetworkConfig& network, const ChainCall& call, std:
     ++begun;
     TRY_ASSIGN(const std::string text, call_plugin(network, plugin, "ADD", call, previous));
     Result<Json> result = parse_result(text, network.version);
-    if (!result.ok()) return std::move(result).error().within("CNI plugin '{}' ADD", plugin.type);
+    // The plugin's fault, not the caller's: never invalid_argument.
+    if (!result.ok()) return fail(Code::internal, "CNI plugin '{}' ADD: {}", plugin.type, result.error().message);
     previous = std::move(result).take();
   }
   return previous;

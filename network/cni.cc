@@ -134,7 +134,7 @@ Result<std::optional<CniNetwork::Kept>> CniNetwork::recall(const std::string& po
 Result<engine::NetworkResult> CniNetwork::add(const NetworkConfig& network, const ChainCall& call, std::size_t& begun) const {
   TRY_ASSIGN(const Json result, add_chain(network, call, begun));
   engine::NetworkResult out;
-  TRY_ASSIGN(out.ips, pod_addresses(result, kInterface));
+  TRY_ASSIGN(out.ips, pod_addresses(result, kInterface).context("network '{}'", network.name));
   if (out.ips.empty()) return fail(Code::failed_precondition, "network '{}' gave {} no address", network.name, kInterface);
   out.cached = to_text({{"config", network.source}, {"result", result}});
   return out;

@@ -165,7 +165,10 @@ class Parser {
     names_.clear();
     for (const Node* n = document_.first_child(object); n != nullptr; n = document_.next(*n)) names_.push_back(n->key);
     std::sort(names_.begin(), names_.end());
-    return std::adjacent_find(names_.begin(), names_.end()) == names_.end() || stop("a name comes twice in this object");
+    const auto twice = std::adjacent_find(names_.begin(), names_.end());
+    if (twice == names_.end()) return true;
+    twice_ = fmt::format("the name '{}' comes twice in this object", twice->substr(0, 128));
+    return stop(twice_.c_str());
   }
 
   bool number(Node& node) {
@@ -287,6 +290,7 @@ class Parser {
   const char* end_;
   Document document_;
   std::vector<std::string_view> names_;
+  std::string twice_;  // the reason, where it names the name
   const char* reason_ = nullptr;
   const char* stopped_at_ = nullptr;
   Code code_ = Code::invalid_argument;

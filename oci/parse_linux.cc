@@ -27,16 +27,21 @@ Result<void> read(const Value& value, Namespace& out) {
 }
 
 Result<void> read(const Value& value, Device& out) {
-  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+  bool numbered[2] = {false, false};
+  TRY(value.members([&](std::string_view key, const Value& v) -> Result<void> {
     if (key == "path") return json::read(v, out.path);
     if (key == "type") return json::read(v, out.type);
-    if (key == "major") return json::read(v, out.major);
-    if (key == "minor") return json::read(v, out.minor);
+    if (key == "major") return numbered[0] = true, json::read(v, out.major);
+    if (key == "minor") return numbered[1] = true, json::read(v, out.minor);
     if (key == "fileMode") return json::read(v, out.file_mode);
     if (key == "uid") return json::read(v, out.uid);
     if (key == "gid") return json::read(v, out.gid);
     return {};
-  });
+  }));
+  // Without them 0:0 would be made, which overlayfs reads as "deleted".
+  if (out.type != "p" && !(numbered[0] && numbered[1]))
+    return value.error(Code::invalid_argument, "'major' and 'minor' are not both there");
+  return {};
 }
 
 // The default domain of a 64-bit process is what every process has.

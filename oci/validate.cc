@@ -106,7 +106,8 @@ Result<void> check_namespaces(const Linux& l) {
 Result<void> check_device(std::size_t index, const Device& d) {
   if (!is_absolute(d.path)) return wrong("linux.devices[{}].path: '{}' is not absolute", index, d.path);
   if (!is_one_of(d.type, {"c", "b", "u", "p"})) return wrong("linux.devices[{}].type: '{}' is not known", index, d.type);
-  if (d.type != "p" && (d.major < 0 || d.minor < 0 || d.major > UINT32_MAX || d.minor > UINT32_MAX))
+  constexpr std::int64_t kLargestMajor = 0xfff, kLargestMinor = 0xfffff;  // mknod(2) cuts what is beyond to another device's number
+  if (d.type != "p" && (d.major < 0 || d.minor < 0 || d.major > kLargestMajor || d.minor > kLargestMinor))
     return wrong("linux.devices[{}]: {}:{} is not a device number", index, d.major, d.minor);
   if (d.file_mode && (*d.file_mode & ~0177777U) != 0) return wrong("linux.devices[{}].fileMode: {} is not a mode", index, *d.file_mode);
   return {};

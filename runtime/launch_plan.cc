@@ -45,9 +45,8 @@ void LaunchPlan::freeze() {
   init.filter.length = static_cast<std::uint16_t>(filter.size());
   keep_fds_ = borrowed_;
   for (const UniqueFd& fd : fds_) keep_fds_.push_back(fd.get());
-  std::ranges::sort(keep_fds_);
-  const auto duplicates = std::ranges::unique(keep_fds_);
-  keep_fds_.erase(duplicates.begin(), duplicates.end());
+  std::sort(keep_fds_.begin(), keep_fds_.end());
+  keep_fds_.erase(std::unique(keep_fds_.begin(), keep_fds_.end()), keep_fds_.end());
   init.keep = view(keep_fds_);
 }
 

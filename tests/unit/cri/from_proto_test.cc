@@ -302,3 +302,24 @@ TEST_CASE("every CRI signal has a name", "[cri]") {
     CHECK((i == 0 ? name.value().empty() : name.value().rfind("SIG", 0) == 0));
   }
 }
+
+TEST_CASE("no control character reaches config.json, whichever field it comes in", "[cri][attack]") {
+  const auto refused_with = [](const char* field, const auto& change) {
+    auto config = container_config();
+    change(config);
+    check_refused(from_proto(config), field);
+  };
+  const std::string nul("/x\0y", 4);
+  refused_with("image.image", [&](v1::ContainerConfig& c) { c.mutable_image()->set_image(nul); });
+  refused_with("image.user_specified_image", [&](v1::ContainerConfig& c) { c.mutable_image()->set_user_specified_image(nul); });
+  refused_with("masked_paths", [&](v1::ContainerConfig& c) { c.mutable_linux()->mutable_security_context()->add_masked_paths(nul); });
+  refused_with("readonly_paths", [&](v1::ContainerConfig& c) { c.mutable_linux()->mutable_security_context()->add_readonly_paths(nul); });
+  refused_with("devices.container_path", [&](v1::ContainerConfig& c) {
+    c.add_devices()->set_host_path("/dev/null");
+    c.mutable_devices(0)->set_container_path(nul);
+  });
+  auto request = pod_request();
+  request.mutable_config()->add_port_mappings()->set_container_port(80);
+  request.mutable_config()->mutable_port_mappings(0)->set_host_ip("not an address");
+  check_refused(from_proto(request), "port_mappings.host_ip");
+}

@@ -2,6 +2,7 @@
 #include "image/registry.h"
 
 #include <catch2/catch.hpp>
+#include <future>
 
 #include "tests/unit/image/test_server.h"
 
@@ -234,4 +235,31 @@ TEST_CASE("an endless answer is cut off", "[image][attack]") {
   Registry registry = open(server);
   HttpClient client(registry.http_options());
   CHECK(registry.manifest(client, "x").error().code == Code::resource_exhausted);
+}
+
+TEST_CASE("a registry that stalls is given up by name, one that resets too", "[image][attack]") {
+  std::promise<void> over;
+  const std::shared_future<void> end = over.get_future();
+  const TestServer stalls([end](const ServedRequest&) -> ServedReply {
+    end.wait();
+    return {500, {}, {}};
+  });
+  RegistryOptions options;
+  options.http.no_progress_seconds = 1;
+  auto registry = Registry::open(parse_reference(stalls.host() + "/a/b:tag").value(), options);
+  REQUIRE(registry.ok());
+  HttpClient client(registry.value().http_options());
+  const auto stalled = registry.value().manifest(client, "tag");
+  over.set_value();
+  REQUIRE_FALSE(stalled.ok());
+  CHECK(stalled.error().code == Code::unavailable);
+  CHECK_THAT(stalled.error().message, Catch::Contains(stalls.host()) && Catch::Contains("nothing came for 1 s"));
+
+  const TestServer resets([](const ServedRequest&) -> ServedReply { return {200, {}, std::string(1000, 'x'), 10}; });
+  Registry second = open(resets);
+  HttpClient other(second.http_options());
+  const auto reset = second.manifest(other, "tag");
+  REQUIRE_FALSE(reset.ok());
+  CHECK(reset.error().code == Code::unavailable);
+  CHECK_THAT(reset.error().message, Catch::Contains(resets.host()));
 }

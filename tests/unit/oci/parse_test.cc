@@ -155,6 +155,9 @@ TEST_CASE("a wrong type or value names its path", "[oci][parse]") {
              Contains("linux.namespaces[1].type: 'foo' is not known"));
   CHECK_THAT(error_of(R"({"linux":{"namespaces":[{"path":"/x"}]}})"), Contains("linux.namespaces[0]: 'type' is missing"));
   CHECK_THAT(error_of(R"([])"), Contains("an object expected, not an array"));
+  CHECK_THAT(error_of(R"({"linux":{"devices":[{"path":"/dev/x","type":"c","minor":1}]}})"),
+             Contains("linux.devices[0]: 'major' and 'minor'"));
+  CHECK_THAT(error_of(R"({"hostname":"a","process":{"cwd":"/","cwd":"/"}})"), Contains("the name 'cwd' comes twice"));
 }
 
 TEST_CASE("process and resources are documents of their own", "[oci][parse]") {

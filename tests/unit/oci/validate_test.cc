@@ -100,6 +100,11 @@ TEST_CASE("mounts, devices, paths", "[oci][validate]") {
   CHECK_THAT(verdict([](Spec& s) { s.linux_.devices = {{"dev/x", "c", 1, 3, {}, {}, {}}}; }), StartsWith("linux.devices[0].path:"));
   CHECK_THAT(verdict([](Spec& s) { s.linux_.devices = {{"/dev/x", "z", 1, 3, {}, {}, {}}}; }), StartsWith("linux.devices[0].type: 'z'"));
   CHECK_THAT(verdict([](Spec& s) { s.linux_.devices = {{"/dev/x", "b", -1, 3, {}, {}, {}}}; }), StartsWith("linux.devices[0]: -1:3"));
+  CHECK_THAT(verdict([](Spec& s) { s.linux_.devices = {{"/dev/x", "c", 4096, 3, {}, {}, {}}}; }), StartsWith("linux.devices[0]: 4096:3"));
+  CHECK_THAT(verdict([](Spec& s) {
+               s.linux_.devices = {{"/dev/x", "c", 1, 1 << 20, {}, {}, {}}};
+             }),
+             StartsWith("linux.devices[0]: 1:1048576"));
   CHECK_THAT(verdict([](Spec& s) { s.linux_.masked_paths = {"/a", "b"}; }), StartsWith("linux.maskedPaths[1]: 'b'"));
   CHECK_THAT(verdict([](Spec& s) { s.linux_.readonly_paths = {"b"}; }), StartsWith("linux.readonlyPaths[0]: 'b'"));
   CHECK_THAT(verdict([](Spec& s) { s.linux_.cgroups_path = "/a/../../b"; }), StartsWith("linux.cgroupsPath:"));

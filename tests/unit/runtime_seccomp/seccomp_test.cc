@@ -127,6 +127,8 @@ TEST_CASE("errors name the field", "[seccomp]") {
   p = simple("SCMP_ACT_ALLOW");
   p.architectures = {"x86_64"};
   CHECK_THAT(error_of(p), Contains("linux.seccomp.architectures[0]: 'x86_64' is not known"));
+  p.architectures = {"SCMP_ARCH_AARCH64", "SCMP_ARCH_Z80"};
+  CHECK_THAT(error_of(p), Contains("linux.seccomp.architectures[1]: 'SCMP_ARCH_Z80' is not known"));
   p = simple("SCMP_ACT_ALLOW");
   p.listener_path = "/run/x.sock";
   CHECK_THAT(error_of(p), Contains("linux.seccomp.listenerPath"));

@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+"""Runs slipwayd's refusals: slipwayd_test.py BUILD [CASE…], as root, on a host (or view) with cgroup v2."""
+import os
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit("usage: slipwayd_test.py BUILD [CASE…]")
+    if os.geteuid() != 0:
+        sys.exit("slipwayd_test: needs root")
+    os.environ["SLIPWAY_BUILD"] = os.path.realpath(sys.argv[1])
+    sys.path[:0] = [HERE, HERE + "/../images"]
+    result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromNames(sys.argv[2:] or ["slipwayd_bad_input"]))
+    sys.exit(0 if result.wasSuccessful() and result.testsRun > 0 else 1)
+
+
+main()
