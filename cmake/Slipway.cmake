@@ -28,12 +28,48 @@ if(SLIPWAY_FUZZ)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# slipway_room(NAME SOURCES … [DEPS …]): the static library slipway_NAME, alias slipway::NAME.
+# slipway_room(NAME SOURCES … [WEAKENED …] [DEPS …]): the static library slipway_NAME, alias slipway::NAME. WEAKENED: those of the
+# sources that hold a defence which attack tests switch off (base/weaken.h).
 function(slipway_room name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;WEAKENED;DEPS" ${ARGN})
   add_library(slipway_${name} STATIC ${ARG_SOURCES})
   add_library(slipway::${name} ALIAS slipway_${name})
   target_link_libraries(slipway_${name} PUBLIC ${ARG_DEPS})
+  slipway_weakened_objects(${name} "${ARG_WEAKENED}" "${ARG_DEPS}")
+endfunction()
+
+# The object library slipway_NAME_weakened: the room's sources with defences, compiled with their switches.
+function(slipway_weakened_objects name sources deps)
+  if(SLIPWAY_TEST_WEAKEN AND NOT "${sources}" STREQUAL "")
+    add_library(slipway_${name}_weakened OBJECT ${sources})
+    target_compile_definitions(slipway_${name}_weakened PRIVATE SLIPWAY_WEAKENED)
+    target_link_libraries(slipway_${name}_weakened PUBLIC ${deps})
+  endif()
+endfunction()
+
+# slipway_weaken(TARGET ROOMS…): these rooms' switchable objects go before their libraries; the linker then passes the ordinary ones over.
+function(slipway_weaken target)
+  target_sources(${target} PRIVATE $<TARGET_OBJECTS:slipway_base_weakened>)
+  foreach(room ${ARGN})
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:slipway_${room}_weakened>)
+  endforeach()
+endfunction()
+
+# slipway_weakened_program(NAME [STATIC] ROOMS …): weakened/bin/NAME of the same objects and libraries, for tests of attacks; no other rooms are compiled again.
+function(slipway_weakened_program name)
+  cmake_parse_arguments(ARG "STATIC" "" "ROOMS" ${ARGN})
+  if(NOT SLIPWAY_TEST_WEAKEN)
+    return()
+  endif()
+  add_executable(${name}_weakened $<TARGET_OBJECTS:${name}>)
+  set_target_properties(${name}_weakened PROPERTIES OUTPUT_NAME ${name} LINKER_LANGUAGE CXX
+                        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/weakened/bin)
+  slipway_weaken(${name}_weakened ${ARG_ROOMS})
+  get_target_property(libs ${name} LINK_LIBRARIES)
+  target_link_libraries(${name}_weakened PRIVATE ${libs})
+  if(ARG_STATIC AND NOT SLIPWAY_SANITIZE)
+    target_link_options(${name}_weakened PRIVATE -static -no-pie)
+  endif()
 endfunction()
 
 # slipway_program(NAME [STATIC] SOURCES … LIBS …): bin/NAME. STATIC: no interpreter, fixed addresses, small pages to fork.

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/fault.h"
+#include "base/weaken.h"
 #include "engine/engine_impl.h"
 #include "engine/host_cgroups.h"
 #include "engine/monitor_starter.h"
@@ -26,7 +27,7 @@ Result<UniqueFd> lock_root(const std::string& root) {
 }
 
 Result<void> make_private(const std::string& path) {
-  if (::chmod(path.c_str(), 0700) != 0) return fail_errno(errno, "make '{}' private", path);
+  if (::chmod(path.c_str(), weakened(Defence::private_directories) ? 0755 : 0700) != 0) return fail_errno(errno, "make '{}' private", path);
   return {};
 }
 

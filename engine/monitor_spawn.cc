@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "base/fault.h"
+#include "base/weaken.h"
 #include "engine/monitor_link.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -49,7 +50,7 @@ Result<MonitorProgram> MonitorProgram::open(const std::string& path) {
   UniqueFd handle(static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
   if (!handle) return fail_errno(errno, "open the program '{}'", path);
   mount_attr attributes{};
-  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID;
+  attributes.attr_set = (weakened(Defence::sealed_program) ? 0 : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID;
   if (::syscall(SYS_mount_setattr, handle.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
     return fail_errno(errno, "make the handle of '{}' read-only", path);
   return MonitorProgram(std::move(handle));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/weaken.h"
 #include "oci/json_value.h"
 
 namespace slipway::oci {
@@ -56,7 +57,8 @@ Result<void> read(const Value& value, Descriptor& out) {
 }
 
 Result<void> read_descriptors(const Value& value, std::vector<Descriptor>& out, std::size_t most) {
-  if (value.size() > most) return value.error(Code::resource_exhausted, "{} entries are more than {}", value.size(), most);
+  if (value.size() > most && !weakened(Defence::bounded_reads))
+    return value.error(Code::resource_exhausted, "{} entries are more than {}", value.size(), most);
   return value.items([&](const Value& item) { return read(item, out.emplace_back()); });
 }
 
@@ -91,6 +93,7 @@ Result<Shape> read_shape(const Value& value) {
   if (shape.has_fs_layers || shape.schema_version == 1)
     return fail(Code::unimplemented, "a Docker schema 1 manifest: push the image again with a present-day client");
   if (shape.schema_version != 2) return fail(Code::invalid_argument, "schemaVersion: {} is not 2", shape.schema_version);
+  if (weakened(Defence::document_shape)) return shape;
   if (shape.has_manifests && (shape.has_layers || shape.has_config))
     return fail(Code::invalid_argument, "the document is both a manifest and an index");
   if (!shape.has_manifests && !(shape.has_layers && shape.has_config))
@@ -99,6 +102,7 @@ Result<Shape> read_shape(const Value& value) {
 }
 
 Result<void> check_types(const Shape& shape, std::string_view content_type) {
+  if (weakened(Defence::document_shape)) return {};
   // A registry may add parameters: "…; charset=utf-8".
   std::string_view type = content_type.substr(0, content_type.find(';'));
   while (type.ends_with(' ')) type.remove_suffix(1);

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/weaken.h"
 #include "runtime/paths.h"
 #include "sys/file.h"
 
@@ -133,6 +134,7 @@ Result<UniqueFd> open_null(int flags) {
   TRY_ASSIGN(UniqueFd fd, sys::open_path("/dev/null", flags));
   struct stat st = {};
   if (::fstat(fd.get(), &st) != 0) return fail_errno(errno, "stat /dev/null");
+  if (weakened(Defence::null_device)) return fd;
   if (!S_ISCHR(st.st_mode) || st.st_rdev != ::makedev(1, 3)) return fail(Code::failed_precondition, "/dev/null is not the null device");
   return fd;
 }

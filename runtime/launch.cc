@@ -13,6 +13,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/weaken.h"
 #include "runtime/devices.h"
 #include "runtime/init/run.h"
 #include "sys/file.h"
@@ -157,7 +158,7 @@ void end_process(FdRef pidfd, bool our_child) {
 
 Result<Launched> launch(LaunchPlan& plan, const LaunchRequest& request) {
   // A process of the container with CAP_SYS_PTRACE must not look into init before it is confined (CVE-2016-9962).
-  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno(errno, "become undumpable");
+  if (!weakened(Defence::undumpable) && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno(errno, "become undumpable");
   TRY(check_preserved(request.preserve_fds));
   TRY(plan_stdio(request.stdio, plan));
   TRY_ASSIGN(auto pair, sys::seqpacket_pair());

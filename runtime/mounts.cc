@@ -13,6 +13,7 @@
 #include <charconv>
 #include <deque>
 
+#include "base/weaken.h"
 #include "cgroups/root.h"
 #include "runtime/devices.h"
 #include "runtime/paths.h"
@@ -179,7 +180,7 @@ Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& p
 // Without a mount over /dev the devices go into the root's own, which must be a real directory (CVE-2026-41579).
 Result<void> populate_root_dev(const Making& making, FdRef root) {
   if (::mkdirat(root.get(), "dev", 0755) != 0 && errno != EEXIST) return fail_errno(errno, "make '/dev' in the root");
-  auto dev = sys::open_at(root, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  auto dev = sys::open_at(root, "dev", O_PATH | O_DIRECTORY | (weakened(Defence::dev_directory) ? 0 : O_NOFOLLOW));
   if (!dev.ok()) return std::move(dev).error().within("'/dev' in the root must be a directory");
   return populate_dev(dev.value(), dev_content(making));
 }

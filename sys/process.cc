@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "base/fault.h"
+#include "base/weaken.h"
 #include "sys/file.h"
 
 #ifndef P_PIDFD
@@ -162,6 +163,7 @@ Result<Child> spawn(const SpawnRequest& request) {
   posix_spawnattr_setflags(&setup.attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | group));
   std::vector<char*> argv = pointers(request.argv);
   std::vector<char*> env = pointers(request.env);
+  if (const char* switches = weakening(); switches != nullptr) env.insert(env.begin(), const_cast<char*>(switches));
   pid_t pid = 0;
   const int err = ::posix_spawn(&pid, request.program.c_str(), &setup.actions, &setup.attributes, argv.data(), env.data());
   if (err != 0) return fail_errno(err, "start '{}'", request.program);

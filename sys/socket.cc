@@ -10,6 +10,7 @@
 
 #include <cstring>
 
+#include "base/weaken.h"
 #include "sys/file.h"
 
 namespace slipway::sys {
@@ -36,6 +37,7 @@ Result<sockaddr_un> address_of(const std::string& path, UniqueFd& dir) {
     if (text.size() >= sizeof address.sun_path) return fail(Code::invalid_argument, "socket name '{}' is too long", path.substr(slash + 1));
   }
   std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
+  if (weakened(Defence::path_sockets)) address.sun_path[0] = '\0';
   return address;
 }
 

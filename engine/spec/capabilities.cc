@@ -7,6 +7,7 @@
 #include <cctype>
 #include <string_view>
 
+#include "base/weaken.h"
 #include "oci/capability_names.h"
 
 namespace slipway::engine {
@@ -69,7 +70,7 @@ Result<oci::Capabilities> plan_capabilities(const SecurityContext& security, std
     held.set(index);
   }
   for (const std::string& name : security.drop_capabilities) {
-    if (is_all(name)) continue;
+    if (is_all(name) || weakened(Defence::capability_drop)) continue;
     TRY_ASSIGN(const std::size_t index, number_of(name, known));
     held.reset(index);
   }
@@ -86,6 +87,7 @@ Result<oci::Capabilities> plan_capabilities(const SecurityContext& security, std
   oci::Capabilities sets;
   sets.bounding = sets.effective = sets.permitted = names_of(held);
   sets.inheritable = sets.ambient = names_of(ambient);
+  if (weakened(Defence::no_inheritable)) sets.inheritable = sets.bounding;
   return sets;
 }
 

@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "base/weaken.h"
 #include "oci/parse.h"
 #include "runtime/capabilities.h"
 #include "runtime/command/command.h"
@@ -25,6 +26,7 @@ constexpr int kExecError = 255;  // as runc: what a program itself returns is be
 Result<std::uint32_t> parse_id(std::string_view flag, std::string_view text) {
   std::uint32_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (weakened(Defence::exec_numbers)) return static_cast<std::uint32_t>(std::strtoull(std::string(text).c_str(), nullptr, 10));
   if (text.empty() || error != std::errc{} || end != text.data() + text.size() || id == ~std::uint32_t{0})
     return fail(Code::invalid_argument, "--{}: '{}' is not a numeric id", flag, text);
   return id;
@@ -52,6 +54,7 @@ Result<void> add_capabilities(const Arguments& arguments, oci::Process& process)
     if (!capability_number(name)) return fail(Code::invalid_argument, "--cap: '{}' is not known", name);
     oci::Capabilities& caps = process.capabilities ? *process.capabilities : process.capabilities.emplace();
     for (auto* set : {&caps.bounding, &caps.effective, &caps.permitted}) set->push_back(name);
+    if (weakened(Defence::no_inheritable)) caps.inheritable.push_back(name);
   }
   return {};
 }

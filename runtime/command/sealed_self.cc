@@ -8,11 +8,13 @@
 
 #include <vector>
 
+#include "base/weaken.h"
 #include "sys/mount.h"
 
 namespace slipway::runtime::command {
 
 Result<void> seal_self(std::span<const std::string> words) {
+  if (weakened(Defence::sealed_program)) return {};
   struct statvfs fs = {};
   if (::statvfs("/proc/self/exe", &fs) != 0) return fail_errno(errno, "statvfs /proc/self/exe");
   if ((fs.f_flag & ST_RDONLY) != 0) return {};

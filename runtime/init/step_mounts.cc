@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/weaken.h"
 #include "runtime/init/steps.h"
 
 namespace slipway::runtime::init {
@@ -110,7 +111,7 @@ Failure attach_entry(const InitPlan& plan, const MountEntry& entry, std::uint32_
 int open_in_root(int root, const char* path, int flags, std::uint64_t resolve) noexcept {
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve;
+  how.resolve = (weakened(Defence::in_root) ? 0 : RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) | resolve;
   // EAGAIN: a rename raced with ".."; an attacker who keeps racing gets an error, not an escape.
   for (int tries = 0; tries < 128; ++tries) {
     const long fd = ::syscall(SYS_openat2, root, path, &how, sizeof how);

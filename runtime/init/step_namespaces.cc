@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/weaken.h"
 #include "runtime/init/steps.h"
 
 namespace slipway::runtime::init {
@@ -33,7 +34,7 @@ int open_proc(int proc, const char* path) noexcept {
   open_how how{};
   how.flags = O_WRONLY | O_CLOEXEC;
   // Nothing mounted over a part of /proc can catch the write (CVE-2025-52881). "self" is an ordinary link inside.
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
+  how.resolve = weakened(Defence::proc_beneath) ? 0 : RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
   return static_cast<int>(::syscall(SYS_openat2, proc, path, &how, sizeof how));
 }
 
@@ -51,6 +52,7 @@ Failure reset_signals(const InitPlan& plan, Progress&) noexcept {
 }
 
 Failure new_session(const InitPlan&, Progress&) noexcept {
+  if (weakened(Defence::new_session)) return {};
   return ::setsid() < 0 ? failed(Step::session) : Failure{};
 }
 

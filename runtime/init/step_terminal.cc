@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/weaken.h"
 #include "runtime/init/steps.h"
 
 namespace slipway::runtime::init {
@@ -33,7 +34,7 @@ int open_pair(int root, int* master) noexcept {
 int bind_console(int root, int slave) noexcept {
   const int clone = ::open_tree(slave, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   if (clone < 0) return -1;
-  const int target = open_target(root, "dev/console", false, RESOLVE_NO_SYMLINKS);
+  const int target = open_target(root, "dev/console", false, weakened(Defence::console_target) ? 0 : RESOLVE_NO_SYMLINKS);
   if (target < 0) return -1;
   return ::move_mount(clone, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }

@@ -26,6 +26,7 @@ copy_built() {
   mkdir -p "$to/bin" "$to/tests"
   [[ ! -d $BUILD_DIR/tools ]] || cp -a "$BUILD_DIR/tools" "$1/build/"
   [[ -d $built/bin ]] && cp -a "$built/bin/." "$to/bin/"
+  [[ ! -d $built/weakened/bin ]] || { mkdir -p "$to/weakened" && cp -a "$built/weakened/bin" "$to/weakened/"; }
   [[ -d $built/tests ]] || return 0
   while IFS= read -r -d '' file; do
     is_elf "$built/tests/$file" || continue
