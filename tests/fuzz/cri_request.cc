@@ -74,7 +74,7 @@ void plan(const oci::Spec& spec) {
   (void)slipway::runtime::plan_mounts(spec, "/run/bundle").ok();
   slipway::runtime::LaunchPlan launch;
   const oci::Seccomp* seccomp = spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr;
-  (void)slipway::runtime::plan_process(*spec.process, seccomp, kLastCapability, launch).ok();
+  (void)slipway::runtime::plan_process(*spec.process, seccomp, kLastCapability, nullptr, launch).ok();
   (void)cgroups::plan_writes(*spec.linux_.resources).ok();
   (void)cgroups::compile_device_filter(cgroups::with_defaults(spec.linux_.resources->devices)).ok();
 }
