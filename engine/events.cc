@@ -39,10 +39,25 @@ bool is_gone(const Error& error) {
   return error.code == Code::unavailable || error.code == Code::not_found || error.code == Code::data_loss;
 }
 
+bool is_beneath(std::string_view path, std::string_view parent) {
+  while (path.starts_with('/')) path.remove_prefix(1);
+  while (parent.starts_with('/')) parent.remove_prefix(1);
+  if (path.size() <= parent.size() + 1 || !path.starts_with(parent) || path[parent.size()] != '/') return false;
+  return path.find("/../") == std::string_view::npos && !path.ends_with("/..");
+}
+
 // Containers that the monitor has and no record knows: what a slipwayd that is gone had half made.
+// Only beneath the pod's own cgroup is anything killed at a monitor's word: it may have been taken over by its container.
 void discard_unknown(Context& context, const std::string& pod_id, const monitor::Welcome& welcome) {
+  const std::optional<PodRecord> pod = context.store->pod(pod_id);
+  if (!pod || pod->cgroup.empty()) return;
   for (const auto& state : welcome.containers()) {
     if (context.store->knows_container(state.id())) continue;
+    if (!is_beneath(state.cgroup(), pod->cgroup)) {
+      log::error("pod {}: its monitor speaks of a container '{}' in cgroup '{}', which is not the pod's", pod_id, state.id(),
+                 state.cgroup());
+      continue;
+    }
     context.chores.add("take back container " + state.id(), [&context, pod_id, id = state.id(), cgroup = state.cgroup()]() -> Result<void> {
       TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
       if (context.store->knows_container(id)) return {};

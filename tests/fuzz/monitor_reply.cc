@@ -26,6 +26,7 @@ using namespace slipway;
 
 const std::string kPod(64, 'a');
 const std::string kContainer(64, 'b');
+const std::string kCgroup = "slipway/" + kPod;
 constexpr std::uint64_t kMark = 0xfeedfacecafebeef;  // sequence of the event that ends a round
 constexpr std::size_t kMaxPacket = 64 * 1024;
 
@@ -43,6 +44,19 @@ class Mute final : public engine::MonitorClient {
   void close() override {}
 };
 
+// Of the pod's cgroup alone may anything be killed at a monitor's word.
+class Guarded final : public engine::Cgroups {
+ public:
+  Result<void> make(const std::string&) override { return {}; }
+  Result<void> apply(const std::string&, const oci::Resources&) override { return {}; }
+  Result<void> set_oom_score(const std::string&, int) override { return {}; }
+  Result<void> kill_and_remove(const std::string& path) override {
+    require(path.starts_with(kCgroup + "/") && (path + "/").find("/../") == std::string::npos);
+    return {};
+  }
+  Result<cgroups::Stats> stats(const std::string&) override { return fail(Code::not_found, "none"); }
+};
+
 class World {
  public:
   World() {
@@ -53,6 +67,7 @@ class World {
     auto store = engine::Store::open(directory_ + "/db");
     require(store.ok());
     context_.store = std::move(store).take();
+    context_.cgroups = &cgroups_;
     fill();
     listener_ = sys::listen_unix(directory_ + "/s", SOCK_SEQPACKET).take();
     reader_ = engine::MonitorReader::start().take();
@@ -93,6 +108,7 @@ class World {
     engine::PodRecord pod;
     pod.id = kPod;
     pod.monitor_pid = 1;
+    pod.cgroup = kCgroup;
     require(context_.store->begin(pod).ok() && context_.store->commit(pod).ok());
     require(context_.store->begin(fresh()).ok());
     require(context_.store->commit_container(kContainer, [](engine::ContainerRecord&) {}).ok());
@@ -139,6 +155,7 @@ class World {
   }
 
   std::string directory_;
+  Guarded cgroups_;
   engine::Context context_;
   UniqueFd listener_, peer_;
   std::unique_ptr<engine::MonitorReader> reader_;
