@@ -32,6 +32,16 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+// A value that would not read as one word is quoted.
+std::string word_of(std::string_view value) {
+  const bool plain = !value.empty() && value.find_first_of(" =\"\\") == std::string_view::npos;
+  return plain ? escaped(value) : '"' + escaped(value) + '"';
+}
+
+void put(std::string_view line) {
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
+}
+
 }  // namespace
 
 void set_level(Level level) {
@@ -62,7 +72,27 @@ void write(Level level, std::string_view message) {
   const std::string line = g_format.load() == Format::json
                                ? fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"msg\":\"{}\"}}\n", time, name, escaped(message))
                                : fmt::format("{} {:<5} {}\n", time, name, escaped(message));
-  (void)!::write(STDERR_FILENO, line.data(), line.size());
+  put(line);
+}
+
+std::string format_event(Format format, UnixNanos time, std::string_view what, Fields fields) {
+  const bool json = format == Format::json;
+  std::string line = json ? fmt::format("{{\"time\":\"{}\",\"level\":\"info\",\"msg\":\"{}\"", to_rfc3339(time), escaped(what))
+                          : fmt::format("{} info  {}", to_rfc3339(time), escaped(what));
+  for (const Field& field : fields) {
+    const auto* text = std::get_if<std::string>(&field.value);
+    line += json ? fmt::format(",\"{}\":", field.name) : fmt::format(" {}=", field.name);
+    if (text == nullptr) {
+      line += fmt::format("{}", std::get<std::int64_t>(field.value));
+    } else {
+      line += json ? '"' + escaped(*text) + '"' : word_of(*text);
+    }
+  }
+  return line + (json ? "}\n" : "\n");
+}
+
+void event(std::string_view what, Fields fields) {
+  if (enabled(Level::info)) put(format_event(g_format.load(), now_realtime(), what, fields));
 }
 
 }  // namespace slipway::log

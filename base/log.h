@@ -3,10 +3,15 @@
 // Any thread; one write(2) per line, so lines never mix.
 #pragma once
 
+#include <cstdint>
+#include <initializer_list>
+#include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/format.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace slipway::log {
 
@@ -19,6 +24,15 @@ Result<Level> parse_level(std::string_view text);    // "debug" "info" "warn" "e
 Result<Format> parse_format(std::string_view text);  // "text" "json"
 bool enabled(Level level);
 void write(Level level, std::string_view message);
+
+// What happened to whom, as fields: words of a text line, keys of a JSON one.
+struct Field {
+  std::string_view name;  // letters only
+  std::variant<std::string, std::int64_t> value;
+};
+using Fields = std::initializer_list<Field>;
+std::string format_event(Format format, UnixNanos time, std::string_view what, Fields fields);
+void event(std::string_view what, Fields fields);  // of level info
 
 template <class... Args>
 void debug(fmt::format_string<Args...> text, Args&&... args) {

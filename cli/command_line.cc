@@ -168,8 +168,8 @@ class Parser {
     logs_verb->add_option("-n,--tail", values_->logs.tail, "Only the last lines")->check(kCount)->type_name("LINES");
     exec_ = add("exec", "Run a command in a running container and print its output when it has ended",
                 [](Session& s, Values& v) { return exec(s, v.exec); });
-    exec_->add_flag("-i,--interactive", values_->exec.interactive, "Not in slipctl yet: crictl exec has it");
-    exec_->add_flag("-t,--tty", values_->exec.tty, "Not in slipctl yet: crictl exec has it");
+    exec_->add_flag("-i,--interactive", values_->exec.interactive, "Not in slipctl: crictl exec has it");
+    exec_->add_flag("-t,--tty", values_->exec.tty, "Not in slipctl: crictl exec has it");
     exec_->add_option("--timeout", values_->exec.timeout, "Kill the command after so many seconds")->check(kSeconds)->type_name("SECONDS");
     exec_->add_option("CONTAINER", values_->exec.name, "A container, or a pod that has one")->required();
     exec_->add_option("COMMAND", values_->exec.command, "The command")->required()->type_name("ARG...");

@@ -1,4 +1,6 @@
 // version, info, inspect, timeline.
+#include <nlohmann/json.hpp>
+
 #include "cli/verbs.h"
 #include "telemetry/timeline.h"
 
@@ -26,27 +28,84 @@ Result<int> version(Session& session) {
   return 0;
 }
 
-Result<int> info(Session& session) {
-  TRY_ASSIGN(const auto status, session.client.status());
-  if (session.style.json) {
-    TRY(print(to_json(status)));
-    return 0;
-  }
-  TRY_ASSIGN(const auto server, session.client.version());
+namespace {
+
+struct Counted {
+  v1::VersionResponse version;
+  v1::StatusResponse status;
+  int pods = 0, containers = 0, images = 0;
+};
+
+Result<Counted> count(Session& session) {
+  Counted out;
+  TRY_ASSIGN(out.status, session.client.status());
+  TRY_ASSIGN(out.version, session.client.version());
   TRY_ASSIGN(const auto pod_list, session.client.pods());
   TRY_ASSIGN(const auto container_list, session.client.containers());
   TRY_ASSIGN(const auto image_list, session.client.images());
-  std::vector<std::vector<Cell>> rows{{{"version"}, {server.runtime_version()}}};
-  for (const auto& condition : status.status().conditions()) {
+  out.pods = pod_list.items_size();
+  out.containers = container_list.containers_size();
+  out.images = image_list.images_size();
+  return out;
+}
+
+// Status' own fields, and beside them what a person sees in the table.
+Result<std::string> info_json(const Counted& counted) {
+  nlohmann::json out = nlohmann::json::parse(to_json(counted.status), nullptr, false);
+  if (!out.is_object()) return fail(Code::internal, "the status of the runtime is no JSON object");
+  out["version"] = {{"slipctl", SLIPWAY_VERSION},
+                    {"runtime_name", counted.version.runtime_name()},
+                    {"runtime_version", counted.version.runtime_version()},
+                    {"runtime_api_version", counted.version.runtime_api_version()}};
+  out["pods"] = counted.pods;
+  out["containers"] = counted.containers;
+  out["images"] = counted.images;
+  return to_text(out);
+}
+
+using Rows = std::vector<std::vector<Cell>>;
+
+// A value of the verbose status: an object is a row for each of its members.
+void add_value(const std::string& name, const nlohmann::json& value, Rows& rows) {
+  if (value.is_object()) {
+    for (const auto& [key, inner] : value.items()) add_value(name + "." + key, inner, rows);
+    return;
+  }
+  std::string text;
+  if (value.is_string()) text = value.get<std::string>();
+  if (value.is_array())
+    for (const auto& item : value) text += (text.empty() ? "" : ", ") + (item.is_string() ? item.get<std::string>() : item.dump());
+  if (!value.is_string() && !value.is_array()) text = value.dump();
+  rows.push_back({{name}, {text.empty() ? "-" : text, text.empty() ? Colour::grey : Colour::none}});
+}
+
+Rows info_rows(const Counted& counted) {
+  Rows rows{{{"version"}, {counted.version.runtime_version()}}};
+  for (const auto& condition : counted.status.status().conditions()) {
     std::string text = condition.status() ? "yes" : "no";
     if (!condition.status()) text += fmt::format(" ({}: {})", condition.reason(), condition.message());
     rows.push_back({{condition.type()}, {text, condition.status() ? Colour::green : Colour::red}});
   }
-  rows.push_back({{"pods"}, {std::to_string(pod_list.items_size())}});
-  rows.push_back({{"containers"}, {std::to_string(container_list.containers_size())}});
-  rows.push_back({{"images"}, {std::to_string(image_list.images_size())}});
-  for (const auto& [key, value] : status.info()) rows.push_back({{key}, {value}});
-  TRY(print(format_table({"WHAT", "VALUE"}, rows, session.style.colour)));
+  rows.push_back({{"pods"}, {std::to_string(counted.pods)}});
+  rows.push_back({{"containers"}, {std::to_string(counted.containers)}});
+  rows.push_back({{"images"}, {std::to_string(counted.images)}});
+  for (const auto& [key, text] : counted.status.info()) {
+    const auto value = nlohmann::json::parse(text, nullptr, false);
+    add_value(key, value.is_discarded() ? nlohmann::json(text) : value, rows);
+  }
+  return rows;
+}
+
+}  // namespace
+
+Result<int> info(Session& session) {
+  TRY_ASSIGN(const Counted counted, count(session));
+  if (session.style.json) {
+    TRY_ASSIGN(const std::string text, info_json(counted));
+    TRY(print(text));
+    return 0;
+  }
+  TRY(print(format_table({"WHAT", "VALUE"}, info_rows(counted), session.style.colour)));
   return 0;
 }
 

@@ -1,6 +1,4 @@
 // stop, rm: of pods and containers.
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "cli/targets.h"
@@ -54,7 +52,7 @@ Result<int> for_each_name(Session& session, const std::vector<std::string>& name
     const auto result = each(name);
     if (!result.ok()) {
       code = 1;
-      TRY(print_to(STDERR_FILENO, fmt::format("slipctl: {}\n", result.error().message)));
+      report(result.error());
     } else if (session.style.json) {
       json += (json.empty() ? "" : ", ") + to_json({{"name", name}});
     } else {

@@ -19,8 +19,7 @@ Result<Target> target_of(Session& session, const std::string& name) {
 
 Result<int> exec(Session& session, const ExecOptions& options) {
   if (options.interactive || options.tty)
-    return fail(Code::unimplemented,
-                "exec: {} is not in slipctl yet; `crictl exec` has it. Without it output comes when the command has ended",
+    return fail(Code::unimplemented, "exec: slipctl has no {}; `crictl exec` has it. Without it output comes when the command has ended",
                 options.interactive ? "--interactive" : "--tty");
   const auto target = target_of(session, options.name);
   if (!target.ok()) return report(target.error(), kExitSlipway);

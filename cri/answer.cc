@@ -68,7 +68,7 @@ grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServ
 
 grpc::ServerUnaryReactor* not_yet(grpc::CallbackServerContext* context, std::string_view what) {
   auto* reactor = context->DefaultReactor();
-  reactor->Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("slipway does not have {} yet", what)});
+  reactor->Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("slipway does not have {}", what)});
   return reactor;
 }
 

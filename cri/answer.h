@@ -24,7 +24,7 @@ grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServ
 // "virtual grpc::ServerUnaryReactor* slipway::cri::RuntimeService::Status(…)" → "Status"
 std::string_view name_of(const std::source_location& from);
 
-// The reply to a call that slipway does not have yet; `what` is the sentence's subject.
+// The reply to a call that slipway does not have; `what` is the sentence's subject.
 grpc::ServerUnaryReactor* not_yet(grpc::CallbackServerContext* context, std::string_view what);
 
 }  // namespace slipway::cri

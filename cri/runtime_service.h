@@ -20,7 +20,7 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
 #define SLIPWAY_STREAM(name, request, response) \
   grpc::ServerWriteReactor<v1::response>* name(grpc::CallbackServerContext*, const v1::request*) override
 
-  // runtime_service_node.cc: about the runtime itself, and the calls that are not there yet
+  // runtime_service_node.cc: about the runtime itself, and the calls that are not there
   SLIPWAY_UNARY(Version);
   SLIPWAY_UNARY(Status);
   SLIPWAY_UNARY(RuntimeConfig);

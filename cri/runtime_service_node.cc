@@ -1,4 +1,4 @@
-// RuntimeService: what the runtime says of itself, and the calls that slipway does not have yet.
+// RuntimeService: what the runtime says of itself, and the calls that slipway does not have.
 #include "cri/runtime_service.h"
 #include "cri/streams.h"
 

@@ -1,4 +1,4 @@
-// Server streams: a list sent in messages of bounded size, and the answer of a stream that is not there yet.
+// Server streams: a list sent in messages of bounded size, and the answer of a stream that is not there.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
@@ -57,7 +57,7 @@ template <class Response>
 class NotYetStream final : public grpc::ServerWriteReactor<Response> {
  public:
   explicit NotYetStream(std::string_view what) {
-    this->Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("slipway does not have {} yet", what)});
+    this->Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("slipway does not have {}", what)});
   }
   void OnDone() override { delete this; }
 };

@@ -5,6 +5,7 @@
 #include "engine/network_ops.h"
 #include "engine/op/ops.h"
 #include "engine/pod_remains.h"
+#include "engine/told.h"
 
 namespace slipway::engine {
 namespace {
@@ -113,15 +114,20 @@ void settle_monitor_later(Context& context, const std::string& pod_id) {
 }
 
 Result<void> record_exit(Context& context, const std::string& container_id, const monitor::ExitRecord& exit) {
+  std::optional<ContainerRecord> ended;
   auto recorded = context.store->update_container(container_id, [&](ContainerRecord& record) {
-    if (record.state != ContainerState::exited) fill_exit(record, exit);
+    if (record.state == ContainerState::exited) return;
+    fill_exit(record, exit);
+    ended = record;
   });
+  if (ended) tell_exit(*ended);
   // Removed meanwhile: nobody wants to know.
   return recorded.ok() || recorded.error().code == Code::not_found ? Result<void>{} : recorded;
 }
 
 void record_lost_exit(Context& context, const std::string& container_id, std::int32_t code, const char* reason,
                       const std::string& message) {
+  std::optional<ContainerRecord> ended;
   const auto recorded = context.store->update_container(container_id, [&](ContainerRecord& record) {
     if (record.state == ContainerState::exited) return;
     record.state = ContainerState::exited;
@@ -130,7 +136,9 @@ void record_lost_exit(Context& context, const std::string& container_id, std::in
     record.reason = reason;
     record.message = message;
     record.finished_at = now_realtime();
+    ended = record;
   });
+  if (ended) tell_exit(*ended);
   if (!recorded.ok()) log::error("container {}: {}", container_id, recorded.error().message);
 }
 

@@ -26,6 +26,13 @@
 namespace slipway::image {
 namespace {
 
+void tell(std::string_view what, const engine::ImageRecord& image, const std::string& from, MonotonicNanos begun) {
+  log::event(what, {{"image", image.id},
+                    {"name", from},
+                    {"bytes", static_cast<std::int64_t>(image.size)},
+                    {"ms", (now_monotonic() - begun) / 1'000'000}});
+}
+
 // A pull that others may join: same name, same credentials.
 struct InFlight {
   std::string reference;
@@ -150,7 +157,9 @@ Result<engine::ImageRecord> Store::pull(const std::string& reference, const engi
     mine = std::make_shared<InFlight>(InFlight{canonical, auth, std::nullopt});
     in_flight_.push_back(mine);
   }
+  const MonotonicNanos begun = now_monotonic();
   auto result = pull_alone(canonical, auth, progress);
+  if (result.ok()) tell("image pulled", result.value(), canonical, begun);
   const std::lock_guard lock(mutex_);
   mine->result = result;
   in_flight_.remove(mine);
@@ -175,7 +184,11 @@ Result<std::vector<engine::ImageRecord>> Store::load(const std::string& path, co
   request.operation = "load";
   request.path = path;
   request.reference = name;
-  return work(std::move(request), progress);
+  const MonotonicNanos begun = now_monotonic();
+  auto loaded = work(std::move(request), progress);
+  if (loaded.ok())
+    for (const engine::ImageRecord& image : loaded.value()) tell("image loaded", image, path, begun);
+  return loaded;
 }
 
 Result<std::vector<engine::ImageRecord>> Store::work(Request request, const engine::OnProgress& progress) {

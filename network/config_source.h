@@ -25,7 +25,7 @@ class ConfigSource {
   const std::string directory_;
   std::mutex mutex_;
   std::string seen_;  // name, inode, size and times of the file that `loaded_` was read from
-  Result<std::shared_ptr<const NetworkConfig>> loaded_ = fail(Code::not_found, "not read yet");
+  Result<std::shared_ptr<const NetworkConfig>> loaded_ = fail(Code::not_found, "nothing was read");
 };
 
 }  // namespace slipway::network

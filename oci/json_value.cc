@@ -111,7 +111,7 @@ bool asks_for_nothing(const Value& value) {
 }
 
 Error refuse(const Value& value) {
-  return value.error(Code::unimplemented, "slipway cannot do this yet");
+  return value.error(Code::unimplemented, "slipway cannot do this");
 }
 
 Result<void> refuse_unless_empty(const Value& value) {

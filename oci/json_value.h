@@ -98,7 +98,7 @@ Result<void> read(const Value& value, std::vector<T>& out) {
   return value.items([&](const Value& item) { return read(item, out.emplace_back()); });
 }
 
-// For fields of the specification that slipway cannot do yet: ok where the value asks for nothing (empty, zero, false, null).
+// For fields of the specification that slipway cannot do: ok where the value asks for nothing (empty, zero, false, null).
 Result<void> refuse_unless_empty(const Value& value);
 bool asks_for_nothing(const Value& value);
 Error refuse(const Value& value);  // unimplemented, whatever is in it

@@ -1,7 +1,7 @@
 // config.json and its parts between text and value: parse, validate, write.
 //
 // Pure, any thread. Text is at most 4 MiB and 64 levels deep. Unknown properties are ignored, as the specification demands; properties of
-// runtime-spec 1.3 that slipway cannot do yet are refused by name (Code::unimplemented), unless they are empty or the default. Errors read
+// runtime-spec 1.3 that slipway cannot do are refused by name (Code::unimplemented), unless they are empty or the default. Errors read
 //   process.rlimits[2].type: 'RLIMIT_FOO' is not known
 // A property that is null counts as absent; one that comes twice in an object is an error.
 #pragma once

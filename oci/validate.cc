@@ -164,7 +164,7 @@ Result<void> check_linux(const Linux& l) {
     if (!is_absolute(l.readonly_paths[i])) return wrong("linux.readonlyPaths[{}]: '{}' is not absolute", i, l.readonly_paths[i]);
   if (l.resources) TRY(check_resources(*l.resources));
   if (!l.mount_label.empty())
-    return fail(Code::unimplemented, "linux.mountLabel: '{}': slipway does not set SELinux labels yet", l.mount_label);
+    return fail(Code::unimplemented, "linux.mountLabel: '{}': slipway does not set SELinux labels", l.mount_label);
   if (l.seccomp && l.seccomp->default_action.empty()) return wrong("linux.seccomp.defaultAction: is missing");
   return check_sysctl(l);
 }

@@ -165,6 +165,7 @@ Result<Created> create(const CreateRequest& request) {
   launch_request.start_fd = request.start_fd;
   launch_request.preserve_fds = request.preserve_fds;
   TRY_ASSIGN(Launched launched, launch(plan, launch_request));
+  clock.end("clone", launched.cloned_at);
   clock.end("init");
   undo.dismiss();
   Created created;

@@ -84,6 +84,7 @@ Result<Created> exec(const ExecRequest& request) {
   auto launched = launch_in(request, plan, launch_request, false);
   if (!launched.ok() && launched.error().sys_errno == EBUSY) launched = launch_in(request, plan, launch_request, true);
   if (!launched.ok()) return std::move(launched).error();
+  clock.end("clone", launched.value().cloned_at);
   clock.end("init");
   Created created;
   created.pid = launched.value().pid;

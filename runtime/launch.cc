@@ -87,6 +87,7 @@ Result<Launched> clone_init(const LaunchPlan& plan, const LaunchRequest& request
   if (pid < 0) return fail_errno(errno, "clone the container's process");  // EBUSY: a cgroup with children of its own
   if (pid == 0) init::run(plan.init);
   Launched launched;
+  launched.cloned_at = now_monotonic();
   launched.pid = static_cast<pid_t>(pid);
   launched.pidfd.reset(pidfd);
   return launched;

@@ -24,6 +24,7 @@ struct Launched {
   UniqueFd pidfd;
   UniqueFd console;
   UniqueFd sync;
+  MonotonicNanos cloned_at = 0;  // when clone3 had returned
 };
 
 // Freezes the plan, clones, and returns when init says that it is ready. On error the process is gone.

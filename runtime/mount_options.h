@@ -24,7 +24,7 @@ struct MountOptions {
   std::vector<sys::FilesystemOption> data;
 };
 
-// Options that slipway cannot do yet (tmpcopyup, remount) are unimplemented, by name.
+// Options that slipway does not know how to do (tmpcopyup, remount) are unimplemented, by name.
 Result<MountOptions> parse_mount_options(const std::vector<std::string>& options);
 
 // "shared", "rslave", … → MS_… and whether it was the recursive form; 0 when it is none of them.

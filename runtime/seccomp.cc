@@ -52,7 +52,7 @@ constexpr auto kActions = std::to_array<ActionName>({
 Result<std::uint32_t> read_action(const std::string& field, const std::string& errno_field, const std::string& name,
                                   const std::optional<std::uint32_t>& errno_ret) {
   if (name == "SCMP_ACT_NOTIFY")
-    return fail(Code::unimplemented, "{}: SCMP_ACT_NOTIFY needs a listener, which slipway cannot do yet", field);
+    return fail(Code::unimplemented, "{}: SCMP_ACT_NOTIFY needs a listener, which slipway does not offer", field);
   const auto* known = std::find_if(kActions.begin(), kActions.end(), [&](const ActionName& a) { return a.name == name; });
   if (known == kActions.end()) return wrong("{}: '{}' is not known", field, name);
   if (!known->takes_errno) {
@@ -309,7 +309,7 @@ class Compiler {
 }  // namespace
 
 Result<std::vector<sock_filter>> compile_seccomp(const oci::Seccomp& profile, std::vector<std::string>* unknown_names) {
-  if (!profile.listener_path.empty()) return fail(Code::unimplemented, "linux.seccomp.listenerPath: slipway cannot do this yet");
+  if (!profile.listener_path.empty()) return fail(Code::unimplemented, "linux.seccomp.listenerPath: slipway does not offer listeners");
   return Compiler(profile, unknown_names).run();
 }
 

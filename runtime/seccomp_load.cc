@@ -17,7 +17,7 @@ Result<unsigned> seccomp_flags(const oci::Seccomp& profile) {
   for (std::size_t i = 0; i < profile.flags.size(); ++i) {
     const std::string& name = profile.flags[i];
     if (name == "SECCOMP_FILTER_FLAG_NEW_LISTENER" || name == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
-      return fail(Code::unimplemented, "linux.seccomp.flags[{}]: '{}' needs a listener, which slipway cannot do yet", i, name);
+      return fail(Code::unimplemented, "linux.seccomp.flags[{}]: '{}' needs a listener, which slipway does not offer", i, name);
     bool known = false;
     for (const auto& [flag, bit] : kFlags) {
       if (flag != name) continue;

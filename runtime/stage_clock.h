@@ -13,10 +13,11 @@ namespace slipway::runtime {
 class StageClock {
  public:
   // The stage that began when the previous one ended.
-  void end(std::string name) {
-    const MonotonicNanos now = now_monotonic();
-    stages_.push_back({std::move(name), begin_, now - begin_});
-    begin_ = now;
+  void end(std::string name) { end(std::move(name), now_monotonic()); }
+  // It ended at a time that was noted.
+  void end(std::string name, MonotonicNanos at) {
+    stages_.push_back({std::move(name), begin_, at - begin_});
+    begin_ = at;
   }
   std::vector<Stage> take() { return std::move(stages_); }
 

@@ -1,24 +1,20 @@
 // The look at the host's cgroups.
 #include "slipwayd/host.h"
 
-#include <sstream>
+#include <algorithm>
 
+#include "cgroups/cgroup.h"
 #include "cgroups/root.h"
-#include "sys/file.h"
 
 namespace slipway::daemon {
 namespace {
 
 constexpr const char* kNeeded[] = {"cpu", "memory", "pids"};
 
-std::string missing_of(const std::string& there) {
+std::string missing_of(const std::vector<std::string>& there) {
   std::string missing;
-  for (const std::string needed : kNeeded) {
-    std::istringstream words(there);
-    bool found = false;
-    for (std::string word; words >> word;) found = found || word == needed;
-    if (!found) missing += (missing.empty() ? "" : ", ") + needed;
-  }
+  for (const char* needed : kNeeded)
+    if (std::find(there.begin(), there.end(), needed) == there.end()) missing += (missing.empty() ? "" : ", ") + std::string(needed);
   return missing;
 }
 
@@ -29,10 +25,9 @@ engine::Condition not_ready(const std::string& message) {
 }  // namespace
 
 engine::Condition host_condition() {
-  constexpr std::size_t kLimit = 4096;
   const auto root = cgroups::open_root();
   if (!root.ok()) return not_ready(root.error().message);
-  const auto there = sys::read_file_at(root.value().dir, "cgroup.controllers", kLimit);
+  const auto there = cgroups::available_controllers(root.value());
   if (!there.ok()) return not_ready(there.error().message);
   const std::string missing = missing_of(there.value());
   if (missing.empty()) return {true, "", ""};

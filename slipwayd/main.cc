@@ -54,14 +54,14 @@ Result<Config> load(const Flags& flags) {
   return value;
 }
 
-cri::Facts facts_of(const Config& config) {
+cri::Facts facts_of(const Config& config, const engine::Condition& host) {
   cri::Facts facts;
   facts.version = SLIPWAY_VERSION;
   facts.cgroup_driver = config.cgroup_driver;
   facts.recursive_read_only_mounts = engine::can_set_mount_trees();
   facts.user_namespaces = engine::can_map_users();
   facts.supplemental_groups_policy = true;
-  facts.runtime = host_condition();
+  facts.runtime = host;
   facts.configuration = to_json(config);
   return facts;
 }
@@ -123,7 +123,7 @@ Result<std::unique_ptr<streaming::Server>> open_streams(const Config& config, en
   return streaming::Server::start(std::move(options), engine);
 }
 
-Result<void> open_rooms(const Config& config, Rooms& rooms) {
+Result<void> open_rooms(const Config& config, const engine::Condition& host, Rooms& rooms) {
   TRY(sys::make_directories(config.root, 0700));
   TRY(sys::make_directories(config.state, 0711));
   const std::string address = listen_address(config);
@@ -135,7 +135,7 @@ Result<void> open_rooms(const Config& config, Rooms& rooms) {
   cri::ServerOptions options;
   options.streams = rooms.streams.get();
   options.listen = address;
-  options.facts = facts_of(config);
+  options.facts = facts_of(config, host);
   options.workers = {config.read_workers, config.operation_workers, config.wait_workers, config.queue};
   TRY_ASSIGN(rooms.server, cri::Server::start(std::move(options), *rooms.engine, *rooms.images, *rooms.network));
   return restrict_socket(address);
@@ -198,14 +198,13 @@ void wait_for_end() {
   }
 }
 
-void announce(const Config& config, const Rooms& rooms) {
+void announce(const Config& config, const engine::Condition& host, const Rooms& rooms) {
   const auto found = rooms.engine->snapshot();
   log::info("slipwayd {} listens on {}: {} pods and {} containers from before, root {}, state {}, cgroup driver {}", SLIPWAY_VERSION,
             listen_address(config), found->pods.size(), found->containers.size(), config.root, config.state, config.cgroup_driver);
-  const engine::Condition host = host_condition();
   if (!host.status) log::warn("not ready for pods: {}", host.message);
   const engine::Condition network = rooms.network->ready();
-  if (!network.status) log::warn("pods get no network yet (those of the host's do): {}", network.message);
+  if (!network.status) log::warn("pods get no network (those of the host's do): {}", network.message);
 }
 
 Result<void> serve(const Config& config) {
@@ -220,8 +219,9 @@ Result<void> serve(const Config& config) {
   (void)std::signal(SIGPIPE, SIG_IGN);
   ::umask(0022);
   Rooms rooms;
-  TRY(open_rooms(config, rooms));
-  announce(config, rooms);
+  const engine::Condition host = host_condition();
+  TRY(open_rooms(config, host, rooms));
+  announce(config, host, rooms);
   (void)::malloc_trim(0);  // what starting needed is not needed again
   tell("READY=1");
   wait_for_end();

@@ -180,21 +180,31 @@ Result<UniqueFd> make_directories_in_root(FdRef root, const std::string& path, m
   return here;
 }
 
-Result<std::vector<std::string>> list_directory(FdRef dir, std::size_t limit) {
+namespace {
+
+// At most `most` names. Whether there were more is told by one name beyond them: ask for one more than wanted.
+Result<std::vector<std::string>> read_names(FdRef dir, std::size_t most) {
   TRY_ASSIGN(UniqueFd fd, open_at(dir, ".", O_RDONLY | O_DIRECTORY));
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
   if (!stream) return fail_errno(errno, "read directory");
   (void)fd.release();  // closedir closes it
   std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(stream.get())) {
-    const std::string_view name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    if (names.size() == limit) return fail(Code::resource_exhausted, "read directory: more than the allowed {} names", limit);
-    names.emplace_back(name);
+  while (names.size() < most) {
     errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr && errno != 0) return fail_errno(errno, "read directory");
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
   }
-  if (errno != 0) return fail_errno(errno, "read directory");
+  return names;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> list_directory(FdRef dir, std::size_t limit) {
+  TRY_ASSIGN(std::vector<std::string> names, read_names(dir, limit + 1));
+  if (names.size() > limit) return fail(Code::resource_exhausted, "read directory: more than the allowed {} names", limit);
   return names;
 }
 
@@ -204,24 +214,6 @@ namespace {
 // directory decides how many descriptors its removal takes, or that it cannot be removed.
 constexpr int kDeep = 128;
 constexpr std::size_t kBatch = 4096;  // names held at a time
-
-Result<std::vector<std::string>> some_names(FdRef dir) {
-  TRY_ASSIGN(UniqueFd fd, open_at(dir, ".", O_RDONLY | O_DIRECTORY));
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
-  if (!stream) return fail_errno(errno, "read directory");
-  (void)fd.release();  // closedir closes it
-  std::vector<std::string> names;
-  errno = 0;
-  while (names.size() < kBatch) {
-    const dirent* entry = ::readdir(stream.get());
-    if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-    errno = 0;
-  }
-  if (names.size() < kBatch && errno != 0) return fail_errno(errno, "read directory");
-  return names;
-}
 
 Result<void> remove_tree_on(FdRef dir, const std::string& name, FdRef top, dev_t device, int depth) {
   if (::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
@@ -235,7 +227,7 @@ Result<void> remove_tree_on(FdRef dir, const std::string& name, FdRef top, dev_t
   if (::fstat(self.get(), &st) != 0) return fail_errno(errno, "stat '{}'", name);
   if (device != 0 && st.st_dev != device) return fail(Code::failed_precondition, "remove '{}': a file system is mounted there", name);
   for (;;) {
-    TRY_ASSIGN(const std::vector<std::string> names, some_names(self));
+    TRY_ASSIGN(const std::vector<std::string> names, read_names(self, kBatch));
     if (names.empty()) break;
     for (const std::string& child : names) TRY(remove_tree_on(self, child, depth == 0 ? FdRef(self) : top, st.st_dev, depth + 1));
   }

@@ -1,11 +1,13 @@
 // RemovePodSandbox: stopped first, then containers, cgroups and files go, the record last.
 #include "engine/op/ops.h"
 #include "engine/pod_remains.h"
+#include "engine/told.h"
 
 namespace slipway::engine {
 namespace {
 
 Result<void> remove_pod_locked(Context& context, const std::string& id) {
+  const MonotonicNanos begun = now_monotonic();
   TRY(stop_pod_locked(context, id));
   const std::optional<PodRecord> pod = context.store->pod(id);
   if (!pod) return {};
@@ -14,7 +16,9 @@ Result<void> remove_pod_locked(Context& context, const std::string& id) {
   TRY(context.cgroups->kill_and_remove(pod->cgroup));
   TRY(context.cgroups->kill_and_remove(paths.monitor_cgroup));
   TRY(remove_pod_directory(paths));
-  return context.store->remove_pod(id);
+  TRY(context.store->remove_pod(id));
+  tell_pod("pod removed", *pod, begun);
+  return {};
 }
 
 }  // namespace

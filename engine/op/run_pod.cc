@@ -11,6 +11,7 @@
 #include "engine/pod_remains.h"
 #include "engine/spec/sysctls.h"
 #include "engine/stage_timer.h"
+#include "engine/told.h"
 #include "sys/file.h"
 
 namespace slipway::engine {
@@ -82,6 +83,7 @@ class RunPod {
       return made.error();
     }
     undo.dismiss();
+    tell_pod("pod started", pod_, begun_);
     return pod_.id;
   }
 
@@ -179,6 +181,7 @@ class RunPod {
   }
 
   Context& context_;
+  const MonotonicNanos begun_ = now_monotonic();
   PodRecord pod_;
   PodPaths paths_;
   bool host_network_ = false;

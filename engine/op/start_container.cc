@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "engine/op/ops.h"
 #include "engine/stage_timer.h"
+#include "engine/told.h"
 
 namespace slipway::engine {
 namespace {
@@ -24,6 +25,7 @@ void record_start_error(Context& context, const ContainerRecord& record, const E
 Result<void> start_locked(Context& context, const ContainerRecord& record) {
   if (record.state != ContainerState::created) return fail(Code::failed_precondition, "it has been started already");
   TRY_ASSIGN(const auto client, context.monitors.find(record.pod_id));
+  const MonotonicNanos begun = now_monotonic();
   StageTimer timer;
   timer.begin("start");
   monitor::Request request;
@@ -37,6 +39,7 @@ Result<void> start_locked(Context& context, const ContainerRecord& record) {
     return reply.error();
   }
   timer.nest(reply.value().reply.stages());
+  tell_container("container started", record, begun);
   return context.store->update_container(record.id, [&](ContainerRecord& changed) {
     changed.started_at = started;
     if (changed.state == ContainerState::created) changed.state = ContainerState::running;  // else it has ended already

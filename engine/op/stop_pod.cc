@@ -4,6 +4,7 @@
 #include "engine/network_ops.h"
 #include "engine/op/ops.h"
 #include "engine/pod_remains.h"
+#include "engine/told.h"
 
 namespace slipway::engine {
 namespace {
@@ -46,6 +47,7 @@ Result<void> shut_monitor_down(Context& context, const PodRecord& pod) {
 Result<void> stop_pod_locked(Context& context, const std::string& id) {
   std::optional<PodRecord> pod = context.store->pod(id);
   if (!pod) return {};
+  const MonotonicNanos begun = now_monotonic();
   if (pod->state == PodState::ready) {
     TRY(context.store->update_pod(id, [](PodRecord& changed) { changed.state = PodState::not_ready; }));
   }
@@ -60,6 +62,7 @@ Result<void> stop_pod_locked(Context& context, const std::string& id) {
   if (pod->monitor_pid != 0) {
     TRY(shut_monitor_down(context, *pod));
     TRY(context.store->update_pod(id, [](PodRecord& changed) { changed.monitor_pid = 0; }));
+    tell_pod("pod stopped", *pod, begun);
   }
   return remove_netns(pod->netns);
 }

@@ -92,7 +92,7 @@ Result<std::vector<oci::Namespace>> plan_namespaces(const SpecInputs& in) {
 Result<oci::Spec> build_spec(const SpecInputs& in) {
   const SecurityContext& security = in.container->security;
   if (!in.container->cdi_devices.empty())
-    return fail(Code::unimplemented, "CDI device '{}': CDI is not there yet", in.container->cdi_devices.front());
+    return fail(Code::unimplemented, "CDI device '{}': slipway does not resolve CDI names", in.container->cdi_devices.front());
   if (security.privileged && !in.pod->spec.security.privileged)
     return fail(Code::invalid_argument, "a privileged container needs a privileged pod");
 

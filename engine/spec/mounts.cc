@@ -65,9 +65,9 @@ const char* propagation_option(Propagation propagation) {
 Result<void> check_request(const Mount& request, bool users) {
   // The kubelet looks for this beginning of the message: nothing may be put in front of it.
   if (!request.image.empty())
-    return fail(Code::unimplemented, "ImageVolumeMountFailed: the image volume at '{}' cannot be mounted: image volumes are not there yet",
+    return fail(Code::unimplemented, "ImageVolumeMountFailed: the image volume at '{}' cannot be mounted: slipway does not mount images",
                 request.container_path);
-  if (!request.mount_options.empty()) return fail(Code::unimplemented, "mount_options of '{}' are not applied yet", request.container_path);
+  if (!request.mount_options.empty()) return fail(Code::unimplemented, "mount_options of '{}' cannot be applied", request.container_path);
   if (request.uid_mappings.empty() != request.gid_mappings.empty())
     return fail(Code::invalid_argument, "mount '{}': uidMappings and gidMappings come only together", request.container_path);
   if (users && request.propagation == Propagation::bidirectional)

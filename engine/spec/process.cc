@@ -100,7 +100,7 @@ Result<std::string> plan_cwd(const SpecInputs& in) {
 Result<void> plan_labels(const SecurityContext& security, const HostFacts& host, oci::Process& process) {
   const bool selinux_asked =
       !security.selinux_user.empty() || !security.selinux_role.empty() || !security.selinux_type.empty() || !security.selinux_level.empty();
-  if (selinux_asked && host.selinux) return fail(Code::unimplemented, "selinux_options are not applied yet");
+  if (selinux_asked && host.selinux) return fail(Code::unimplemented, "selinux_options cannot be applied");
   switch (security.apparmor.type) {
     case ProfileType::unconfined: return {};
     case ProfileType::runtime_default:

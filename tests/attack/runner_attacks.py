@@ -37,24 +37,6 @@ class Runner(polarity.Polarity):
         self.assertEqual(bundle.call("start", bundle.name).returncode, 0)
 
 
-class Exchange:
-    """Two names change places as fast as one process can (renameat2 RENAME_EXCHANGE)."""
-
-    SCRIPT = ("import ctypes,sys\nlibc=ctypes.CDLL(None)\na,b=(p.encode() for p in sys.argv[1:])\n"
-              "while True: libc.renameat2(-100,a,-100,b,2)")
-
-    def __init__(self, one, other):
-        self.command = [sys.executable, "-c", self.SCRIPT, one, other]
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self.command)
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-
 class Attack02(Runner):
     """A process of the pod's PID namespace looks into one that is made beside it and still has the runtime's memory."""
 
@@ -119,7 +101,7 @@ class Attack05(Runner):
         bundle = self.bundle()
         os.makedirs(bundle.rootfs + "/work/target")
         os.symlink("/work/target", bundle.rootfs + "/work/link")
-        with Exchange(bundle.rootfs + "/proc", bundle.rootfs + "/work/link"):
+        with Exchanger(bundle.rootfs + "/proc", bundle.rootfs + "/work/link"):
             for _ in range(self.tries()):
                 if " /work/target " in bundle.shell("cat /proc/self/mountinfo /work/target/self/mountinfo").stdout:
                     return True
@@ -152,7 +134,7 @@ class Attack07(Runner):
         os.makedirs(bundle.rootfs + "/volume/a")
         os.symlink(outside, bundle.rootfs + "/volume/b")
         bundle.config["mounts"] += self.mounts
-        with Exchange(bundle.rootfs + "/volume/a", bundle.rootfs + "/volume/b"):
+        with Exchanger(bundle.rootfs + "/volume/a", bundle.rootfs + "/volume/b"):
             for _ in range(self.tries()):
                 bundle.run("true")
                 if os.listdir(outside):

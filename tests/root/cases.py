@@ -1,5 +1,7 @@
-"""What the runner's tests share: a case with its bundle, and waiting."""
+"""What the runner's tests share: a case with its bundle, waiting, and a process that exchanges two names."""
 import os
+import subprocess
+import sys
 import time
 import unittest
 
@@ -14,6 +16,24 @@ def until(what, condition, seconds=10):
         if time.monotonic() > deadline:
             raise AssertionError("not within time: " + what)
         time.sleep(0.005)
+
+
+class Exchanger:
+    """A process that exchanges two names as fast as it can (renameat2 RENAME_EXCHANGE)."""
+
+    SCRIPT = ("import ctypes,sys\nlibc=ctypes.CDLL(None)\na,b=(p.encode() for p in sys.argv[1:])\n"
+              "while True: libc.renameat2(-100,a,-100,b,2)")
+
+    def __init__(self, one, other):
+        self.command = [sys.executable, "-c", self.SCRIPT, one, other]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
 
 
 class Case(unittest.TestCase):

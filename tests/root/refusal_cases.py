@@ -15,24 +15,6 @@ def open_mounts():
         return file.readlines()
 
 
-class Exchanger:
-    """A process that exchanges two names as fast as it can (renameat2 RENAME_EXCHANGE)."""
-
-    SCRIPT = ("import ctypes,sys\nlibc=ctypes.CDLL(None)\na,b=(p.encode() for p in sys.argv[1:])\n"
-              "while True: libc.renameat2(-100,a,-100,b,2)")
-
-    def __init__(self, one, other):
-        self.command = [sys.executable, "-c", self.SCRIPT, one, other]
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self.command)
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-
 class Refusals(Case):
     def test_program_not_found(self):
         self.refused("executable file not found in $PATH", self.bundle.run("no-such-program"))

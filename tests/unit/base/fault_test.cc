@@ -6,22 +6,16 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
-#include <sstream>
 
 #include "base/undo.h"
+#include "tests/unit/slurp.h"
 #include "tests/unit/temp_dir.h"
 
 using namespace slipway;
+using slipway::test::slurp;
 using slipway::test::TempDir;
 
 namespace {
-
-std::string slurp(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
 
 Result<void> work() {
   const fault::Operation operation("Work");

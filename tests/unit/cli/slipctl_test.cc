@@ -14,9 +14,11 @@
 #include "sys/file.h"
 #include "sys/process.h"
 #include "tests/unit/cri/fakes.h"
+#include "tests/unit/slurp.h"
 
 using namespace slipway;
 using Catch::Contains;
+using slipway::test::slurp;
 
 namespace {
 
@@ -24,11 +26,6 @@ struct Ran {
   int code = -1;
   std::string out, err;
 };
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 // `arguments` are words between blanks.
 Ran slipctl(const std::string& dir, const std::string& arguments) {
@@ -47,7 +44,7 @@ Ran slipctl(const std::string& dir, const std::string& arguments) {
   REQUIRE(child.ok());
   const auto status = child.value().wait();
   REQUIRE(status.ok());
-  return {status.value().code, read_file(dir + "/out"), read_file(dir + "/err")};
+  return {status.value().code, slurp(dir + "/out"), slurp(dir + "/err")};
 }
 
 struct Fixture {
@@ -56,6 +53,7 @@ struct Fixture {
     cri::ServerOptions options;
     options.listen = "unix://" + dir + "/cri.sock";
     options.facts.version = "9.9.9";
+    options.facts.configuration = R"({"root":"/var/lib/slipway","cni":{"bin_dirs":["/a","/b"]}})";
     auto started = cri::Server::start(std::move(options), engine, images, network);
     REQUIRE(started.ok());
     server = std::move(started).take();
@@ -123,7 +121,7 @@ TEST_CASE("exit codes: 0 done, 1 failed, 2 usage, exec's own", "[cli]") {
   CHECK_THAT(f.engine.calls().back(), Contains(" ls 5"));
 }
 
-TEST_CASE("what slipway does not have yet is said by name", "[cli]") {
+TEST_CASE("what slipctl does not have is said by name", "[cli]") {
   Fixture f;
   f.add_pod("web");
   const auto ran = f.run("exec -it web sh");
@@ -152,7 +150,16 @@ TEST_CASE("tables for people, JSON for programs", "[cli]") {
   CHECK(nlohmann::json::parse(f.run("inspect web").out)["spec"]["metadata"]["name"] == "web");
   CHECK(nlohmann::json::parse(f.run("inspect web web").out).size() == 2);
   CHECK(nlohmann::json::parse(f.run("version -o json").out)["runtime_version"] == "9.9.9");
-  CHECK_THAT(f.run("info").out, Contains("NetworkReady") && Contains("NetworkPluginNotReady"));
+  const auto info = f.run("info").out;
+  CHECK_THAT(info, Contains("NetworkReady") && Contains("NetworkPluginNotReady"));
+  CHECK_THAT(info,
+             Contains("config.root") && Contains("  /var/lib/slipway\n") && Contains("config.cni.bin_dirs   /a, /b\n") && !Contains("{"));
+  const auto counted = nlohmann::json::parse(f.run("info -o json").out);
+  CHECK(counted["version"]["runtime_version"] == "9.9.9");
+  CHECK(counted["pods"] == 1);
+  CHECK(counted["containers"] == 1);
+  CHECK(counted["images"] == 0);
+  CHECK(counted["status"]["conditions"].size() == 2);
 }
 
 TEST_CASE("logs: streams apart, pieces joined, tail, time, JSON", "[cli]") {

@@ -293,7 +293,7 @@ TEST_CASE("lists stream, an empty one just ends", "[cri]") {
   CHECK(count() == 2);
 }
 
-TEST_CASE("what is not there yet says so", "[cri]") {
+TEST_CASE("what is not there says so", "[cri]") {
   Fixture f;
   v1::PodSandboxStatsResponse stats;
   const auto status = f.call(&Runtime::PodSandboxStats, {}, stats);

@@ -15,21 +15,16 @@
 #include "engine/engine.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "tests/unit/slurp.h"
 #include "tests/unit/temp_dir.h"
 
 using namespace slipway;
 using namespace slipway::engine;
+using slipway::test::slurp;
 using slipway::test::TempDir;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::string slurp(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
 
 // One image: busybox in a directory.
 class OneImage final : public Images {

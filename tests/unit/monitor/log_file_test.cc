@@ -6,25 +6,18 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <fstream>
-#include <sstream>
 
 #include "monitor/log_file.h"
 #include "monitor/log_format.h"
+#include "tests/unit/slurp.h"
 #include "tests/unit/temp_dir.h"
 
 using namespace slipway;
 using namespace slipway::monitor;
+using slipway::test::slurp;
 using slipway::test::TempDir;
 
 namespace {
-
-std::string slurp(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
 
 struct Writer final : LogOutput {
   explicit Writer(LogFile& to) : file(to) {}

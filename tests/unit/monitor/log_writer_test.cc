@@ -12,10 +12,10 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <sstream>
 
 #include "monitor/container_io.h"
 #include "sys/process.h"
+#include "tests/unit/slurp.h"
 #include "tests/unit/temp_dir.h"
 
 using namespace slipway;
@@ -151,10 +151,7 @@ TEST_CASE("a writer that was killed in the middle of a write is gone on from the
   REQUIRE(pidfd.ok());
   REQUIRE(sys::pidfd_send_signal(pidfd.value(), SIGKILL).ok());
   REQUIRE(sys::wait_pidfd(pidfd.value()).ok());
-  std::ifstream in(path);
-  std::stringstream whole;
-  whole << in.rdbuf();
-  CHECK(whole.str() == "older\na first\na second\n");
+  CHECK(slipway::test::slurp(path) == "older\na first\na second\n");
   (void)::munmap(memory, sizeof(LogRegion));
 }
 

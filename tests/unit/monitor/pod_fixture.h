@@ -19,18 +19,12 @@
 #include "engine/monitor_starter.h"
 #include "oci/parse.h"
 #include "sys/file.h"
+#include "tests/unit/slurp.h"
 #include "tests/unit/temp_dir.h"
 
 namespace slipway::test {
 
 using namespace std::chrono_literals;
-
-inline std::string slurp(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
 
 // The events of a pod, as they come.
 class Events {

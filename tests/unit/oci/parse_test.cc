@@ -108,7 +108,7 @@ TEST_CASE("unknown properties and nulls are ignored", "[oci][parse]") {
   CHECK(error_of(R"({"ociVersion":"1.0.2","process":null,"novelty":{"a":[1]},"linux":{"namespaces":null,"resources":{"foo":3}}})") == "ok");
 }
 
-TEST_CASE("what slipway cannot do yet is refused by name, unless it is empty", "[oci][parse]") {
+TEST_CASE("what slipway cannot do is refused by name, unless it is empty", "[oci][parse]") {
   for (const char* empty :
        {R"({"hooks":{}})", R"({"hooks":{"prestart":[],"poststop":null}})", R"({"windows":{}})",
         R"({"linux":{"intelRdt":{},"netDevices":{},"timeOffsets":null,"personality":{"domain":"LINUX"}}})",

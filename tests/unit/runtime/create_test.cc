@@ -6,24 +6,19 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "cgroups/cgroup.h"
 #include "runtime/runner.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "tests/unit/slurp.h"
 #include "tests/unit/temp_dir.h"
 
 using namespace slipway;
+using slipway::test::slurp;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string slurp(const std::string& path) {
-  std::ostringstream out;
-  out << std::ifstream(path).rdbuf();
-  return out.str();
-}
 
 // `count` layers, the last of them with busybox and the usual folders; each has a file of its own, and all have "same".
 struct Layers {
