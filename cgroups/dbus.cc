@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/socket.h"
 
@@ -72,8 +73,7 @@ Result<Bus> Bus::connect(const std::string& socket, int timeout_ms) {
 }
 
 Result<Bus> Bus::over(UniqueFd socket, int timeout_ms) {
-  const int flags = ::fcntl(socket.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) return fail_errno(errno, "make the bus's socket non-blocking");
+  TRY(sys::set_nonblocking(socket));
   Bus bus(std::move(socket), now_monotonic() + timeout_ms * kNanosPerMilli);
   TRY(bus.greet());
   return bus;

@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -56,18 +57,10 @@ Result<std::string> find_parser() {
   return fail(Code::failed_precondition, "AppArmor profile RuntimeDefault: this host has AppArmor but no apparmor_parser to load it with");
 }
 
-Result<UniqueFd> memory_file(const std::string& text) {
-  UniqueFd fd(::memfd_create("apparmor", MFD_CLOEXEC));
-  if (!fd) return fail_errno(errno, "make a memfd");
-  TRY(sys::write_all(fd, text));
-  if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind a memfd");
-  return fd;
-}
-
 Result<void> load(const std::string& text) {
   TRY_ASSIGN(const std::string parser, find_parser());
-  TRY_ASSIGN(const UniqueFd input, memory_file(text));
-  TRY_ASSIGN(const UniqueFd said, memory_file(""));
+  TRY_ASSIGN(const UniqueFd input, sys::memory_file("apparmor", text));
+  TRY_ASSIGN(const UniqueFd said, sys::memory_file("apparmor", ""));
   sys::SpawnRequest request;
   request.program = parser;
   request.argv = {"apparmor_parser", "--replace", "--skip-cache"};

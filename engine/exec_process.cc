@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "oci/parse.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 
 namespace slipway::engine {
@@ -22,11 +23,7 @@ Result<UniqueFd> exec_process(const Context& context, const ContainerRecord& rec
   const bool named =
       std::any_of(process.env.begin(), process.env.end(), [](const std::string& entry) { return entry.starts_with("TERM="); });
   if (tty && !named) process.env.emplace_back("TERM=xterm");
-  UniqueFd file(::memfd_create("slipway-process", MFD_CLOEXEC));
-  if (!file) return fail_errno(errno, "memfd_create");
-  TRY(sys::write_all(file, oci::write_process(process)));
-  if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind");
-  return file;
+  return sys::memory_file("slipway-process", oci::write_process(process));
 }
 
 void kill_exec(Context& context, MonitorClient& client, const std::string& session, const std::string& container) {

@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/weaken.h"
 #include "engine/monitor_link.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -19,14 +20,6 @@ namespace slipway::engine {
 namespace {
 
 constexpr std::size_t kMaxReport = 64 * 1024;
-
-Result<UniqueFd> to_memfd(const std::string& text) {
-  UniqueFd fd(::memfd_create("pod-config", MFD_CLOEXEC));
-  if (!fd) return fail_errno(errno, "make a memfd");
-  TRY(sys::write_all(fd, text));
-  if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind a memfd");
-  return fd;
-}
 
 // Until the writers are gone or the time is over.
 Result<std::string> read_until_end(FdRef fd, std::chrono::steady_clock::time_point deadline) {
@@ -58,19 +51,16 @@ Result<MonitorProgram> MonitorProgram::open(const std::string& path) {
 
 Result<monitor::Welcome> MonitorProgram::spawn(const monitor::PodConfig& config, std::chrono::milliseconds timeout) const {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  TRY_ASSIGN(const UniqueFd config_fd, to_memfd(config.SerializeAsString()));
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  const UniqueFd report(fds[0]);
-  UniqueFd report_write(fds[1]);
+  TRY_ASSIGN(const UniqueFd config_fd, sys::memory_file("pod-config", config.SerializeAsString()));
+  TRY_ASSIGN(sys::Pipe report, sys::make_pipe());
   sys::SpawnRequest request;
   request.program = "/proc/self/fd/5";  // the handle, in the child
   request.argv = {"slipway-monitor"};
-  request.extra = {config_fd.get(), report_write.get(), handle_.get()};
+  request.extra = {config_fd.get(), report.write.get(), handle_.get()};
   TRY_ASSIGN(sys::Child child, sys::spawn(request));
-  report_write.reset();
+  report.write.reset();
   fault::moment("the monitor is started");
-  TRY_ASSIGN(const std::string text, read_until_end(report, deadline));
+  TRY_ASSIGN(const std::string text, read_until_end(report.read, deadline));
   TRY_ASSIGN(const sys::ExitStatus status, child.wait());
   TRY(fault::point("the monitor's report"));
   monitor::Reply reply;

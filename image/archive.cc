@@ -12,6 +12,7 @@
 #include "image/inflate.h"
 #include "image/tar.h"
 #include "image/unpack.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 
 namespace slipway::image {
@@ -85,8 +86,7 @@ class TarArchive : public Archive {
     TRY_ASSIGN(std::string path, clean_path(name));
     for (int links = 0; links < kMaxLinks; ++links) {
       if (const auto member = members_.find(path); member != members_.end()) {
-        UniqueFd file(::fcntl(file_.get(), F_DUPFD_CLOEXEC, 3));
-        if (!file) return fail_errno(errno, "duplicate a descriptor");
+        TRY_ASSIGN(UniqueFd file, sys::copy_fd(file_));
         return Part{std::move(file), member->second.offset, member->second.size};
       }
       const auto link = links_.find(path);

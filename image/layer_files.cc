@@ -12,6 +12,7 @@
 
 #include "base/weaken.h"
 #include "image/layout.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 
 namespace slipway::image {
@@ -73,8 +74,7 @@ Result<LayerStack> LayerStack::open(FdRef layers, const std::vector<std::string>
 Result<LayerStack::Level> LayerStack::top() const {
   Level level;
   for (const UniqueFd& root : roots_) {
-    UniqueFd copy(::fcntl(root.get(), F_DUPFD_CLOEXEC, 3));
-    if (!copy) return fail_errno(errno, "duplicate a descriptor");
+    TRY_ASSIGN(UniqueFd copy, sys::copy_fd(root));
     const bool opaque = is_opaque(copy);
     level.push_back(std::move(copy));
     if (opaque) break;

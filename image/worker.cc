@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/fault.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -41,15 +42,11 @@ struct Conversation {
   }
 };
 
-// In memory, not in a pipe: writing cannot block nor raise SIGPIPE, and credentials never lie in a file.
+// In memory: credentials never lie in a file.
 Result<UniqueFd> request_file(const Request& request) {
-  UniqueFd file(::memfd_create("slipway-image", MFD_CLOEXEC));
-  if (!file) return fail_errno(errno, "make the request's memory");
   const std::string text = write_request(request);
   if (text.size() > kMaxRequest) return fail(Code::invalid_argument, "a request of more than {} bytes", kMaxRequest);
-  TRY(sys::write_all(file, text));
-  if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind the request");
-  return file;
+  return sys::memory_file("slipway-image", text);
 }
 
 Result<void> listen(FdRef out, FdRef stop, Conversation& conversation) {
@@ -69,22 +66,19 @@ Result<void> listen(FdRef out, FdRef stop, Conversation& conversation) {
 
 Result<Outcome> run_worker(const WorkerProgram& program, const Request& request, const engine::OnProgress& on_progress, FdRef stop) {
   TRY_ASSIGN(const UniqueFd in, request_file(request));
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  const UniqueFd out(ends[0]);
-  UniqueFd theirs(ends[1]);
+  TRY_ASSIGN(sys::Pipe out, sys::make_pipe());
   sys::SpawnRequest spawn;
   spawn.program = program.path;
   spawn.argv = {"slipway-image", "serve"};
   spawn.env = program.environment;
   spawn.stdio[0] = in.get();
-  spawn.stdio[1] = theirs.get();
+  spawn.stdio[1] = out.write.get();
   spawn.stdio[2] = STDERR_FILENO;
   spawn.cwd = std::string("/");  // g++ 12 takes a literal of one character for an overlap
   TRY_ASSIGN(sys::Child child, sys::spawn(spawn).context("start {}", program.path));
-  theirs.reset();
+  out.write.reset();
   Conversation conversation{on_progress, {}, std::nullopt};
-  TRY(listen(out, stop, conversation));  // on an error the Child kills the worker
+  TRY(listen(out.read, stop, conversation));  // on an error the Child kills the worker
   TRY_ASSIGN(const sys::ExitStatus status, child.wait());
   TRY(fault::point("slipway-image's answer"));
   if (conversation.answer) return *std::move(conversation.answer);

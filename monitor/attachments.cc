@@ -6,14 +6,14 @@
 
 #include <cerrno>
 
+#include "sys/descriptor.h"
 #include "sys/file.h"
 
 namespace slipway::monitor {
 
 Result<void> Attachments::add(UniqueFd pipe, Stream stream) {
   if (all_.size() >= kMax) return fail(Code::resource_exhausted, "{} readers are attached already", all_.size());
-  const int flags = ::fcntl(pipe.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(pipe.get(), F_SETFL, flags | O_NONBLOCK) != 0) return fail_errno(errno, "make a pipe non-blocking");
+  TRY(sys::set_nonblocking(pipe));
   all_.emplace_back();
   const auto at = std::prev(all_.end());
   at->pipe = std::move(pipe);

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "sys/descriptor.h"
 #include "sys/file.h"
 
 namespace slipway::monitor {
@@ -21,22 +22,6 @@ constexpr std::size_t kGrowth = 42;  // bytes of log for a byte that is a newlin
 // One thread: all containers share them.
 std::array<char, kReadSize> read_buffer;
 LogBatch batch;
-
-struct Pipe {
-  UniqueFd read, write;
-};
-
-Result<Pipe> make_pipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-Result<void> set_nonblocking(FdRef fd) {
-  const int flags = ::fcntl(fd.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) return fail_errno(errno, "make a descriptor non-blocking");
-  return {};
-}
 
 }  // namespace
 
@@ -105,7 +90,7 @@ Result<void> ContainerIo::make_hold() {
 
 Result<void> ContainerIo::begin(Source& source, UniqueFd fd, Stream stream) {
   TRY(make_hold());
-  TRY(set_nonblocking(fd));
+  TRY(sys::set_nonblocking(fd));
   source.stream = stream;
   source.formatter.emplace(stream, std::span(hold_ + (stream == Stream::out ? 0 : kMaxLine), kMaxLine));
   source.fd = std::move(fd);
@@ -116,13 +101,13 @@ Result<ContainerEnds> ContainerIo::make_pipes(bool want_stdin, bool stdin_once) 
   ContainerEnds ends;
   stdin_once_ = stdin_once;
   if (want_stdin) {
-    TRY_ASSIGN(Pipe in, make_pipe());
-    TRY(set_nonblocking(in.write));
+    TRY_ASSIGN(sys::Pipe in, sys::make_pipe());
+    TRY(sys::set_nonblocking(in.write));
     ends.in = std::move(in.read);
     stdin_ = std::move(in.write);
   }
-  TRY_ASSIGN(Pipe out, make_pipe());
-  TRY_ASSIGN(Pipe err, make_pipe());
+  TRY_ASSIGN(sys::Pipe out, sys::make_pipe());
+  TRY_ASSIGN(sys::Pipe err, sys::make_pipe());
   TRY(begin(out_, std::move(out.read), Stream::out));
   TRY(begin(err_, std::move(err.read), Stream::err));
   ends.out = std::move(out.write);
@@ -195,9 +180,7 @@ Result<UniqueFd> ContainerIo::lend_input() {
   const UniqueFd& from = console_ ? out_.fd : stdin_;
   if (!console_ && stdin_once_) return std::move(stdin_);
   if (!from) return UniqueFd();
-  UniqueFd copy(::fcntl(from.get(), F_DUPFD_CLOEXEC, 3));
-  if (!copy) return fail_errno(errno, "copy a descriptor");
-  return copy;
+  return sys::copy_fd(from);
 }
 
 Result<void> ContainerIo::resize(unsigned width, unsigned height) {

@@ -11,6 +11,7 @@
 #include "monitor/dial.h"
 #include "monitor/pod.h"
 #include "monitor/runner_work.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -25,14 +26,10 @@ constexpr MonotonicNanos kTidyTime = 500'000'000;  // after the last request
 
 // An environment may be in it: it leaves the heap for a file that only one fork reads.
 Result<UniqueFd> to_memfd(std::string& json) {
-  UniqueFd fd(::memfd_create("process", MFD_CLOEXEC));
-  if (!fd) return fail_errno(errno, "make a memfd");
-  const auto written = sys::write_all(fd, json);
+  auto file = sys::memory_file("process", json);
   ::explicit_bzero(json.data(), json.size());
   json.clear();
-  TRY(written);
-  if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind a memfd");
-  return fd;
+  return file;
 }
 
 struct ExecFds {
@@ -148,14 +145,12 @@ Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
   if (!request.tty()) {
     TRY_ASSIGN(ends, container->io.make_pipes(request.stdin(), request.stdin_once()));
   }
-  int start[2];
-  if (::pipe2(start, O_CLOEXEC) != 0) return fail_errno(errno, "make the start pipe");
-  const UniqueFd start_read(start[0]);
-  container->start_fd.reset(start[1]);
+  TRY_ASSIGN(sys::Pipe start, sys::make_pipe());
+  container->start_fd = std::move(start.write);
 
-  const CreateWork work{&request, {ends.in.get(), ends.out.get(), ends.err.get()}, start_read.get(), pid_process, begun};
+  const CreateWork work{&request, {ends.in.get(), ends.out.get(), ends.err.get()}, start.read.get(), pid_process, begun};
   TRY(begin_task(
-      {ends.in.get(), ends.out.get(), ends.err.get(), start_read.get(), pid_process},
+      {ends.in.get(), ends.out.get(), ends.err.get(), start.read.get(), pid_process},
       [&work](Outcome& outcome) { run_create(work, outcome); },
       [this, id = request.id(), asker](Outcome outcome) { created(id, asker, std::move(outcome)); }));
   containers_.emplace(request.id(), std::move(container));

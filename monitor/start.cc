@@ -22,6 +22,7 @@
 #include "monitor/footprint.h"
 #include "monitor/pod.h"
 #include "runtime/scope.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -120,9 +121,11 @@ Result<void> make_pod(PodParts& parts, Stages& stages, Undo& undo) {
     if (!config.netns_path().empty()) {
       TRY_ASSIGN(joined.net, sys::open_path(config.netns_path(), O_RDONLY));
     }
-    joined.ipc.reset(parts.namespaces.ipc.valid() ? ::fcntl(parts.namespaces.ipc.get(), F_DUPFD_CLOEXEC, 0) : -1);
-    joined.user.reset(parts.namespaces.user.valid() ? ::fcntl(parts.namespaces.user.get(), F_DUPFD_CLOEXEC, 0) : -1);
-    joined.uts.reset(parts.namespaces.uts.valid() ? ::fcntl(parts.namespaces.uts.get(), F_DUPFD_CLOEXEC, 0) : -1);
+    // Without the copy the pod's init would live in the host's namespace: that is an error, not an absence.
+    for (const auto member : {&PodNamespaces::ipc, &PodNamespaces::user, &PodNamespaces::uts}) {
+      if (!(parts.namespaces.*member).valid()) continue;
+      TRY_ASSIGN(joined.*member, sys::copy_fd(parts.namespaces.*member));
+    }
     TRY_ASSIGN(parts.init, start_pod_init(joined, config.directory()));
     stages.end("pod init");
   }
@@ -225,10 +228,10 @@ int run_monitor(UniqueFd config_fd, UniqueFd report_fd) {
   Report report{std::move(report_fd), {}};
   auto config = read_config(config_fd);
   if (!config.ok()) return give_up(report, config.error());
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return give_up(report, fail_errno(errno, "make a pipe"));
-  UniqueFd told(fds[0]);
-  report.first_process.reset(fds[1]);
+  auto pipe = sys::make_pipe();
+  if (!pipe.ok()) return give_up(report, pipe.error());
+  UniqueFd told = std::move(pipe.value().read);
+  report.first_process = std::move(pipe.value().write);
   const auto middle = fork_into(config.value());
   if (!middle.ok()) return give_up(report, middle.error());
   if (middle.value() > 0) {

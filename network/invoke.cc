@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "network/json.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -19,26 +20,11 @@ namespace {
 // Plugins call iptables, ip, tc. Nothing else of the daemon's environment is theirs to see.
 constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-struct Pipe {
-  UniqueFd read, write;
-};
-
-Result<Pipe> make_pipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  Pipe out{UniqueFd(fds[0]), UniqueFd(fds[1])};
-  // Only our end: what the plugin writes to stays blocking.
-  if (::fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0) return fail_errno(errno, "make a pipe non-blocking");
+// Only our end does not block: what the plugin writes to stays as it expects.
+Result<sys::Pipe> make_output() {
+  TRY_ASSIGN(sys::Pipe out, sys::make_pipe());
+  TRY(sys::set_nonblocking(out.read));
   return out;
-}
-
-// A memory file, not a pipe: the plugin may read late, partly, twice or never, and nobody blocks or gets SIGPIPE.
-Result<UniqueFd> input_file(const std::string& text) {
-  UniqueFd fd(::memfd_create("cni-config", MFD_CLOEXEC));
-  if (!fd) return fail_errno(errno, "make the plugin's input");
-  TRY(sys::write_all(fd, text));
-  if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind the plugin's input");
-  return fd;
 }
 
 // One of the plugin's outputs while it is collected.
@@ -77,9 +63,10 @@ int milliseconds_left(Deadline deadline) {
 }
 
 Result<Run> start(const Invocation& call) {
-  TRY_ASSIGN(const UniqueFd input, input_file(call.config));
-  TRY_ASSIGN(Pipe out, make_pipe());
-  TRY_ASSIGN(Pipe err, make_pipe());
+  // Not a pipe: the plugin may read late, partly, twice or never, and nobody blocks.
+  TRY_ASSIGN(const UniqueFd input, sys::memory_file("cni-config", call.config));
+  TRY_ASSIGN(sys::Pipe out, make_output());
+  TRY_ASSIGN(sys::Pipe err, make_output());
   sys::SpawnRequest request;
   request.program = call.program;
   request.argv = {call.program};

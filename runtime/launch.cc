@@ -16,6 +16,7 @@
 #include "base/weaken.h"
 #include "runtime/devices.h"
 #include "runtime/init/run.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/socket.h"
@@ -52,8 +53,7 @@ Result<void> plan_stdio(const Stdio& stdio, LaunchPlan& plan) {
     }
     if (fd < 0) fd = null;
     if (fd < 3 && fd != i) {
-      UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
-      if (!copy) return fail_errno(errno, "copy standard descriptor {}", fd);
+      TRY_ASSIGN(UniqueFd copy, sys::copy_fd(FdRef(fd)).context("standard descriptor {}", fd));
       fd = plan.own(std::move(copy));
     }
     plan.init.stdio[i] = fd;

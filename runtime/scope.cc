@@ -11,6 +11,7 @@
 #include "cgroups/root.h"
 #include "cgroups/systemd.h"
 #include "cgroups/unit_names.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 
 namespace slipway::runtime {
@@ -33,11 +34,9 @@ struct Anchor {
 }
 
 Result<Anchor> start_anchor() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  const UniqueFd read_end(fds[0]);
+  TRY_ASSIGN(sys::Pipe leash, sys::make_pipe());
   Anchor anchor;
-  anchor.leash.reset(fds[1]);
+  anchor.leash = std::move(leash.write);
   int pidfd = -1;
   clone_args args = {};
   args.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
@@ -45,7 +44,7 @@ Result<Anchor> start_anchor() {
   args.exit_signal = SIGCHLD;
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) return fail_errno(errno, "clone a scope's anchor");
-  if (pid == 0) hold(read_end.get());
+  if (pid == 0) hold(leash.read.get());
   anchor.child = sys::Child(static_cast<pid_t>(pid), UniqueFd(pidfd));
   return anchor;
 }

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "base/log.h"
-#include "engine/stream_pipes.h"
 #include "streaming/pumps.h"
+#include "sys/descriptor.h"
 
 namespace slipway::streaming {
 namespace {
@@ -114,7 +114,7 @@ class CommandSession final : public CommandEvents, public std::enable_shared_fro
       exited_ = true;
       return;
     }
-    auto copy = engine::copy_fd(streams_->ended());
+    auto copy = sys::copy_fd(streams_->ended());
     if (!copy.ok()) return fail_with(copy.error());
     Failure failure;
     ended_.assign(std::move(copy).take().release(), failure);

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "engine/stream_pipes.h"
+#include "sys/descriptor.h"
 
 namespace slipway::streaming {
 
@@ -11,7 +11,7 @@ Forwarded::Forwarded(const boost::asio::any_io_executor& loop, Client client)
     : loop_(loop), client_(std::move(client)), input_(std::make_shared<InputPump>(loop, client_.changed)) {}
 
 Result<void> Forwarded::connected(UniqueFd socket) {
-  TRY_ASSIGN(UniqueFd copy, engine::copy_fd(socket));  // a descriptor for each direction
+  TRY_ASSIGN(UniqueFd copy, sys::copy_fd(socket));  // a descriptor for each direction
   output_ = std::make_shared<OutputPump>(loop_, std::move(socket), OutputPump::Client{client_.full, client_.data, client_.end});
   input_->start(std::move(copy));
   output_->start();

@@ -14,6 +14,7 @@
 
 #include <csignal>
 
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -38,15 +39,10 @@ struct Holder {
 }
 
 Result<Holder> start_holder(int join) {
-  int leash[2];
-  if (::pipe2(leash, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  const UniqueFd leash_read(leash[0]);
+  TRY_ASSIGN(Pipe leash, make_pipe());
   Holder holder;
-  holder.leash.reset(leash[1]);
-  int ready[2];
-  if (::pipe2(ready, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  const UniqueFd ready_read(ready[0]);
-  UniqueFd ready_write(ready[1]);
+  holder.leash = std::move(leash.write);
+  TRY_ASSIGN(Pipe ready, make_pipe());
   clone_args args{};
   int pidfd = -1;
   args.flags = CLONE_PIDFD | (join < 0 ? std::uint64_t{CLONE_NEWUSER} : 0);
@@ -54,11 +50,11 @@ Result<Holder> start_holder(int join) {
   args.exit_signal = SIGCHLD;
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) return fail_errno(errno, "clone a process for a user namespace");
-  if (pid == 0) hold(leash_read.get(), holder.leash.get(), join, ready_write.get());
+  if (pid == 0) hold(leash.read.get(), holder.leash.get(), join, ready.write.get());
   holder.child = Child(static_cast<pid_t>(pid), UniqueFd(pidfd));
-  ready_write.reset();
+  ready.write.reset();
   char joined = 1;
-  if (retry_eintr([&] { return ::read(ready_read.get(), &joined, 1); }) != 1 || joined != 0)
+  if (retry_eintr([&] { return ::read(ready.read.get(), &joined, 1); }) != 1 || joined != 0)
     return fail(Code::failed_precondition, "the user namespace cannot be joined");
   return holder;
 }

@@ -2,7 +2,7 @@
 #include <fcntl.h>
 
 #include "engine/op/ops.h"
-#include "engine/stream_pipes.h"
+#include "sys/descriptor.h"
 
 namespace slipway::engine {
 namespace {
@@ -23,9 +23,9 @@ class AttachedStreams final : public ProcessStreams {
     attach.set_stdin(spec.in);
     attach.set_stdout(true);  // also where nobody wants it: its end is the container's
     attach.set_stderr(spec.err);
-    TRY_ASSIGN(Pipe stdout_pipe, make_output());
+    TRY_ASSIGN(sys::Pipe stdout_pipe, make_output());
     std::vector<int> fds = {stdout_pipe.write.get()};
-    Pipe stderr_pipe;
+    sys::Pipe stderr_pipe;
     if (spec.err) {
       TRY_ASSIGN(stderr_pipe, make_output());
       fds.push_back(stderr_pipe.write.get());
@@ -40,15 +40,15 @@ class AttachedStreams final : public ProcessStreams {
     }
     terminal = std::move(reply.fds[0]);
     if (spec.in) {
-      TRY_ASSIGN(in, copy_fd(terminal));
+      TRY_ASSIGN(in, sys::copy_fd(terminal));
     }
     return {};
   }
 
  private:
-  static Result<Pipe> make_output() {
-    TRY_ASSIGN(Pipe pipe, make_pipe());
-    TRY(set_nonblocking(pipe.read));
+  static Result<sys::Pipe> make_output() {
+    TRY_ASSIGN(sys::Pipe pipe, sys::make_pipe());
+    TRY(sys::set_nonblocking(pipe.read));
     (void)::fcntl(pipe.write.get(), F_SETPIPE_SZ, kBehind);  // else 64 KiB: it is a courtesy
     return pipe;
   }

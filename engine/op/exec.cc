@@ -7,7 +7,7 @@
 #include "base/ids.h"
 #include "engine/exec_process.h"
 #include "engine/op/ops.h"
-#include "engine/stream_pipes.h"
+#include "sys/descriptor.h"
 
 namespace slipway::engine {
 namespace {
@@ -60,22 +60,22 @@ class ExecStreams final : public ProcessStreams {
   Result<void> start_pipes(FdRef process, const StreamSpec& spec) {
     monitor::Request what = request();
     std::vector<int> fds = {process.get()};
-    Pipe stdin_pipe, stdout_pipe, stderr_pipe;
+    sys::Pipe stdin_pipe, stdout_pipe, stderr_pipe;
     if (spec.in) {
-      TRY_ASSIGN(stdin_pipe, make_pipe());
-      TRY(set_nonblocking(stdin_pipe.write));
+      TRY_ASSIGN(stdin_pipe, sys::make_pipe());
+      TRY(sys::set_nonblocking(stdin_pipe.write));
       fds.push_back(stdin_pipe.read.get());
       what.mutable_exec()->set_has_stdin(true);
     }
     if (spec.out) {
-      TRY_ASSIGN(stdout_pipe, make_pipe());
-      TRY(set_nonblocking(stdout_pipe.read));
+      TRY_ASSIGN(stdout_pipe, sys::make_pipe());
+      TRY(sys::set_nonblocking(stdout_pipe.read));
       fds.push_back(stdout_pipe.write.get());
       what.mutable_exec()->set_has_stdout(true);
     }
     if (spec.err) {
-      TRY_ASSIGN(stderr_pipe, make_pipe());
-      TRY(set_nonblocking(stderr_pipe.read));
+      TRY_ASSIGN(stderr_pipe, sys::make_pipe());
+      TRY(sys::set_nonblocking(stderr_pipe.read));
       fds.push_back(stderr_pipe.write.get());
       what.mutable_exec()->set_has_stderr(true);
     }
@@ -93,9 +93,9 @@ class ExecStreams final : public ProcessStreams {
     TRY_ASSIGN(MonitorReply reply, call(std::move(what), fds));
     if (reply.fds.size() != 1) return fail(Code::internal, "the monitor gave {} descriptors for a terminal", reply.fds.size());
     terminal = std::move(reply.fds[0]);
-    TRY(set_nonblocking(terminal));
-    TRY_ASSIGN(in, copy_fd(terminal));
-    TRY_ASSIGN(out, copy_fd(terminal));
+    TRY(sys::set_nonblocking(terminal));
+    TRY_ASSIGN(in, sys::copy_fd(terminal));
+    TRY_ASSIGN(out, sys::copy_fd(terminal));
     return {};
   }
 

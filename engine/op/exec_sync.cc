@@ -12,7 +12,7 @@
 #include "base/weaken.h"
 #include "engine/exec_process.h"
 #include "engine/op/ops.h"
-#include "engine/stream_pipes.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 
 namespace slipway::engine {
@@ -60,10 +60,10 @@ class ExecSync {
   Result<ExecOutput> operator()(const std::vector<std::string>& command) {
     TRY_ASSIGN(client_, context_.monitors.find(record_.pod_id));
     TRY_ASSIGN(session_, context_.execs.open(id_, record_.pod_id));
-    TRY_ASSIGN(Pipe out, make_pipe());
-    TRY_ASSIGN(Pipe err, make_pipe());
-    TRY(set_nonblocking(out.read));
-    TRY(set_nonblocking(err.read));
+    TRY_ASSIGN(sys::Pipe out, sys::make_pipe());
+    TRY_ASSIGN(sys::Pipe err, sys::make_pipe());
+    TRY(sys::set_nonblocking(out.read));
+    TRY(sys::set_nonblocking(err.read));
     TRY(start(command, out.write, err.write));
     out.write.reset();  // else the end of the stream never comes
     err.write.reset();

@@ -8,24 +8,13 @@
 
 #include <csignal>
 
+#include "sys/descriptor.h"
 #include "sys/file.h"
 
 using namespace slipway;
 
-namespace {
-struct Pipe {
-  UniqueFd read, write;
-  Pipe() {
-    int fds[2];
-    REQUIRE(::pipe2(fds, O_CLOEXEC) == 0);
-    read.reset(fds[0]);
-    write.reset(fds[1]);
-  }
-};
-}  // namespace
-
 TEST_CASE("a spawned program has its arguments, environment and only its descriptors", "[sys]") {
-  Pipe out;
+  sys::Pipe out = std::move(sys::make_pipe()).take();
   // lint: allow open, because this one must try to leak
   UniqueFd leak(::open("/dev/null", O_RDONLY));
   sys::SpawnRequest request{.program = "/bin/sh",
