@@ -7,12 +7,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import termios
 
 import polarity
 from bundles import Bundle, mount
-from cases import until
+from cases import Exchanger, until
 
 TRIES = 300  # of a race that should be won; one that should be lost is run a fifth of it
 

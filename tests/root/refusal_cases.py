@@ -4,10 +4,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 
 from bundles import mount
-from cases import SLIPWAY, Case, until
+from cases import SLIPWAY, Case, Exchanger, until
 
 
 def open_mounts():

@@ -81,7 +81,9 @@ Outcome run(const oci::Spec& spec, const Layers& layers) {
     (void)::rmdir((root.value().path + "/slipway-test").c_str());
     return outcome;
   }
-  CHECK(created.value().stages.size() == 4);
+  std::vector<std::string> stages;
+  for (const auto& stage : created.value().stages) stages.push_back(stage.name);
+  CHECK(stages == std::vector<std::string>{"plan", "cgroup", "mounts", "clone", "init"});
   CHECK(runtime::await_exec(created.value().sync, created.value().pid, created.value().pidfd).ok());
   const auto status = sys::wait_pidfd(created.value().pidfd);
   REQUIRE(status.ok());
