@@ -73,6 +73,12 @@ class Network {
   virtual ~Network() = default;
   virtual Result<NetworkResult> attach(const NetworkRequest& request) = 0;
   virtual Result<void> detach(const NetworkRequest& request, const std::string& cached) = 0;  // idempotent
+  // Pods whose attach was begun and whose detach has not succeeded. It is on the disk before attach calls anybody: known also where a loss
+  // of power took the pod's record.
+  virtual Result<std::vector<std::string>> owed() const = 0;
+  virtual Result<void> detach_owed(const std::string& pod_id) = 0;  // by what attach kept; idempotent
+  // Frees what a loss of power left taken without an owner, so that no detach finds it. At any time.
+  virtual Result<void> reclaim() = 0;
   virtual Condition ready() const = 0;
 };
 

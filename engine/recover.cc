@@ -1,7 +1,10 @@
 // What a new slipwayd does with what the one before left: everything is found from the records, by id.
 #include "engine/recover.h"
 
+#include <fcntl.h>
+
 #include <functional>
+#include <set>
 
 #include "base/log.h"
 #include "engine/events.h"
@@ -74,6 +77,36 @@ Result<void> recover_pod(Context& context, const PodRecord& pod) {
   return {};
 }
 
+// What a plugin may hold for a pod whose record did not reach the disk before the power went, or not with the word that a DEL is owed.
+Result<void> give_owed_back(Context& context, const std::set<std::string>& recorded) {
+  TRY_ASSIGN(const std::vector<std::string> owed, context.network->owed());
+  for (const std::string& id : owed) {
+    if (recorded.count(id) != 0) continue;
+    log::info("pod {}: its record was lost, its network is given back", id);
+    context.network_chores.add("give back the network of pod " + id, [&context, id] { return context.network->detach_owed(id); });
+  }
+  context.network_chores.add("free addresses without an owner", [&context] { return context.network->reclaim(); });
+  return {};
+}
+
+// Directories of pods whose record was lost with the power. A state directory in memory, which is the default, has none.
+Result<void> remove_orphan_directories(Context& context, const std::set<std::string>& recorded) {
+  TRY_ASSIGN(const UniqueFd pods, sys::open_path(context.options.state + "/pods", O_RDONLY | O_DIRECTORY));
+  TRY_ASSIGN(const std::vector<std::string> ids, sys::list_directory(pods));
+  for (const std::string& id : ids) {
+    if (recorded.count(id) != 0) continue;
+    const PodPaths paths = context.paths_of(id);
+    if (const auto monitor = context.starter->adopt(id, paths.directory, 0, make_hooks(context, id)); monitor.ok()) {
+      monitor.value()->close();
+      log::error("pod {}: its monitor lives and no record speaks of it: it is left alone", id);
+      continue;
+    }
+    log::info("pod {}: its record was lost, its directory goes", id);
+    TRY(remove_pod_directory(paths));
+  }
+  return {};
+}
+
 // Writable layers whose container is not recorded: a remove was interrupted after the record went.
 void remove_orphan_roots(Context& context) {
   for (const std::string& id : context.images->roots()) {
@@ -102,12 +135,21 @@ void take_back(Context& context, const std::string& what, const std::string& pod
 
 Result<void> recover(Context& context) {
   const std::shared_ptr<const Snapshot> before = context.store->snapshot();
+  std::set<std::string> recorded, with_network;
+  const auto note = [&](const PodRecord& pod) {
+    recorded.insert(pod.id);
+    if (pod.network_up) with_network.insert(pod.id);
+  };
+  for (const auto& [id, pod] : before->pods) note(pod);
+  for (const PodRecord& pod : context.store->pod_intents()) note(pod);
   for (const auto& [id, pod] : before->pods) report("pod " + id, recover_pod(context, pod));
   for (const ContainerRecord& record : context.store->container_intents())
     take_back(context, "container " + record.id, record.pod_id, [&context, record] { return undo_container(context, record); });
   for (const PodRecord& pod : context.store->pod_intents())
     take_back(context, "pod " + pod.id, pod.id, [&context, pod] { return undo_pod(context, pod); });
   remove_orphan_roots(context);
+  report("directories without a pod", remove_orphan_directories(context, recorded));
+  report("networks without a pod", give_owed_back(context, with_network));
   return {};
 }
 

@@ -1,6 +1,6 @@
 // The pod network by CNI: ADD and DEL with the host's plugins (CNI specification 0.1.0 to 1.1.0).
 //
-//   attach:  intent file → ADD p1 → ADD p2 (prevResult) → …      a failure: DEL of what was begun, last first
+//   attach:  intent file, synced → ADD p1 → ADD p2 (prevResult) → …   a failure: DEL of what was begun, last first
 //   detach:  DEL pn → … → DEL p1, each with the cached result    repeated until it succeeds; then the intent file goes
 //
 // The network namespace is a bind mount beneath /run/netns that the monitor made; its loopback is up. No plugin does that.
@@ -21,8 +21,9 @@ struct CniOptions {
   std::vector<std::string> bin_dirs = {"/opt/cni/bin", "/usr/lib/cni"};  // absolute; the first that has a plugin wins
   // One verb of one pod, all plugins together. The kubelet waits 4 minutes for a pod.
   std::chrono::milliseconds timeout = std::chrono::seconds(90);
-  // Where the configuration of a begun ADD is kept until its DEL succeeded (one file a pod, mode 0600): what makes a DEL
-  // possible after a crash in between and a change of conf_dir. Empty: nothing is kept, DEL then uses the current configuration.
+  // Where the configuration of a begun ADD is kept until its DEL succeeded (one file a pod, mode 0600, intents.h): what makes a DEL
+  // possible after a crash or a loss of power in between and a change of conf_dir. Empty: nothing is kept, DEL then uses the current
+  // configuration.
   std::string intent_dir;
 };
 

@@ -160,6 +160,9 @@ class FakeNetwork final : public engine::Network {
  public:
   Result<engine::NetworkResult> attach(const engine::NetworkRequest&) override { return engine::NetworkResult{}; }
   Result<void> detach(const engine::NetworkRequest&, const std::string&) override { return {}; }
+  Result<std::vector<std::string>> owed() const override { return std::vector<std::string>{}; }
+  Result<void> detach_owed(const std::string&) override { return {}; }
+  Result<void> reclaim() override { return {}; }
   engine::Condition ready() const override { return condition; }
 
   engine::Condition condition{false, "NetworkPluginNotReady", "no CNI configuration in /etc/cni/net.d"};

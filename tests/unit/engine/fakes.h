@@ -109,7 +109,22 @@ class FakeNetwork final : public Network {
     held_.erase(request.pod_id);
     return {};
   }
+  Result<std::vector<std::string>> owed() const override {
+    const std::lock_guard lock(mutex_);
+    return std::vector<std::string>(held_.begin(), held_.end());
+  }
+  Result<void> detach_owed(const std::string& pod_id) override {
+    TRY(faults_.pass("detach_owed"));
+    const std::lock_guard lock(mutex_);
+    held_.erase(pod_id);
+    return {};
+  }
+  Result<void> reclaim() override { return faults_.pass("reclaim"); }
   Condition ready() const override { return {true, "", ""}; }
+  void hold(const std::string& pod_id) {  // taken for a pod whose record was lost
+    const std::lock_guard lock(mutex_);
+    held_.insert(pod_id);
+  }
   std::size_t held() const {
     const std::lock_guard lock(mutex_);
     return held_.size();

@@ -83,6 +83,9 @@ class OneAddress final : public Network {
     --held;
     return {};
   }
+  Result<std::vector<std::string>> owed() const override { return std::vector<std::string>{}; }
+  Result<void> detach_owed(const std::string&) override { return {}; }
+  Result<void> reclaim() override { return {}; }
   Condition ready() const override { return {true, "", ""}; }
   std::atomic<int> held{0};
 };

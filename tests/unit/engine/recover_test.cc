@@ -197,3 +197,36 @@ TEST_CASE("a writable layer without a record goes", "[engine]") {
   n.start();
   CHECK(n.host.images.roots() == std::vector<std::string>{n.container});
 }
+
+TEST_CASE("what a loss of power left without a record is given back: network, directory", "[engine]") {
+  Node n;
+  const std::string lost(64, 'd'), half(64, 'e');
+  n.engine.reset();
+  {
+    auto store = Store::open(n.dir.path + "/lib/slipway.db").take();
+    PodRecord pod;  // of its two commits only the first one reached the disk
+    pod.id = half;
+    pod.cgroup = "/slipway/" + pod.id;
+    pod.boot_id = "boot-1";
+    REQUIRE(store->begin(pod).ok());
+  }
+  n.host.network.hold(lost);
+  n.host.network.hold(half);
+  std::filesystem::create_directories(n.dir.path + "/run/pods/" + lost + "/containers/" + std::string(64, 'c'));
+  n.host.monitor(n.pod)->dead = true;
+  n.host.faults.arm("detach_owed", 1);
+  n.start("boot-2");
+  CHECK_FALSE(std::filesystem::exists(n.dir.path + "/run/pods/" + lost));
+  CHECK(eventually([&] { return n.host.network.held() == 0; }));  // the first DEL failed and was tried again
+  CHECK(n.host.faults.calls("detach_owed") == 3);
+}
+
+TEST_CASE("the network of a living pod is not taken for a lost one's", "[engine]") {
+  Node n;
+  n.engine.reset();
+  const int before = n.host.faults.calls("reclaim");
+  n.start();
+  CHECK(eventually([&] { return n.host.faults.calls("reclaim") > before; }));  // the last thing of a start
+  CHECK(n.host.faults.calls("detach_owed") == 0);
+  CHECK(n.host.network.held() == 1);
+}

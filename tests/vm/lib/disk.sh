@@ -8,6 +8,11 @@ disk_from_folder() {
     -m 0 -d "$1" "$2" "$3" >/dev/null
 }
 
+# empty_disk IMAGE SIZE: with a journal, as a node's disk has, so that it outlives a reset.
+empty_disk() {
+  PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 -E lazy_itable_init=1,root_owner=0:0 -m 0 "$1" "$2" >/dev/null
+}
+
 # folder_from_disk IMAGE FOLDER: everything on the disk.
 folder_from_disk() {
   mkdir -p "$2"
