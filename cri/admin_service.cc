@@ -12,10 +12,11 @@ namespace {
 using Images = Result<std::vector<engine::ImageRecord>>;
 
 // Starts `work` on a worker and streams what it reports.
-grpc::ServerWriteReactor<admin::Progress>* stream_progress(Workers& workers, std::function<Images(const engine::OnProgress&)> work) {
+grpc::ServerWriteReactor<admin::Progress>* stream_progress(Workers& workers,
+                                                           std::function<Images(const engine::OnProgress&, const std::stop_token&)> work) {
   auto* stream = new ProgressStream();
-  const auto posted = workers.post(Lane::wait, [stream, work = std::move(work)] {
-    stream->finish(work([stream](const engine::Progress& progress) { stream->report(progress); }));
+  const auto posted = workers.post(Lane::wait, [stream, gone = stream->gone(), work = std::move(work)] {
+    stream->finish(work([stream](const engine::Progress& progress) { stream->report(progress); }, gone));
   });
   if (!posted.ok()) stream->finish(Images(posted.error()));
   return stream;
@@ -73,22 +74,22 @@ Result<Match> find_by_id_or_name(const engine::Snapshot& snapshot, const std::st
 }
 
 grpc::ServerWriteReactor<admin::Progress>* AdminService::Pull(grpc::CallbackServerContext*, const admin::PullRequest* request) {
-  return stream_progress(backend_.workers, [this, request](const engine::OnProgress& progress) -> Images {
+  return stream_progress(backend_.workers, [this, request](const engine::OnProgress& progress, const std::stop_token& gone) -> Images {
     if (request->image().empty()) return fail(Code::invalid_argument, "image: empty");
     engine::RegistryAuth auth;
     auth.username = request->username();
     auth.password = request->password();
-    auto image = backend_.images.pull(request->image(), auth, progress);
+    auto image = backend_.images.pull(request->image(), auth, progress, gone);
     if (!image.ok()) return as_pull_error(std::move(image).error());
     return std::vector{std::move(image).take()};
   });
 }
 
 grpc::ServerWriteReactor<admin::Progress>* AdminService::Load(grpc::CallbackServerContext*, const admin::LoadRequest* request) {
-  return stream_progress(backend_.workers, [this, request](const engine::OnProgress& progress) -> Images {
+  return stream_progress(backend_.workers, [this, request](const engine::OnProgress& progress, const std::stop_token& gone) -> Images {
     if (request->path().empty() || request->path()[0] != '/')
       return fail(Code::invalid_argument, "path: '{}' is not absolute", request->path());
-    return backend_.images.load(request->path(), request->name(), progress);
+    return backend_.images.load(request->path(), request->name(), progress, gone);
   });
 }
 

@@ -41,6 +41,25 @@ void log_failure(std::string_view call, Lane lane, const Error& error) {
   }
 }
 
+// Tells the work that its client has gone. Owns itself until OnDone, which comes after Finish.
+class Wanted final : public grpc::ServerUnaryReactor {
+ public:
+  std::stop_token gone() const { return gone_.get_token(); }
+  void OnCancel() override { gone_.request_stop(); }
+  void OnDone() override { delete this; }
+
+ private:
+  std::stop_source gone_;
+};
+
+// Sends the reply: the call's last step.
+auto finisher(grpc::ServerUnaryReactor* reactor, Lane lane, const std::source_location& from) {
+  return [reactor, lane, call = name_of(from)](const Result<void>& result) {
+    if (!result.ok()) log_failure(call, lane, result.error());
+    reactor->Finish(result.ok() ? grpc::Status::OK : to_status(result.error()));
+  };
+}
+
 }  // namespace
 
 grpc::Status to_status(const Error& error) {
@@ -57,11 +76,17 @@ std::string_view name_of(const std::source_location& from) {
 grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work,
                                  const std::source_location& from) {
   auto* reactor = context->DefaultReactor();
-  const auto finish = [reactor, lane, call = name_of(from)](const Result<void>& result) {
-    if (!result.ok()) log_failure(call, lane, result.error());
-    reactor->Finish(result.ok() ? grpc::Status::OK : to_status(result.error()));
-  };
+  const auto finish = finisher(reactor, lane, from);
   const auto posted = workers.post(lane, [finish, work = std::move(work)] { finish(work()); });
+  if (!posted.ok()) finish(posted);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* answer_while_wanted(Workers& workers, Lane lane, std::function<Result<void>(const std::stop_token&)> work,
+                                              const std::source_location& from) {
+  auto* reactor = new Wanted();
+  const auto finish = finisher(reactor, lane, from);
+  const auto posted = workers.post(lane, [finish, gone = reactor->gone(), work = std::move(work)] { finish(work(gone)); });
   if (!posted.ok()) finish(posted);
   return reactor;
 }

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <source_location>
+#include <stop_token>
 #include <string_view>
 
 #include "base/result.h"
@@ -20,6 +21,10 @@ grpc::Status to_status(const Error& error);
 // under the name of the handler, which is where `from` is.
 grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work,
                                  const std::source_location& from = std::source_location::current());
+
+// The same for work that can end early: `gone` says that the client has cancelled the call, let its deadline pass or died.
+grpc::ServerUnaryReactor* answer_while_wanted(Workers& workers, Lane lane, std::function<Result<void>(const std::stop_token& gone)> work,
+                                              const std::source_location& from = std::source_location::current());
 
 // "virtual grpc::ServerUnaryReactor* slipway::cri::RuntimeService::Status(…)" → "Status"
 std::string_view name_of(const std::source_location& from);

@@ -51,15 +51,16 @@ grpc::ServerUnaryReactor* ImageService::ImageStatus(grpc::CallbackServerContext*
   });
 }
 
-grpc::ServerUnaryReactor* ImageService::PullImage(grpc::CallbackServerContext* context, const v1::PullImageRequest* request,
+grpc::ServerUnaryReactor* ImageService::PullImage(grpc::CallbackServerContext*, const v1::PullImageRequest* request,
                                                   v1::PullImageResponse* response) {
-  return answer(Lane::wait, context, [this, request, response]() -> Result<void> {
+  return answer_while_wanted(backend_.workers, Lane::wait, [this, request, response](const std::stop_token& gone) -> Result<void> {
     const std::string& reference = request->image().image();
     if (reference.empty()) return fail(Code::invalid_argument, "image.image: empty");
     const auto& auth = request->auth();
     const engine::RegistryAuth login{auth.username(),       auth.password(),       auth.auth(),
                                      auth.server_address(), auth.identity_token(), auth.registry_token()};
-    auto image = backend_.images.pull(reference, login, [](const engine::Progress&) {});
+    auto image = backend_.images.pull(
+        reference, login, [](const engine::Progress&) {}, gone);
     if (!image.ok()) return as_pull_error(std::move(image).error());
     response->set_image_ref(image.value().id);
     return {};

@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <mutex>
+#include <stop_token>
 #include <vector>
 
 #include "cri/answer.h"
@@ -21,7 +22,11 @@ class ProgressStream final : public grpc::ServerWriteReactor<admin::Progress> {
   // The last call: with the images that are there now, or why there are none.
   void finish(const Result<std::vector<engine::ImageRecord>>& result);
 
+  // The client does not want it any more.
+  std::stop_token gone() const { return gone_.get_token(); }
+
   void OnWriteDone(bool ok) override;
+  void OnCancel() override { gone_.request_stop(); }
   void OnDone() override { delete this; }
 
  private:
@@ -32,10 +37,11 @@ class ProgressStream final : public grpc::ServerWriteReactor<admin::Progress> {
   std::deque<admin::Progress> waiting_;
   admin::Progress current_;  // being written
   bool writing_ = false;
-  bool broken_ = false;  // the client has gone: the operation goes on, nobody is told
+  bool broken_ = false;  // the client has gone: nobody is told
   bool finished_ = false;
   bool ended_ = false;
   grpc::Status status_;
+  std::stop_source gone_;
 };
 
 }  // namespace slipway::cri

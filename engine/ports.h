@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -38,9 +39,12 @@ struct RootLayers {
 class Images {
  public:
   virtual ~Images() = default;
-  // Fetches and unpacks; the record of what the reference now means. Joins a pull of the same reference in flight.
-  virtual Result<ImageRecord> pull(const std::string& reference, const RegistryAuth& auth, const OnProgress& progress) = 0;
-  virtual Result<std::vector<ImageRecord>> load(const std::string& path, const std::string& name, const OnProgress& progress) = 0;
+  // Fetches and unpacks; the record of what the reference now means. Joins a pull of the same reference in flight. `gone`: the caller does
+  // not want it any more. It is then told `cancelled` at once; the work itself ends when the last of its callers has gone.
+  virtual Result<ImageRecord> pull(const std::string& reference, const RegistryAuth& auth, const OnProgress& progress,
+                                   const std::stop_token& gone) = 0;
+  virtual Result<std::vector<ImageRecord>> load(const std::string& path, const std::string& name, const OnProgress& progress,
+                                                const std::stop_token& gone) = 0;
   // By id (with or without "sha256:", also a unique prefix of ≥ 12), tag or digest reference. not_found when absent.
   virtual Result<ImageRecord> find(const std::string& reference) const = 0;
   virtual std::vector<ImageRecord> list() const = 0;

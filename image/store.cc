@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <stop_token>
 #include <tuple>
 
 #include "base/fault.h"
@@ -37,8 +38,21 @@ void tell(std::string_view what, const engine::ImageRecord& image, const std::st
 struct InFlight {
   std::string reference;
   engine::RegistryAuth auth;
+  UniqueFd stop;        // an eventfd: nobody wants it any more
+  unsigned wanted = 0;  // callers that have not gone
   std::optional<Result<engine::ImageRecord>> result;
 };
+
+void raise(FdRef event) {
+  const std::uint64_t one = 1;
+  (void)!::write(event.get(), &one, sizeof one);
+}
+
+Result<UniqueFd> make_event() {
+  UniqueFd event(::eventfd(0, EFD_CLOEXEC));
+  if (!event) return fail_errno(errno, "make an eventfd");
+  return event;
+}
 
 bool same(const engine::RegistryAuth& a, const engine::RegistryAuth& b) {
   const auto tie = [](const engine::RegistryAuth& x) {
@@ -57,18 +71,17 @@ class Store : public engine::Images {
         stop_(std::move(stop)) {}
 
   ~Store() override {
-    const std::uint64_t one = 1;
-    (void)!::write(stop_.get(), &one, sizeof one);
+    raise(stop_);
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return inside_ == 0; });
   }
 
   Result<void> start();
 
-  Result<engine::ImageRecord> pull(const std::string& reference, const engine::RegistryAuth& auth,
-                                   const engine::OnProgress& progress) override;
-  Result<std::vector<engine::ImageRecord>> load(const std::string& path, const std::string& name,
-                                                const engine::OnProgress& progress) override;
+  Result<engine::ImageRecord> pull(const std::string& reference, const engine::RegistryAuth& auth, const engine::OnProgress& progress,
+                                   const std::stop_token& gone) override;
+  Result<std::vector<engine::ImageRecord>> load(const std::string& path, const std::string& name, const engine::OnProgress& progress,
+                                                const std::stop_token& gone) override;
   Result<engine::ImageRecord> find(const std::string& reference) const override;
   std::vector<engine::ImageRecord> list() const override;
   Result<void> remove(const std::string& reference) override;
@@ -99,9 +112,9 @@ class Store : public engine::Images {
     Store& store_;
   };
 
-  Result<std::vector<engine::ImageRecord>> work(Request request, const engine::OnProgress& progress);
-  Result<engine::ImageRecord> pull_alone(const std::string& reference, const engine::RegistryAuth& auth,
-                                         const engine::OnProgress& progress);
+  Result<std::vector<engine::ImageRecord>> work(Request request, const engine::OnProgress& progress, FdRef stop);
+  Result<std::shared_ptr<InFlight>> join(const std::string& reference, const engine::RegistryAuth& auth, bool& joined);
+  Result<engine::ImageRecord> pull_alone(const InFlight& flight, const engine::OnProgress& progress);
   Result<std::vector<engine::ImageRecord>> record(const Outcome& outcome);
   void collect(const std::vector<std::string>& candidates);
 
@@ -139,59 +152,77 @@ Result<void> Store::start() {
   return {};
 }
 
-Result<engine::ImageRecord> Store::pull(const std::string& reference, const engine::RegistryAuth& auth,
-                                        const engine::OnProgress& progress) {
+// The pull in flight that the caller may join, or a new one.
+Result<std::shared_ptr<InFlight>> Store::join(const std::string& reference, const engine::RegistryAuth& auth, bool& joined) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& other : in_flight_) {
+    if (other->wanted == 0 || other->reference != reference || !same(other->auth, auth)) continue;
+    ++other->wanted;
+    joined = true;
+    return other;
+  }
+  TRY_ASSIGN(UniqueFd stop, make_event());
+  in_flight_.push_back(std::make_shared<InFlight>(InFlight{reference, auth, std::move(stop), 1, std::nullopt}));
+  joined = false;
+  return in_flight_.back();
+}
+
+Result<engine::ImageRecord> Store::pull(const std::string& reference, const engine::RegistryAuth& auth, const engine::OnProgress& progress,
+                                        const std::stop_token& gone) {
   const fault::Operation operation("PullImage");
   const Guest guest(*this);
   TRY_ASSIGN(const Reference parsed, parse_reference(reference));
-  const std::string canonical = parsed.canonical();
-  std::shared_ptr<InFlight> mine;
-  {
+  if (gone.stop_requested()) return fail(Code::cancelled, "nobody waits for it any more");
+  bool joined = false;
+  TRY_ASSIGN(const std::shared_ptr<InFlight> flight, join(parsed.canonical(), auth, joined));
+  const std::stop_callback leave(gone, [&] {  // on the thread of whoever says so
+    const std::lock_guard lock(mutex_);
+    if (--flight->wanted == 0) raise(flight->stop);
+    changed_.notify_all();
+  });
+  if (joined) {
     std::unique_lock lock(mutex_);
-    for (const auto& other : in_flight_) {
-      if (other->reference != canonical || !same(other->auth, auth)) continue;
-      const std::shared_ptr<InFlight> joined = other;
-      changed_.wait(lock, [&] { return joined->result.has_value(); });
-      return *joined->result;
-    }
-    mine = std::make_shared<InFlight>(InFlight{canonical, auth, std::nullopt});
-    in_flight_.push_back(mine);
+    changed_.wait(lock, [&] { return flight->result.has_value() || gone.stop_requested(); });
+    if (!flight->result) return fail(Code::cancelled, "its caller has gone, others wait for it");
+    return *flight->result;
   }
   const MonotonicNanos begun = now_monotonic();
-  auto result = pull_alone(canonical, auth, progress);
-  if (result.ok()) tell("image pulled", result.value(), canonical, begun);
+  auto result = pull_alone(*flight, progress);
+  if (result.ok()) tell("image pulled", result.value(), flight->reference, begun);
   const std::lock_guard lock(mutex_);
-  mine->result = result;
-  in_flight_.remove(mine);
+  flight->result = result;
+  in_flight_.remove(flight);
   changed_.notify_all();
   return result;
 }
 
-Result<engine::ImageRecord> Store::pull_alone(const std::string& reference, const engine::RegistryAuth& auth,
-                                              const engine::OnProgress& progress) {
+Result<engine::ImageRecord> Store::pull_alone(const InFlight& flight, const engine::OnProgress& progress) {
   Request request;
   request.operation = "pull";
-  request.reference = reference;
-  request.auth = auth;
-  TRY_ASSIGN(std::vector<engine::ImageRecord> records, work(std::move(request), progress));
+  request.reference = flight.reference;
+  request.auth = flight.auth;
+  TRY_ASSIGN(std::vector<engine::ImageRecord> records, work(std::move(request), progress, flight.stop));
   if (records.size() != 1) return fail(Code::internal, "slipway-image: {} images for one pull", records.size());
   return std::move(records.front());
 }
 
-Result<std::vector<engine::ImageRecord>> Store::load(const std::string& path, const std::string& name, const engine::OnProgress& progress) {
+Result<std::vector<engine::ImageRecord>> Store::load(const std::string& path, const std::string& name, const engine::OnProgress& progress,
+                                                     const std::stop_token& gone) {
   const Guest guest(*this);
+  TRY_ASSIGN(const UniqueFd stop, make_event());
+  const std::stop_callback leave(gone, [&] { raise(stop); });
   Request request;
   request.operation = "load";
   request.path = path;
   request.reference = name;
   const MonotonicNanos begun = now_monotonic();
-  auto loaded = work(std::move(request), progress);
+  auto loaded = work(std::move(request), progress, stop);
   if (loaded.ok())
     for (const engine::ImageRecord& image : loaded.value()) tell("image loaded", image, path, begun);
   return loaded;
 }
 
-Result<std::vector<engine::ImageRecord>> Store::work(Request request, const engine::OnProgress& progress) {
+Result<std::vector<engine::ImageRecord>> Store::work(Request request, const engine::OnProgress& progress, FdRef stop) {
   request.root = options_.root;
   request.insecure_registries = options_.insecure_registries;
   request.ca_file = options_.ca_file;
@@ -200,7 +231,7 @@ Result<std::vector<engine::ImageRecord>> Store::work(Request request, const engi
     const std::lock_guard lock(mutex_);
     ++working_;  // from here on no layer is deleted: the worker may find it and build on it
   }
-  const auto outcome = run_worker({options_.worker_program, options_.worker_environment}, request, progress, stop_);
+  const auto outcome = run_worker({options_.worker_program, options_.worker_environment}, request, progress, {stop_, stop});
   auto result = outcome.ok() ? record(outcome.value()) : Result<std::vector<engine::ImageRecord>>(outcome.error());
   {
     const std::lock_guard lock(mutex_);
@@ -354,8 +385,7 @@ Result<std::unique_ptr<engine::Images>> open_store(StoreOptions options) {
   TRY_ASSIGN(UniqueFd containers, sys::open_at(root, kContainersDirectory, O_RDONLY | O_DIRECTORY));
   TRY_ASSIGN(Roots roots,
              Roots::open(std::move(containers), options.root + "/" + kContainersDirectory).context("{}/containers", options.root));
-  UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
-  if (!stop) return fail_errno(errno, "make an eventfd");
+  TRY_ASSIGN(UniqueFd stop, make_event());
   auto store = std::make_unique<Store>(std::move(options), std::move(records), std::move(disk), std::move(roots), std::move(stop));
   TRY(store->start().context("image store"));
   return std::unique_ptr<engine::Images>(std::move(store));

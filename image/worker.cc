@@ -49,12 +49,13 @@ Result<UniqueFd> request_file(const Request& request) {
   return sys::memory_file("slipway-image", text);
 }
 
-Result<void> listen(FdRef out, FdRef stop, Conversation& conversation) {
+Result<void> listen(FdRef out, WorkerStops stops, Conversation& conversation) {
   std::string buffer(64 << 10, '\0');
   for (;;) {
-    pollfd waits[2] = {{out.get(), POLLIN, 0}, {stop.get(), POLLIN, 0}};
-    if (sys::retry_eintr([&] { return ::poll(waits, 2, -1); }) < 0) return fail_errno(errno, "wait for slipway-image");
+    pollfd waits[3] = {{out.get(), POLLIN, 0}, {stops.store.get(), POLLIN, 0}, {stops.caller.get(), POLLIN, 0}};
+    if (sys::retry_eintr([&] { return ::poll(waits, 3, -1); }) < 0) return fail_errno(errno, "wait for slipway-image");
     if (waits[1].revents != 0) return fail(Code::cancelled, "slipwayd is stopping");
+    if (waits[2].revents != 0) return fail(Code::cancelled, "nobody waits for it any more");
     const ssize_t n = sys::retry_eintr([&] { return ::read(out.get(), buffer.data(), buffer.size()); });
     if (n < 0) return fail_errno(errno, "listen to slipway-image");
     if (n == 0) return {};
@@ -64,7 +65,7 @@ Result<void> listen(FdRef out, FdRef stop, Conversation& conversation) {
 
 }  // namespace
 
-Result<Outcome> run_worker(const WorkerProgram& program, const Request& request, const engine::OnProgress& on_progress, FdRef stop) {
+Result<Outcome> run_worker(const WorkerProgram& program, const Request& request, const engine::OnProgress& on_progress, WorkerStops stops) {
   TRY_ASSIGN(const UniqueFd in, request_file(request));
   TRY_ASSIGN(sys::Pipe out, sys::make_pipe());
   sys::SpawnRequest spawn;
@@ -78,7 +79,7 @@ Result<Outcome> run_worker(const WorkerProgram& program, const Request& request,
   TRY_ASSIGN(sys::Child child, sys::spawn(spawn).context("start {}", program.path));
   out.write.reset();
   Conversation conversation{on_progress, {}, std::nullopt};
-  TRY(listen(out.read, stop, conversation));  // on an error the Child kills the worker
+  TRY(listen(out.read, stops, conversation));  // on an error the Child kills the worker
   TRY_ASSIGN(const sys::ExitStatus status, child.wait());
   TRY(fault::point("slipway-image's answer"));
   if (conversation.answer) return *std::move(conversation.answer);

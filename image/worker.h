@@ -16,8 +16,14 @@ struct WorkerProgram {
   std::vector<std::string> environment;  // nothing is inherited; "https_proxy=…" where the node needs one
 };
 
-// The worker's result, or its error with its code. `stop` becomes readable to end it: then `cancelled`, and it is killed. A worker that
-// dies without a word, says too much or nonsense is `internal`.
-Result<Outcome> run_worker(const WorkerProgram& program, const Request& request, const engine::OnProgress& on_progress, FdRef stop);
+// Readable = the worker is to end: it is killed then.
+struct WorkerStops {
+  FdRef store;   // all workers
+  FdRef caller;  // this one
+};
+
+// The worker's result, or its error with its code; `cancelled` when it was stopped. A worker that dies without a word, says too much or
+// nonsense is `internal`.
+Result<Outcome> run_worker(const WorkerProgram& program, const Request& request, const engine::OnProgress& on_progress, WorkerStops stops);
 
 }  // namespace slipway::image

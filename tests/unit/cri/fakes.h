@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <future>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -114,10 +116,11 @@ class FakeEngine final : public engine::Engine {
 
 class FakeImages final : public engine::Images {
  public:
-  Result<engine::ImageRecord> pull(const std::string& reference, const engine::RegistryAuth& auth,
-                                   const engine::OnProgress& progress) override {
+  Result<engine::ImageRecord> pull(const std::string& reference, const engine::RegistryAuth& auth, const engine::OnProgress& progress,
+                                   const std::stop_token& gone) override {
     user = auth.username;
     if (failure) return *failure;
+    if (reference == "stalls") return wait_for_the_end(gone);
     progress({"download", "layer1", 10, 20});
     progress({"download", "layer1", 20, 20});
     progress({"done", reference, 0, 0});
@@ -129,7 +132,9 @@ class FakeImages final : public engine::Images {
     records.push_back(image);
     return image;
   }
-  Result<std::vector<engine::ImageRecord>> load(const std::string& path, const std::string&, const engine::OnProgress&) override {
+  Result<std::vector<engine::ImageRecord>> load(const std::string& path, const std::string&, const engine::OnProgress&,
+                                                const std::stop_token& gone) override {
+    if (path == "/stalls") return wait_for_the_end(gone).error();
     return fail(Code::not_found, "open '{}'", path);
   }
   Result<engine::ImageRecord> find(const std::string& reference) const override {
@@ -154,6 +159,16 @@ class FakeImages final : public engine::Images {
   std::vector<engine::ImageRecord> records;
   std::optional<Error> failure;
   std::string user;
+  std::promise<void> ended;  // of the call that stalls
+
+ private:
+  Result<engine::ImageRecord> wait_for_the_end(const std::stop_token& gone) {
+    std::promise<void> wish;
+    const std::stop_callback told(gone, [&] { wish.set_value(); });
+    wish.get_future().wait();
+    ended.set_value();
+    return fail(Code::cancelled, "nobody wants it any more");
+  }
 };
 
 class FakeNetwork final : public engine::Network {

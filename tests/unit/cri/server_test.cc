@@ -276,6 +276,38 @@ TEST_CASE("images: pull, list, status, usage, remove", "[cri]") {
   CHECK_THAT(refused.error_message(), Catch::StartsWith("RegistryUnavailable"));
 }
 
+TEST_CASE("a pull ends when its client's deadline passes", "[cri]") {
+  Fixture f;
+  v1::PullImageRequest request;
+  request.mutable_image()->set_image("stalls");
+  v1::PullImageResponse response;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+  CHECK(f.image->PullImage(&context, request, &response).error_code() == grpc::StatusCode::DEADLINE_EXCEEDED);
+  CHECK(f.images.ended.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+}
+
+TEST_CASE("admin: a pull and a load end when their client cancels", "[cri]") {
+  {
+    Fixture f;
+    admin::PullRequest request;
+    request.set_image("stalls");
+    grpc::ClientContext context;
+    auto stream = f.admin_stub->Pull(&context, request);
+    context.TryCancel();
+    CHECK(stream->Finish().error_code() == grpc::StatusCode::CANCELLED);
+    CHECK(f.images.ended.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+  }
+  Fixture f;
+  admin::LoadRequest request;
+  request.set_path("/stalls");
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+  auto stream = f.admin_stub->Load(&context, request);
+  CHECK(stream->Finish().error_code() == grpc::StatusCode::DEADLINE_EXCEEDED);
+  CHECK(f.images.ended.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+}
+
 TEST_CASE("lists stream, an empty one just ends", "[cri]") {
   Fixture f;
   const auto count = [&] {

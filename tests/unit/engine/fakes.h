@@ -51,8 +51,10 @@ class FakeImages final : public Images {
     files["etc/passwd"] = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/var/www:/bin/false\n";
     files["etc/group"] = "root:x:0:\nweb:x:33:\nextra:x:44:web\n";
   }
-  Result<ImageRecord> pull(const std::string&, const RegistryAuth&, const OnProgress&) override { return image; }
-  Result<std::vector<ImageRecord>> load(const std::string&, const std::string&, const OnProgress&) override { return std::vector{image}; }
+  Result<ImageRecord> pull(const std::string&, const RegistryAuth&, const OnProgress&, const std::stop_token&) override { return image; }
+  Result<std::vector<ImageRecord>> load(const std::string&, const std::string&, const OnProgress&, const std::stop_token&) override {
+    return std::vector{image};
+  }
   Result<ImageRecord> find(const std::string& reference) const override {
     if (reference == image.id || reference == image.repo_tags[0]) return image;
     return fail(Code::not_found, "there is no image '{}'", reference);

@@ -39,8 +39,10 @@ class OneImage final : public Images {
     image_.id = "sha256:" + std::string(64, 'b');
     image_.config.env = {"PATH=/bin"};
   }
-  Result<ImageRecord> pull(const std::string&, const RegistryAuth&, const OnProgress&) override { return image_; }
-  Result<std::vector<ImageRecord>> load(const std::string&, const std::string&, const OnProgress&) override { return std::vector{image_}; }
+  Result<ImageRecord> pull(const std::string&, const RegistryAuth&, const OnProgress&, const std::stop_token&) override { return image_; }
+  Result<std::vector<ImageRecord>> load(const std::string&, const std::string&, const OnProgress&, const std::stop_token&) override {
+    return std::vector{image_};
+  }
   Result<ImageRecord> find(const std::string&) const override { return image_; }
   std::vector<ImageRecord> list() const override { return {image_}; }
   Result<void> remove(const std::string&) override { return {}; }

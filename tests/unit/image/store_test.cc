@@ -9,6 +9,8 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <stop_token>
 #include <thread>
 
 #include "image/reference.h"
@@ -40,7 +42,7 @@ struct Bench {
     store = std::move(r).take();
   }
   engine::ImageRecord pull(const std::string& name) const {
-    auto r = store->pull(name, {}, nullptr);
+    auto r = store->pull(name, {}, nullptr, {});
     INFO((r.ok() ? "" : r.error().message));
     REQUIRE(r.ok());
     return r.value();
@@ -74,7 +76,7 @@ TEST_CASE("a pulled image is recorded, found and still there after a restart", "
   Bench bench;
   std::vector<std::string> stages;
   const auto r =
-      bench.store->pull(server.host() + "/first:v1", {}, [&](const engine::Progress& progress) { stages.push_back(progress.stage); });
+      bench.store->pull(server.host() + "/first:v1", {}, [&](const engine::Progress& progress) { stages.push_back(progress.stage); }, {});
   INFO((r.ok() ? "" : r.error().message));
   REQUIRE(r.ok());
   CHECK(r.value().id == a.id);
@@ -201,7 +203,7 @@ TEST_CASE("pulls of one name join, and a failed one leaves nothing", "[image]") 
     return reply;
   });
   Bench bench;
-  const auto failed = bench.store->pull(server.host() + "/first", {}, nullptr);
+  const auto failed = bench.store->pull(server.host() + "/first", {}, nullptr, {});
   REQUIRE_FALSE(failed.ok());
   CHECK(failed.error().code == Code::data_loss);
   CHECK(bench.store->list().empty());
@@ -210,7 +212,8 @@ TEST_CASE("pulls of one name join, and a failed one leaves nothing", "[image]") 
   manifests = 0;
   std::vector<std::thread> threads;
   std::atomic<int> good{0};
-  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { good += bench.store->pull(server.host() + "/first", {}, nullptr).ok() ? 1 : 0; });
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] { good += bench.store->pull(server.host() + "/first", {}, nullptr, {}).ok() ? 1 : 0; });
   for (std::thread& thread : threads) thread.join();
   CHECK(good == 4);
   CHECK(manifests <= 4);
@@ -224,7 +227,7 @@ TEST_CASE("a worker that dies, lies or is absent is an error", "[image]") {
     std::ofstream(path) << "#!/bin/sh\n" << script;
     fs::permissions(path, fs::perms::owner_all);
     bench.reopen(path);
-    return bench.store->pull("example.com/x", {}, nullptr);
+    return bench.store->pull("example.com/x", {}, nullptr, {});
   };
   CHECK(with("kill -9 $$").error().code == Code::internal);
   CHECK(with("exit 3").error().code == Code::internal);
@@ -232,8 +235,8 @@ TEST_CASE("a worker that dies, lies or is absent is an error", "[image]") {
   CHECK(with("head -c 20000000 /dev/zero | tr '\\0' x; exec sleep 1000").error().code == Code::internal);
   CHECK(with("echo '{\"error\":{\"code\":5,\"message\":\"no\"}}'").error().code == Code::not_found);
   bench.reopen(bench.dir.path + "/absent");
-  CHECK_FALSE(bench.store->pull("example.com/x", {}, nullptr).ok());
-  CHECK(bench.store->pull("Not A Name", {}, nullptr).error().code == Code::invalid_argument);
+  CHECK_FALSE(bench.store->pull("example.com/x", {}, nullptr, {}).ok());
+  CHECK(bench.store->pull("Not A Name", {}, nullptr, {}).error().code == Code::invalid_argument);
 }
 
 TEST_CASE("closing the store ends a pull in flight", "[image]") {
@@ -243,9 +246,135 @@ TEST_CASE("closing the store ends a pull in flight", "[image]") {
   fs::permissions(path, fs::perms::owner_all);
   bench.reopen(path);
   Result<engine::ImageRecord> r = fail(Code::ok, "not yet");
-  std::thread puller([&] { r = bench.store->pull("example.com/x", {}, nullptr); });
+  std::thread puller([&] { r = bench.store->pull("example.com/x", {}, nullptr, {}); });
   while (!sys::exists(started)) std::this_thread::yield();
   bench.store.reset();
   puller.join();
   CHECK(r.error().code == Code::cancelled);
+}
+
+namespace {
+
+// A thread that is waiting for somebody else when the constructor returns.
+class Sleeper {
+ public:
+  explicit Sleeper(std::function<void()> work)
+      : thread_([this, work = std::move(work)] {
+          id_ = ::gettid();
+          work();
+        }) {
+    while (id_ == 0) std::this_thread::yield();
+    for (std::string state; state != "S";) {
+      std::ifstream file("/proc/self/task/" + std::to_string(id_) + "/stat");
+      std::string number, name;
+      file >> number >> name >> state;
+    }
+  }
+  void join() { thread_.join(); }
+
+ private:
+  std::atomic<pid_t> id_{0};
+  std::thread thread_;
+};
+
+// A worker that never ends of itself, and a count of how often it was started.
+struct Stalling {
+  Bench bench;
+  std::string path = bench.dir.path + "/worker", started = bench.dir.path + "/started";
+  Stalling() {
+    std::ofstream(path) << "#!/bin/sh\necho $$ >> " << started << "\nmkdir " << bench.root << "/layers/" << std::string(64, 'a')
+                        << ".tmp-$$\nexec sleep 1000\n";
+    fs::permissions(path, fs::perms::owner_all);
+    bench.reopen(path);
+  }
+  std::vector<std::string> pids() const {
+    std::ifstream file(started);
+    std::vector<std::string> out;
+    for (std::string pid; file >> pid;) out.push_back(pid);
+    return out;
+  }
+  void wait_started(std::size_t n) const {
+    while (pids().size() < n || bench.layers() < 1000) std::this_thread::yield();
+  }
+  Result<engine::ImageRecord> pull(const std::stop_token& gone) const { return bench.store->pull("example.com/x", {}, nullptr, gone); }
+};
+
+}  // namespace
+
+TEST_CASE("a pull whose caller goes is ended, and nothing stays of it", "[image]") {
+  const Stalling stalling;
+  std::stop_source client;
+  Result<engine::ImageRecord> r = fail(Code::ok, "not yet");
+  std::thread puller([&] { r = stalling.pull(client.get_token()); });
+  stalling.wait_started(1);
+  client.request_stop();
+  puller.join();
+  CHECK(r.error().code == Code::cancelled);
+  CHECK_FALSE(fs::exists("/proc/" + stalling.pids()[0]));
+  CHECK(stalling.bench.layers() == 0);
+  // Who comes with a cancelled call starts nothing.
+  CHECK(stalling.pull(client.get_token()).error().code == Code::cancelled);
+  CHECK(stalling.pids().size() == 1);
+}
+
+TEST_CASE("a pull ends with the last of those who joined it", "[image]") {
+  const Stalling stalling;
+  std::stop_source first, second;
+  Result<engine::ImageRecord> one = fail(Code::ok, "not yet"), two = one;
+  std::thread leader([&] { one = stalling.pull(first.get_token()); });
+  stalling.wait_started(1);
+  Sleeper joiner([&] { two = stalling.pull(second.get_token()); });
+  first.request_stop();
+  second.request_stop();
+  leader.join();
+  joiner.join();
+  CHECK(one.error().code == Code::cancelled);
+  CHECK(two.error().code == Code::cancelled);
+  CHECK(stalling.pids().size() == 1);
+  CHECK_FALSE(fs::exists("/proc/" + stalling.pids()[0]));
+  CHECK(stalling.bench.layers() == 0);
+}
+
+TEST_CASE("one of two callers that goes leaves the other its pull", "[image]") {
+  const bool leader_goes = GENERATE(false, true);
+  const TestImage a = first();
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  const TestServer server([&](const ServedRequest& request) -> ServedReply {
+    if (request.target.find("/blobs/") != std::string::npos) released.wait();
+    return a.serve(request);
+  });
+  Bench bench;
+  Result<engine::ImageRecord> one = fail(Code::ok, "not yet"), two = one;
+  std::stop_source first_client, second_client;
+  std::thread leader([&] { one = bench.store->pull(server.host() + "/first", {}, nullptr, first_client.get_token()); });
+  while (server.requests().empty()) std::this_thread::yield();
+  Sleeper joiner([&] { two = bench.store->pull(server.host() + "/first", {}, nullptr, second_client.get_token()); });
+  if (leader_goes) {
+    first_client.request_stop();
+    release.set_value();
+    joiner.join();
+    CHECK(two.ok());
+  } else {
+    second_client.request_stop();
+    joiner.join();
+    CHECK(two.error().code == Code::cancelled);
+    release.set_value();
+  }
+  leader.join();
+  CHECK(one.ok());
+  CHECK(bench.layers() == 2);
+}
+
+TEST_CASE("a load whose caller goes is ended", "[image]") {
+  const Stalling stalling;
+  std::stop_source client;
+  Result<std::vector<engine::ImageRecord>> r = fail(Code::ok, "not yet");
+  std::thread loader([&] { r = stalling.bench.store->load("/tmp", "", nullptr, client.get_token()); });
+  stalling.wait_started(1);
+  client.request_stop();
+  loader.join();
+  CHECK(r.error().code == Code::cancelled);
+  CHECK_FALSE(fs::exists("/proc/" + stalling.pids()[0]));
+  CHECK(stalling.bench.layers() == 0);
 }
