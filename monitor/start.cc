@@ -178,38 +178,55 @@ Result<void> serve(PodConfig config, Report& report) {
   return pod.run();
 }
 
-Result<pid_t> clone_into(const PodConfig& config, const cgroups::Cgroup& cgroup) {
+enum class Side { parent, child };
+
+// The parent returns when the child has ended, which is at once: the child only forks the monitor.
+Result<sys::ExitStatus> wait_for_child(pid_t child) {
+  TRY_ASSIGN(const UniqueFd pidfd, sys::pidfd_open(child));
+  return sys::wait_pidfd(pidfd);
+}
+
+Result<Side> fork_child() {
+  const pid_t child = ::fork();
+  if (child < 0) return fail_errno(errno, "fork the monitor");
+  if (child == 0) return Side::child;
+  TRY(wait_for_child(child));
+  return Side::parent;
+}
+
+// Into the monitor's cgroup from its first moment: moving a process costs the kernel an RCU grace period, 5 to 15 ms.
+Result<Side> clone_into(const cgroups::Cgroup& cgroup) {
   clone_args args{};
   args.flags = CLONE_INTO_CGROUP;
   args.exit_signal = SIGCHLD;
   args.cgroup = static_cast<std::uint64_t>(cgroup.dir().get());
   const long child = ::syscall(SYS_clone3, &args, sizeof args);
-  if (child < 0) return fail_errno(errno, "fork the monitor into cgroup '{}'", config.monitor_cgroup());
-  return static_cast<pid_t>(child);
+  if (child < 0) return fail_errno(errno, "fork the monitor into its cgroup");
+  if (child == 0) return Side::child;
+  TRY_ASSIGN(const sys::ExitStatus status, wait_for_child(static_cast<pid_t>(child)));
+  if (status.signal != SIGKILL) return Side::parent;
+  // Killed before its first instruction, since slipwayd sits in a cgroup that was once killed (runtime/launch.cc): it goes there by itself.
+  TRY_ASSIGN(const Side side, fork_child());
+  if (side == Side::child) TRY(sys::write_file_at(cgroup.dir(), "cgroup.procs", "0").context("enter the monitor's cgroup"));
+  return side;
 }
 
-// A child in the monitor's cgroup from its first moment: moving a process costs the kernel an RCU grace period, 5 to 15 ms.
-Result<pid_t> fork_into(const PodConfig& config) {
-  if (config.monitor_cgroup().empty()) {
-    const pid_t child = ::fork();
-    if (child < 0) return fail_errno(errno, "fork the monitor");
-    return child;
-  }
+Result<Side> fork_into(const PodConfig& config) {
+  if (config.monitor_cgroup().empty()) return fork_child();
   if (cgroups::is_scope(config.monitor_cgroup())) {
     runtime::ScopeRequest request;
     request.path = config.monitor_cgroup();
     request.description = "slipway monitor of pod " + config.pod_id();
     TRY_ASSIGN(const runtime::Scope scope, runtime::Scope::start(request));
-    return clone_into(config, scope.cgroup());  // from here on the scope is held by the child too
+    return clone_into(scope.cgroup());  // from here on the scope is held by the child too
   }
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
   TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, config.monitor_cgroup()));
-  return clone_into(config, cgroup);
+  return clone_into(cgroup);
 }
 
 // The first process waits until the monitor has reported; the monitor is nobody's child of slipwayd's.
-int wait_for_report(pid_t middle, FdRef told, Report report) {
-  if (const auto pidfd = sys::pidfd_open(middle); pidfd.ok()) (void)sys::wait_pidfd(pidfd.value());
+int wait_for_report(FdRef told, Report report) {
   char status = 0;
   if (sys::retry_eintr([&] { return ::read(told.get(), &status, 1); }) == 1) return status;
   report.send(fail(Code::internal, "the monitor ended at its start without a word"));
@@ -232,11 +249,11 @@ int run_monitor(UniqueFd config_fd, UniqueFd report_fd) {
   if (!pipe.ok()) return give_up(report, pipe.error());
   UniqueFd told = std::move(pipe.value().read);
   report.first_process = std::move(pipe.value().write);
-  const auto middle = fork_into(config.value());
-  if (!middle.ok()) return give_up(report, middle.error());
-  if (middle.value() > 0) {
+  const auto side = fork_into(config.value());
+  if (!side.ok()) return give_up(report, side.error());
+  if (side.value() == Side::parent) {
     report.first_process.reset();
-    return wait_for_report(middle.value(), told, std::move(report));
+    return wait_for_report(told, std::move(report));
   }
   // Once more, by the C library: after a bare clone3 its idea of the thread's id is the parent's.
   const pid_t child = ::fork();

@@ -79,7 +79,7 @@ Result<Launched> clone_init(const LaunchPlan& plan, const LaunchRequest& request
     args.flags |= CLONE_PARENT;
     args.exit_signal = 0;  // the child inherits the caller's
   }
-  if (request.cgroup >= 0) {
+  if (request.cgroup >= 0 && plan.init.enter_cgroup < 0) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = static_cast<std::uint64_t>(request.cgroup);
   }
@@ -93,10 +93,12 @@ Result<Launched> clone_init(const LaunchPlan& plan, const LaunchRequest& request
   return launched;
 }
 
-// Init died without a word: the cause is a signal, most likely the cgroup's memory limit.
-Error died(FdRef pidfd, bool our_child) {
+// Init died without a word: the cause is a signal, most likely the cgroup's memory limit. `killed`: perhaps before its first instruction.
+Error died(FdRef pidfd, bool our_child, bool& killed) {
+  killed = true;
   if (!our_child) return fail(Code::aborted, "init ended before it was ready");
   const auto status = sys::wait_pidfd(pidfd);
+  killed = status.ok() && status.value().signal == SIGKILL;
   if (!status.ok() || status.value().signal == 0) return fail(Code::aborted, "init ended before it was ready");
   if (status.value().signal == SIGKILL)
     return fail(Code::resource_exhausted, "init was killed before it was ready: is the memory limit too low?");
@@ -113,13 +115,20 @@ Result<void> take_born(const init::Message& message, sys::Packet& packet, Launch
 }
 
 // Until ready; the pty's master comes before it. With a second clone `born` and what the new process says come in any order.
-Result<void> converse(const LaunchPlan& plan, Launched& launched, bool our_child) {
+Result<void> converse(const LaunchPlan& plan, Launched& launched, bool our_child, bool& killed_at_once) {
+  bool heard = false;
   bool born = plan.init.birth == init::Birth::none;
   bool ready = false;
   std::optional<Error> failure;
   while (!born || !ready) {
     TRY_ASSIGN(sys::Packet packet, sys::receive_packet(launched.sync, sizeof(init::Message)));
-    if (packet.eof) return failure ? *failure : died(launched.pidfd, our_child);
+    if (packet.eof) {
+      bool killed = false;
+      const Error error = failure ? *failure : died(launched.pidfd, our_child, killed);
+      killed_at_once = killed && !heard;
+      return error;
+    }
+    heard = true;
     init::Message message;
     if (packet.data.size() != sizeof message) return fail(Code::internal, "init sent {} bytes", packet.data.size());
     std::memcpy(&message, packet.data.data(), sizeof message);
@@ -145,6 +154,22 @@ Result<void> converse(const LaunchPlan& plan, Launched& launched, bool our_child
   return {};
 }
 
+// Clones and waits until init is ready. On error the process is gone.
+Result<Launched> try_launch(LaunchPlan& plan, const LaunchRequest& request, bool& killed_at_once) {
+  TRY_ASSIGN(auto pair, sys::seqpacket_pair());
+  plan.init.sync_fd = pair.second.get();
+  plan.borrow(pair.second.get());
+  plan.freeze();
+  TRY_ASSIGN(Launched launched, clone_init(plan, request));
+  launched.sync = std::move(pair.first);
+  pair.second.reset();
+  const bool our_child = !request.child_of_parent;
+  auto talked = converse(plan, launched, our_child, killed_at_once);
+  if (talked.ok()) return launched;
+  end_process(launched.pidfd, our_child);
+  return std::move(talked).error();
+}
+
 }  // namespace
 
 void end_process(FdRef pidfd, bool our_child) {
@@ -162,22 +187,19 @@ Result<Launched> launch(LaunchPlan& plan, const LaunchRequest& request) {
   if (!weakened(Defence::undumpable) && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno(errno, "become undumpable");
   TRY(check_preserved(request.preserve_fds));
   TRY(plan_stdio(request.stdio, plan));
-  TRY_ASSIGN(auto pair, sys::seqpacket_pair());
-  plan.init.sync_fd = pair.second.get();
   plan.init.start_fd = request.start_fd;
   plan.init.preserve_fds = request.preserve_fds;
   TRY_ASSIGN(plan.init.ignored_signals, ignored_signals());
-  plan.borrow(pair.second.get());
   plan.borrow(request.start_fd);
-  plan.freeze();
-  TRY_ASSIGN(Launched launched, clone_init(plan, request));
-  launched.sync = std::move(pair.first);
-  pair.second.reset();
-  const bool our_child = !request.child_of_parent;
-  auto talked = converse(plan, launched, our_child);
-  if (talked.ok()) return launched;
-  end_process(launched.pidfd, our_child);
-  return std::move(talked).error();
+  bool killed_at_once = false;
+  Result<Launched> launched = try_launch(plan, request, killed_at_once);
+  if (launched.ok() || !killed_at_once || request.cgroup < 0) return launched;
+  // Linux from 6.12.14 on kills what is cloned into a cgroup by a process whose own cgroup was ever killed (cgroup.kill): it compares the
+  // counters of two different cgroups. So once more, where the process itself enters the cgroup: slower by a grace period of the kernel's.
+  auto procs = sys::open_at(FdRef(request.cgroup), "cgroup.procs", O_WRONLY);
+  if (!procs.ok()) return launched;  // removed: it was meant to die
+  plan.init.enter_cgroup = plan.own(std::move(procs).take());
+  return try_launch(plan, request, killed_at_once);
 }
 
 }  // namespace slipway::runtime

@@ -37,8 +37,8 @@ void LaunchPlan::freeze() {
   init.limits = view(limits);
   init.groups = view(groups);
   init.candidates = view(candidates);
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
+  for (std::vector<const char*>* list : {&argv, &envp})
+    if (list->empty() || list->back() != nullptr) list->push_back(nullptr);
   init.argv = argv.data();
   init.envp = envp.data();
   init.filter.code = filter.empty() ? nullptr : filter.data();
@@ -53,9 +53,11 @@ void LaunchPlan::freeze() {
 std::string LaunchPlan::subject(const init::Message& failure) const {
   using init::Step;
   const std::uint32_t i = failure.index;
+  const std::string offsets = init.time_offsets == nullptr ? "" : fmt::format(" with offsets {}", init.time_offsets);
   const std::string target = i < mounts.size() && mounts[i].target != nullptr ? mounts[i].target : "?";
   switch (failure.step) {
     case Step::close_descriptors: return "close descriptors";
+    case Step::enter_cgroup: return "enter the cgroup";
     case Step::signals: return "set the signals to their defaults";
     case Step::session: return "begin a session";
     case Step::keyring: return "begin a session keyring";
@@ -63,9 +65,7 @@ std::string LaunchPlan::subject(const init::Message& failure) const {
     case Step::cgroup_namespace: return "make a cgroup namespace";
     case Step::pid_namespace: return "join the PID namespace";
     case Step::user_namespace: return i == 0 ? "join the user namespace" : "become root in the user namespace: is id 0 mapped?";
-    case Step::time_namespace:
-      return fmt::format("make a time namespace{}{}", init.time_offsets == nullptr ? "" : " with offsets ",
-                         init.time_offsets == nullptr ? "" : init.time_offsets);
+    case Step::time_namespace: return "make a time namespace" + offsets;
     case Step::birth: return "clone the container's process into its namespaces";
     case Step::hostname: return fmt::format("set hostname '{}'", init.hostname == nullptr ? "" : init.hostname);
     case Step::domainname: return fmt::format("set domainname '{}'", init.domainname == nullptr ? "" : init.domainname);

@@ -46,7 +46,7 @@ class LaunchPlan {
   // Init needs a descriptor that somebody else owns.
   void borrow(int fd) { borrowed_.push_back(fd); }
 
-  // Points the views of `init` at the arrays. Nothing may be added afterwards.
+  // Points the views of `init` at the arrays; again after something was added.
   void freeze();
 
   // What failed, as a sentence with its code.

@@ -104,6 +104,7 @@ struct Filter {
 struct InitPlan {
   int sync_fd = -1;
   int start_fd = -1;
+  int enter_cgroup = -1;        // cgroup.procs, where clone3 could not make the process in its cgroup (launch.cc)
   int stdio[3] = {-1, -1, -1};  // each its own index or ≥ 3; all -1 with a terminal
   int preserve_fds = 0;
   View<int> keep;  // sorted: every descriptor ≥ 3 + preserve_fds that a step needs

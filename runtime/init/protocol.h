@@ -21,6 +21,7 @@ enum class Kind : std::uint16_t { ready = 1, failed = 2, console = 3, born = 4 }
 enum class Step : std::uint16_t {
   none = 0,
   close_descriptors,
+  enter_cgroup,
   signals,
   session,
   keyring,

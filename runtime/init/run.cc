@@ -12,6 +12,7 @@ namespace {
 // Each step needs a privilege, a descriptor or a view of the host that a later one gives up.
 constexpr StepFunction kSteps[] = {
     close_inherited,         // first: a created container must not hold its maker's pipes and locks while it waits
+    enter_cgroup,            // before anything is charged to where the runner is
     reset_signals,           //
     write_own_proc,          // what only the host's root may say of a process, before a user namespace takes that from it
     raise_limits,            //

@@ -38,6 +38,13 @@ int open_proc(int proc, const char* path) noexcept {
   return static_cast<int>(::syscall(SYS_openat2, proc, path, &how, sizeof how));
 }
 
+Failure enter_cgroup(const InitPlan& plan, Progress&) noexcept {
+  if (plan.enter_cgroup < 0) return {};
+  if (::write(plan.enter_cgroup, "0", 1) != 1) return failed(Step::enter_cgroup);
+  (void)::close(plan.enter_cgroup);
+  return {};
+}
+
 // Handlers went with CLONE_CLEAR_SIGHAND; what is ignored or blocked would survive execve.
 Failure reset_signals(const InitPlan& plan, Progress&) noexcept {
   struct sigaction action = {};

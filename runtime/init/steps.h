@@ -27,6 +27,7 @@ Failure give_stdio(const InitPlan&, Progress&) noexcept;
 Failure set_stdio(const InitPlan&, Progress&) noexcept;
 Failure close_used(const InitPlan&, Progress&) noexcept;
 // step_namespaces.cc
+Failure enter_cgroup(const InitPlan&, Progress&) noexcept;
 Failure reset_signals(const InitPlan&, Progress&) noexcept;
 Failure join_keyring(const InitPlan&, Progress&) noexcept;
 Failure new_session(const InitPlan&, Progress&) noexcept;

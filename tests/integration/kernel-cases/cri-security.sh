@@ -1,0 +1,1 @@
+../cases/cri-security.sh
