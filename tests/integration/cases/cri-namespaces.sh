@@ -55,10 +55,20 @@ assert_eq "$(log_of shared state | sed 's/SigCgt:[0-9a-f]*/SigCgt:00000000000000
 assert_eq "$(exec_out "$first" sh -c "$state" | sed 's/SigCgt:[0-9a-f]*/SigCgt:0000000000000000/')" "$expected" "an exec's first moment"
 assert_eq "$(exec_out "$first" env | cut -d= -f1 | sort | tr '\n' ' ')" "HOME HOSTNAME PATH " "environment"
 
-# Groups: merged with the image's, or exactly those that are asked for; a user by name.
-groups='.linux.security_context |= (.run_as_user = {value: "33"} | .supplemental_groups = ["42"])'
-run_to_end shared "$pod" merge "$busybox" "$(mode pid CONTAINER) | $groups" id -G >/dev/null
+# Groups: merged with those of the image's /etc/group that list the user, or exactly those that are asked for; a user by name.
+users=$(pull users)
+groups='.linux.security_context |= (.run_as_user = {value: "1000"} | .supplemental_groups = ["42"])'
+groups_in() { log_of shared "$1" | tr ' ' '\n' | sort -n | tr '\n' ' '; }
+groups_told() { status "$1" 'user.linux.supplemental_groups[]' | sort -n | tr '\n' ' '; }
+for policy in Merge Strict; do
+  id=$(run_to_end shared "$pod" "groups-$policy" "$users" "$(mode pid CONTAINER) | $groups |
+    .linux.security_context.supplemental_groups_policy = \"$policy\"" id -G)
+  expected="42 1000 50000 "
+  [[ $policy == Merge ]] || expected="42 1000 "
+  assert_eq "$(groups_in "groups-$policy")" "$expected" "groups, $policy"
+  assert_eq "$(groups_told "$id")" "$expected" "groups that the status tells, $policy"
+done
 run_to_end shared "$pod" named "$busybox" "$(mode pid CONTAINER) | .linux.security_context.run_as_username = \"www-data\"" sh -c 'id -un; id -u' >/dev/null
-assert_eq "$(log_of shared merge) $(log_of shared named | tr '\n' ' ')" "33 42 www-data 33 " "groups and user"
+assert_eq "$(log_of shared named | tr '\n' ' ')" "www-data 33 " "a user by name"
 remove_pod "$node"
 remove_pod "$pod"
