@@ -23,6 +23,7 @@ namespace slipway {
   X(undumpable)          /* runtime: no looking into a half-made process */         \
   X(sealed_program)      /* runtime, engine: programs run from a read-only mount */ \
   X(exec_numbers)        /* command: an id is a number in range */                  \
+  X(hook_environment)    /* runtime: a hook's environment is config.json's */       \
   X(no_inheritable)      /* command, engine: no inheritable capabilities */         \
   X(capability_drop)     /* engine: what is dropped is gone */                      \
   X(user_numbers)        /* engine: a number is never a name of passwd */           \

@@ -151,6 +151,21 @@ Result<void> plan_hugepages(const std::vector<oci::HugepageLimit>& limits, std::
   return {};
 }
 
+// One device a write; what is not said stays as it is.
+Result<void> plan_rdma(const std::map<std::string, oci::RdmaLimit>& devices, std::vector<Write>& out) {
+  for (const auto& [device, limit] : devices) {
+    const std::string field = "linux.resources.rdma." + device;
+    if (device.empty() || device.find_first_of(" \t\n") != std::string::npos)
+      return wrong("linux.resources.rdma: '{}' is no device", device);
+    if (!limit.hca_handles && !limit.hca_objects) return wrong("{}: has neither hcaHandles nor hcaObjects", field);
+    std::string line = device;
+    if (limit.hca_handles) line += fmt::format(" hca_handle={}", *limit.hca_handles);
+    if (limit.hca_objects) line += fmt::format(" hca_object={}", *limit.hca_objects);
+    out.push_back({"rdma.max", std::move(line), field});
+  }
+  return {};
+}
+
 Result<void> plan_unified(const std::map<std::string, std::string>& unified, std::vector<Write>& out) {
   for (const auto& [file, value] : unified) {
     const std::string field = "linux.resources.unified." + file;
@@ -187,6 +202,7 @@ Result<std::vector<Write>> plan_writes(const oci::Resources& resources) {
     plan_io_limits(*resources.block_io, out);
   }
   TRY(plan_hugepages(resources.hugepage_limits, out));
+  TRY(plan_rdma(resources.rdma, out));
   TRY(plan_unified(resources.unified, out));
   return out;
 }

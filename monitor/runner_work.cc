@@ -9,6 +9,7 @@
 #include "cgroups/unit_names.h"
 #include "monitor/log_file.h"
 #include "oci/parse.h"
+#include "runtime/hooks.h"
 #include "sys/file.h"
 
 namespace slipway::monitor {
@@ -45,6 +46,9 @@ Result<void> create(const CreateWork& work, Outcome& outcome) {
   TRY(oci::validate(spec).context("{}/config.json", request.bundle()));
   if (!spec.process || spec.process->terminal != request.tty())
     return fail(Code::invalid_argument, "{}/config.json: process.terminal and the request's tty differ", request.bundle());
+  // Those of create belong to runtime::create; a container's start and end are told to slipwayd, which runs no hooks.
+  if (runtime::has_later_hooks(spec))
+    return fail(Code::unimplemented, "hooks: of a pod's containers only prestart, createRuntime and createContainer are run");
   add_stage(outcome.reply, "parse", parse_begun);
 
   runtime::CreateRequest create;
@@ -91,7 +95,10 @@ Result<void> exec(const ExecWork& work, Outcome& outcome) {
   exec.pid = work.pid;
   exec.pidfd = work.pidfd;
   exec.process = &process;
-  exec.seccomp = spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr;
+  exec.linux_ = &spec.linux_;
+  runtime::ContainerRecord record = runtime::hook_record(spec, work.request->container_id(), work.bundle);
+  record.pid = work.pid;
+  exec.record = &record;
   exec.cgroup = work.cgroup;
   exec.stdio = work.stdio;
   exec.child_of_parent = true;

@@ -28,9 +28,9 @@ Result<void> read(const Value& value, Mount& out) {
   });
 }
 
-// A section for another platform, or one that is not done: there may be an empty object.
+// A section for another platform: there may be an empty object.
 bool is_refused_section(std::string_view key) {
-  return key == "hooks" || key == "solaris" || key == "windows" || key == "vm" || key == "zos" || key == "freebsd";
+  return key == "solaris" || key == "windows" || key == "vm" || key == "zos" || key == "freebsd";
 }
 
 }  // namespace
@@ -45,6 +45,7 @@ Result<void> read(const Value& value, Spec& out) {
     if (key == "mounts") return v.items([&](const Value& item) { return read(item, out.mounts.emplace_back()); });
     if (key == "linux") return read(v, out.linux_);
     if (key == "annotations") return read(v, out.annotations);
+    if (key == "hooks") return read(v, out.hooks.emplace());
     if (is_refused_section(key)) return refuse_unless_empty(v);
     return {};
   });

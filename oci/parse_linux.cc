@@ -44,16 +44,28 @@ Result<void> read(const Value& value, Device& out) {
   return {};
 }
 
-// The default domain of a 64-bit process is what every process has.
-Result<void> read_personality(const Value& value) {
+Result<void> read(const Value& value, Personality& out) {
   return value.members([&](std::string_view key, const Value& v) -> Result<void> {
-    if (key == "domain" && v.kind() == Kind::string && v.node().text == "LINUX") return {};
-    return refuse_unless_empty(v);
+    if (key == "domain") return json::read(v, out.domain);
+    if (key == "flags") return json::read(v, out.flags);
+    return {};
   });
 }
 
-bool is_refused(std::string_view key) {
-  return key == "netDevices" || key == "intelRdt" || key == "memoryPolicy";
+Result<void> read(const Value& value, MemoryPolicy& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "mode") return json::read(v, out.mode);
+    if (key == "nodes") return json::read(v, out.nodes);
+    if (key == "flags") return json::read(v, out.flags);
+    return {};
+  });
+}
+
+Result<void> read(const Value& value, NetDevice& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "name") return json::read(v, out.name);
+    return {};
+  });
 }
 
 }  // namespace
@@ -91,9 +103,11 @@ Result<void> read(const Value& value, Linux& out) {
     if (key == "maskedPaths") return read(v, out.masked_paths);
     if (key == "readonlyPaths") return read(v, out.readonly_paths);
     if (key == "mountLabel") return read(v, out.mount_label);
-    if (key == "personality") return read_personality(v);
-    if (key == "netDevices" && v.size() > 0) return refuse(v);
-    if (is_refused(key)) return refuse_unless_empty(v);
+    if (key == "personality" && v.size() > 0) return read(v, out.personality.emplace());
+    if (key == "memoryPolicy" && v.size() > 0) return read(v, out.memory_policy.emplace());
+    if (key == "netDevices")
+      return v.members([&](std::string_view name, const Value& item) { return read(item, out.net_devices[std::string(name)]); });
+    if (key == "intelRdt") return refuse_unless_empty(v);
     return {};
   });
 }

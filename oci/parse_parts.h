@@ -10,6 +10,7 @@ Result<void> read(const Value& value, Process& out);
 Result<void> read(const Value& value, Resources& out);
 Result<void> read(const Value& value, Seccomp& out);
 Result<void> read(const Value& value, Linux& out);
+Result<void> read(const Value& value, Hooks& out);
 Result<void> read(const Value& value, IdMapping& out);
 
 // One parse of a whole text: limits, then `T`'s reader; `name` is the path of the root.

@@ -43,8 +43,33 @@ Result<void> read(const Value& value, Rlimit& out) {
   });
 }
 
-bool is_refused(std::string_view key) {
-  return key == "commandLine" || key == "scheduler" || key == "ioPriority" || key == "execCPUAffinity";
+Result<void> read(const Value& value, Scheduler& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "policy") return json::read(v, out.policy);
+    if (key == "nice") return json::read(v, out.nice);
+    if (key == "priority") return json::read(v, out.priority);
+    if (key == "flags") return json::read(v, out.flags);
+    if (key == "runtime") return json::read(v, out.runtime);
+    if (key == "deadline") return json::read(v, out.deadline);
+    if (key == "period") return json::read(v, out.period);
+    return {};
+  });
+}
+
+Result<void> read(const Value& value, IoPriority& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "class") return json::read(v, out.io_class);
+    if (key == "priority") return json::read(v, out.priority);
+    return {};
+  });
+}
+
+Result<void> read(const Value& value, CpuAffinity& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "initial") return json::read(v, out.initial);
+    if (key == "final") return json::read(v, out.final);
+    return {};
+  });
 }
 
 }  // namespace
@@ -63,7 +88,10 @@ Result<void> read(const Value& value, Process& out) {
     if (key == "apparmorProfile") return read(v, out.apparmor_profile);
     if (key == "selinuxLabel") return read(v, out.selinux_label);
     if (key == "oomScoreAdj") return read(v, out.oom_score_adj);
-    if (is_refused(key)) return refuse_unless_empty(v);
+    if (key == "scheduler" && v.size() > 0) return read(v, out.scheduler.emplace());
+    if (key == "ioPriority" && v.size() > 0) return read(v, out.io_priority.emplace());
+    if (key == "execCPUAffinity") return read(v, out.exec_cpu_affinity.emplace());
+    if (key == "commandLine") return refuse_unless_empty(v);  // Windows
     return {};
   });
 }

@@ -92,6 +92,14 @@ Result<void> read(const Value& value, HugepageLimit& out) {
   });
 }
 
+Result<void> read(const Value& value, RdmaLimit& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "hcaHandles") return json::read(v, out.hca_handles);
+    if (key == "hcaObjects") return json::read(v, out.hca_objects);
+    return {};
+  });
+}
+
 Result<void> read_pids(const Value& value, std::optional<std::int64_t>& out) {
   return value.members([&](std::string_view key, const Value& v) -> Result<void> {
     if (key == "limit") return json::read(v, out);
@@ -110,7 +118,9 @@ Result<void> read(const Value& value, Resources& out) {
     if (key == "blockIO") return read(v, out.block_io.emplace());
     if (key == "hugepageLimits") return v.items([&](const Value& item) { return read(item, out.hugepage_limits.emplace_back()); });
     if (key == "unified") return read(v, out.unified);
-    if (key == "network" || key == "rdma") return refuse_unless_empty(v);
+    if (key == "rdma")
+      return v.members([&](std::string_view device, const Value& item) { return read(item, out.rdma[std::string(device)]); });
+    if (key == "network") return refuse_unless_empty(v);
     return {};
   });
 }

@@ -39,6 +39,28 @@ struct Capabilities {
   std::vector<std::string> ambient;
 };
 
+// sched_setattr(2).
+struct Scheduler {
+  std::string policy;  // "SCHED_FIFO", …
+  std::int32_t nice = 0;
+  std::int32_t priority = 0;
+  std::vector<std::string> flags;  // "SCHED_FLAG_RESET_ON_FORK", …
+  std::uint64_t runtime = 0;       // nanoseconds, as the next two; of SCHED_DEADLINE
+  std::uint64_t deadline = 0;
+  std::uint64_t period = 0;
+};
+
+struct IoPriority {
+  std::string io_class;  // "IOPRIO_CLASS_RT", …
+  std::int32_t priority = 0;
+};
+
+// Lists of CPUs: "0-3,7". Of an exec'd process only.
+struct CpuAffinity {
+  std::string initial;  // until it is in the container's cgroup
+  std::string final;
+};
+
 struct Process {
   bool terminal = false;
   std::optional<ConsoleSize> console_size;
@@ -52,6 +74,9 @@ struct Process {
   std::optional<std::string> apparmor_profile;
   std::optional<std::string> selinux_label;
   std::optional<int> oom_score_adj;
+  std::optional<Scheduler> scheduler;
+  std::optional<IoPriority> io_priority;
+  std::optional<CpuAffinity> exec_cpu_affinity;
 };
 
 struct Root {
@@ -142,6 +167,12 @@ struct HugepageLimit {
   std::uint64_t limit = 0;
 };
 
+// Absent: no limit is set.
+struct RdmaLimit {
+  std::optional<std::uint32_t> hca_handles;
+  std::optional<std::uint32_t> hca_objects;
+};
+
 struct Resources {
   std::vector<DeviceRule> devices;
   std::optional<Memory> memory;
@@ -149,6 +180,7 @@ struct Resources {
   std::optional<std::int64_t> pids_limit;  // 0 or -1: none
   std::optional<BlockIo> block_io;
   std::vector<HugepageLimit> hugepage_limits;
+  std::map<std::string, RdmaLimit> rdma;       // by device: "mlx5_1"
   std::map<std::string, std::string> unified;  // cgroup v2 file → value
 };
 
@@ -181,12 +213,29 @@ struct TimeOffset {
   std::uint32_t nanosecs = 0;
 };
 
+struct Personality {
+  std::string domain;  // "LINUX", "LINUX32"
+  std::vector<std::string> flags;
+};
+
+// set_mempolicy(2).
+struct MemoryPolicy {
+  std::string mode;   // "MPOL_BIND", …
+  std::string nodes;  // "0-1,3"
+  std::vector<std::string> flags;
+};
+
+struct NetDevice {
+  std::string name;  // in the container; empty: as on the host
+};
+
 struct Linux {
   std::vector<Namespace> namespaces;
   std::vector<IdMapping> uid_mappings;
   std::vector<IdMapping> gid_mappings;
   std::map<std::string, TimeOffset> time_offsets;  // "monotonic", "boottime"
   std::vector<Device> devices;
+  std::map<std::string, NetDevice> net_devices;  // by the host's name
   std::string cgroups_path;
   std::optional<Resources> resources;
   std::string rootfs_propagation;
@@ -195,6 +244,25 @@ struct Linux {
   std::vector<std::string> masked_paths;
   std::vector<std::string> readonly_paths;
   std::string mount_label;
+  std::optional<Personality> personality;
+  std::optional<MemoryPolicy> memory_policy;
+};
+
+// A program that a caller of the runtime has run at a point of the container's life (config.md, "POSIX-platform Hooks").
+struct Hook {
+  std::string path;  // absolute
+  std::vector<std::string> args;
+  std::vector<std::string> env;         // all that it gets
+  std::optional<std::int64_t> timeout;  // seconds
+};
+
+struct Hooks {
+  std::vector<Hook> prestart;
+  std::vector<Hook> create_runtime;
+  std::vector<Hook> create_container;
+  std::vector<Hook> start_container;
+  std::vector<Hook> poststart;
+  std::vector<Hook> poststop;
 };
 
 struct Spec {
@@ -206,6 +274,7 @@ struct Spec {
   std::vector<Mount> mounts;
   Linux linux_;  // the name `linux` is a macro of gnu++
   std::map<std::string, std::string> annotations;
+  std::optional<Hooks> hooks;
 };
 
 }  // namespace slipway::oci

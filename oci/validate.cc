@@ -7,6 +7,7 @@
 
 #include "oci/names.h"
 #include "oci/parse.h"
+#include "oci/validate_parts.h"
 
 namespace slipway::oci {
 namespace {
@@ -103,6 +104,27 @@ Result<void> check_namespaces(const Linux& l) {
   return {};
 }
 
+// dev_valid_name() of the kernel.
+bool is_interface_name(std::string_view name) {
+  constexpr std::size_t kLongest = 15;
+  return !name.empty() && name.size() <= kLongest && name != "." && name != ".." &&
+         name.find_first_of("/: \t\n\v\f\r%") == std::string_view::npos;
+}
+
+Result<void> check_net_devices(const Linux& l) {
+  if (l.net_devices.empty()) return {};
+  if (find_namespace(l, NamespaceType::network) == nullptr)
+    return wrong("linux.netDevices: there is no network namespace in linux.namespaces");
+  std::set<std::string_view> names;
+  for (const auto& [host, device] : l.net_devices) {
+    const std::string& name = device.name.empty() ? host : device.name;
+    if (!is_interface_name(host)) return wrong("linux.netDevices: '{}' is not the name of a device", host);
+    if (!is_interface_name(name)) return wrong("linux.netDevices.{}.name: '{}' is not the name of a device", host, name);
+    if (!names.insert(name).second) return wrong("linux.netDevices.{}.name: '{}' comes twice", host, name);
+  }
+  return {};
+}
+
 Result<void> check_device(std::size_t index, const Device& d) {
   if (!is_absolute(d.path)) return wrong("linux.devices[{}].path: '{}' is not absolute", index, d.path);
   if (!is_one_of(d.type, {"c", "b", "u", "p"})) return wrong("linux.devices[{}].type: '{}' is not known", index, d.type);
@@ -154,6 +176,7 @@ Result<void> check_sysctl(const Linux& l) {
 Result<void> check_linux(const Linux& l) {
   TRY(check_namespaces(l));
   TRY(check_time_offsets(l));
+  TRY(check_net_devices(l));
   for (std::size_t i = 0; i < l.devices.size(); ++i) TRY(check_device(i, l.devices[i]));
   if (has_parent_component(l.cgroups_path)) return wrong("linux.cgroupsPath: '{}' has a '..' in it", l.cgroups_path);
   if (!is_one_of(l.rootfs_propagation, {"", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"}))
@@ -163,8 +186,6 @@ Result<void> check_linux(const Linux& l) {
   for (std::size_t i = 0; i < l.readonly_paths.size(); ++i)
     if (!is_absolute(l.readonly_paths[i])) return wrong("linux.readonlyPaths[{}]: '{}' is not absolute", i, l.readonly_paths[i]);
   if (l.resources) TRY(check_resources(*l.resources));
-  if (!l.mount_label.empty())
-    return fail(Code::unimplemented, "linux.mountLabel: '{}': slipway does not set SELinux labels", l.mount_label);
   if (l.seccomp && l.seccomp->default_action.empty()) return wrong("linux.seccomp.defaultAction: is missing");
   return check_sysctl(l);
 }
@@ -207,6 +228,7 @@ Result<void> validate(const Spec& spec) {
   for (std::size_t i = 0; i < spec.mounts.size(); ++i) TRY(check_mount(i, spec.mounts[i]));
   for (const auto& [key, value] : spec.annotations)
     if (key.empty()) return wrong("annotations: an empty key");
+  if (spec.hooks) TRY(check_hooks(*spec.hooks));
   return check_linux(spec.linux_);
 }
 

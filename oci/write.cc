@@ -98,6 +98,29 @@ void write(std::string& out, const Capabilities& v) {
   o.put("ambient", v.ambient);
 }
 
+void write(std::string& out, const Scheduler& v) {
+  ObjectWriter o(out);
+  o.put("policy", v.policy);
+  o.put("nice", v.nice);
+  o.put("priority", v.priority);
+  o.put("flags", v.flags);
+  o.put("runtime", v.runtime);
+  o.put("deadline", v.deadline);
+  o.put("period", v.period);
+}
+
+void write(std::string& out, const IoPriority& v) {
+  ObjectWriter o(out);
+  o.put("class", v.io_class);
+  o.put("priority", v.priority);
+}
+
+void write(std::string& out, const CpuAffinity& v) {
+  ObjectWriter o(out);
+  o.put("initial", v.initial);
+  o.put("final", v.final);
+}
+
 void write(std::string& out, const Process& v) {
   ObjectWriter o(out);
   o.put("terminal", v.terminal);
@@ -111,7 +134,10 @@ void write(std::string& out, const Process& v) {
   o.put("noNewPrivileges", v.no_new_privileges);
   o.put("apparmorProfile", v.apparmor_profile);
   o.put("oomScoreAdj", v.oom_score_adj);
+  o.put("scheduler", v.scheduler);
   o.put("selinuxLabel", v.selinux_label);
+  o.put("ioPriority", v.io_priority);
+  o.put("execCPUAffinity", v.exec_cpu_affinity);
 }
 
 void write(std::string& out, const Root& v) {
@@ -212,6 +238,17 @@ void write(std::string& out, const HugepageLimit& v) {
   o.put("limit", v.limit);
 }
 
+void write(std::string& out, const RdmaLimit& v) {
+  ObjectWriter o(out);
+  o.put("hcaHandles", v.hca_handles);
+  o.put("hcaObjects", v.hca_objects);
+}
+
+void write(std::string& out, const std::map<std::string, RdmaLimit>& v) {
+  ObjectWriter o(out);
+  for (const auto& [device, limit] : v) o.put(device, limit);
+}
+
 void write(std::string& out, const Resources& v) {
   ObjectWriter o(out);
   o.put("devices", v.devices);
@@ -220,6 +257,7 @@ void write(std::string& out, const Resources& v) {
   if (v.pids_limit) ObjectWriter(o.member("pids")).put("limit", *v.pids_limit);
   o.put("blockIO", v.block_io);
   o.put("hugepageLimits", v.hugepage_limits);
+  if (!v.rdma.empty()) o.put("rdma", v.rdma);
   o.put("unified", v.unified);
 }
 
@@ -261,6 +299,24 @@ void write(std::string& out, const std::map<std::string, TimeOffset>& v) {
   for (const auto& [clock, offset] : v) o.put(clock, offset);
 }
 
+void write(std::string& out, const std::map<std::string, NetDevice>& v) {
+  ObjectWriter o(out);
+  for (const auto& [host, device] : v) ObjectWriter(o.member(host)).put("name", device.name);
+}
+
+void write(std::string& out, const Personality& v) {
+  ObjectWriter o(out);
+  o.put("domain", v.domain);
+  o.put("flags", v.flags);
+}
+
+void write(std::string& out, const MemoryPolicy& v) {
+  ObjectWriter o(out);
+  o.put("mode", v.mode);
+  o.put("nodes", v.nodes);
+  o.put("flags", v.flags);
+}
+
 void write(std::string& out, const Linux& v) {
   ObjectWriter o(out);
   o.put("uidMappings", v.uid_mappings);
@@ -271,11 +327,32 @@ void write(std::string& out, const Linux& v) {
   o.put("cgroupsPath", v.cgroups_path);
   o.put("namespaces", v.namespaces);
   o.put("devices", v.devices);
+  if (!v.net_devices.empty()) o.put("netDevices", v.net_devices);
   o.put("seccomp", v.seccomp);
   o.put("rootfsPropagation", v.rootfs_propagation);
   o.put("maskedPaths", v.masked_paths);
   o.put("readonlyPaths", v.readonly_paths);
   o.put("mountLabel", v.mount_label);
+  o.put("memoryPolicy", v.memory_policy);
+  o.put("personality", v.personality);
+}
+
+void write(std::string& out, const Hook& v) {
+  ObjectWriter o(out);
+  o.put("path", v.path);
+  o.put("args", v.args);
+  o.put("env", v.env);
+  o.put("timeout", v.timeout);
+}
+
+void write(std::string& out, const Hooks& v) {
+  ObjectWriter o(out);
+  o.put("prestart", v.prestart);
+  o.put("createRuntime", v.create_runtime);
+  o.put("createContainer", v.create_container);
+  o.put("startContainer", v.start_container);
+  o.put("poststart", v.poststart);
+  o.put("poststop", v.poststop);
 }
 
 void write(std::string& out, const Spec& v) {
@@ -286,6 +363,7 @@ void write(std::string& out, const Spec& v) {
   o.put("hostname", v.hostname);
   o.put("domainname", v.domainname);
   o.put("mounts", v.mounts);
+  o.put("hooks", v.hooks);
   o.put("annotations", v.annotations);
   o.put("linux", v.linux_);
 }

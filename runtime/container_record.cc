@@ -39,6 +39,7 @@ Result<void> read_member(std::string_view name, const oci::json::Value& value, C
   if (name == "rootfs") return read(value, out.rootfs);
   if (name == "cgroup") return read(value, out.cgroup);
   if (name == "scope") return read(value, out.scope);
+  if (name == "hooks") return read(value, out.hooks);
   if (name == "created") return read(value, out.created);
   if (name == "annotations") return read(value, out.annotations);
   return {};
@@ -56,6 +57,7 @@ std::string write_record(const ContainerRecord& record) {
   add_text(out, "rootfs", record.rootfs);
   add_text(out, "cgroup", record.cgroup);
   if (record.scope) out += ",\"scope\":true";
+  if (record.hooks) out += ",\"hooks\":true";
   add_text(out, "created", record.created);
   add_annotations(out, record.annotations);
   return out + "}\n";
@@ -92,6 +94,17 @@ std::string write_state(const ContainerRecord& record, Status status) {
   add_text(out, "created", record.created);
   add_annotations(out, record.annotations);
   add_text(out, "owner", "root");
+  return out + "}";
+}
+
+std::string write_hook_state(const ContainerRecord& record, Status status) {
+  std::string out = "{";
+  add_text(out, "ociVersion", record.oci_version);
+  add_text(out, "id", record.id);
+  add_text(out, "status", to_string(status));
+  if (status != Status::stopped) add_number(out, "pid", static_cast<std::uint64_t>(record.pid));
+  add_text(out, "bundle", record.bundle);
+  add_annotations(out, record.annotations);
   return out + "}";
 }
 

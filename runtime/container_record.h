@@ -21,6 +21,7 @@ struct ContainerRecord {
   std::string rootfs;
   std::string cgroup;   // beneath the cgroup2 root
   bool scope = false;   // the cgroup is a systemd scope
+  bool hooks = false;   // config.json has hooks for start or delete
   std::string created;  // RFC 3339
   std::map<std::string, std::string> annotations;
 };
@@ -33,5 +34,8 @@ std::string_view to_string(Status status);
 
 // The state of the specification (runtime.md, "State"), with runc's additions rootfs, created and owner.
 std::string write_state(const ContainerRecord& record, Status status);
+
+// The specification's members alone, as hooks and seccomp agents get them.
+std::string write_hook_state(const ContainerRecord& record, Status status);
 
 }  // namespace slipway::runtime

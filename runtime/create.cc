@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "base/log.h"
 #include "base/undo.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/device_bpf.h"
@@ -11,19 +12,24 @@
 #include "cgroups/unit_names.h"
 #include "oci/parse.h"
 #include "runtime/capabilities.h"
+#include "runtime/hooks.h"
 #include "runtime/launch.h"
 #include "runtime/launch_plan.h"
 #include "runtime/mount_plan.h"
 #include "runtime/mounts.h"
 #include "runtime/namespaces.h"
+#include "runtime/net_devices.h"
 #include "runtime/paths.h"
 #include "runtime/process_plan.h"
 #include "runtime/root.h"
 #include "runtime/runner.h"
+#include "runtime/scheduling_plan.h"
 #include "runtime/scope.h"
+#include "runtime/seccomp_agent.h"
 #include "runtime/stage_clock.h"
 #include "runtime/user_namespace.h"
 #include "sys/file.h"
+#include "sys/namespace.h"
 
 namespace slipway::runtime {
 namespace {
@@ -108,6 +114,8 @@ Result<void> plan_root(const CreateRequest& request, const UserNamespace* user, 
   init::RootPlan& out = plan.init.root;
   out.fd = plan.own(root.release());
   out.readonly = spec.root && spec.root->readonly;
+  // A hook may want to mount or write in the root: it knows root.path, not where a detached mount goes.
+  if (has_create_hooks(spec)) out.attach_at = plan.keep(root_path(spec, request.bundle));
   out.pivot = !request.no_pivot;
   TRY_ASSIGN(out.propagation, root_propagation(spec));
   const std::string cwd = clean_in_root(spec.process->cwd);
@@ -122,6 +130,7 @@ Result<std::uint64_t> plan_all(const CreateRequest& request, const UserNamespace
   TRY_ASSIGN(const std::uint64_t namespaces, plan_namespaces(spec, {user, request.pid_process}, plan));
   TRY_ASSIGN(const int last, last_capability());
   TRY(plan_process(*spec.process, spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr, last, user, plan));
+  TRY(plan_scheduling(*spec.process, spec.linux_, plan));
   TRY(plan_names(spec, plan));
   if (request.child_of_parent && !spec.process->oom_score_adj) plan.proc_writes.push_back({"self/oom_score_adj", "0", 1, true});
   if (!plan.proc_writes.empty() || plan.init.time_offsets != nullptr) {
@@ -129,6 +138,63 @@ Result<std::uint64_t> plan_all(const CreateRequest& request, const UserNamespace
   }
   if (request.new_keyring) plan.init.keyring = plan.keep("_ses." + request.id);
   return namespaces;
+}
+
+Result<void> move_net_devices(const CreateRequest& request, pid_t pid) {
+  if (request.spec->linux_.net_devices.empty()) return {};
+  TRY_ASSIGN(const UniqueFd network, sys::open_namespace(fmt::format("/proc/{}/ns/net", pid), CLONE_NEWNET));
+  return runtime::move_net_devices(*request.spec, network);
+}
+
+// The runner has something to do between the environment's making and the change of the root.
+bool has_work_outside(const oci::Spec& spec) {
+  return has_create_hooks(spec) || !spec.linux_.net_devices.empty();
+}
+
+// The environment is made, the root not changed (config.md: prestart, createRuntime, createContainer).
+Result<void> run_create_hooks(const CreateRequest& request, const LaunchPlan& plan, pid_t pid, FdRef pidfd) {
+  const oci::Spec& spec = *request.spec;
+  TRY(move_net_devices(request, pid));
+  ContainerRecord record = hook_record(spec, request.id, request.bundle);
+  record.pid = pid;
+  // "After the start operation is called" (config.md): by then a container is created, and so hooks of this older kind expect it.
+  TRY(run_hooks(spec, HookKind::prestart, record, Status::created));
+  TRY(run_hooks(spec, HookKind::create_runtime, record, Status::creating));
+  HookTarget target;
+  target.pid = pid;
+  target.pidfd = pidfd.get();
+  target.own_users = plan.init.user_namespace >= 0;
+  target.own_pids = has_new_namespace(spec, oci::NamespaceType::pid);
+  return run_hooks(spec, HookKind::create_container, record, Status::creating, &target);
+}
+
+// What hooks of a create that fails have done is poststop's to take back, after everything else.
+Result<void> run_poststop(const CreateRequest& request) {
+  const ContainerRecord record = hook_record(*request.spec, request.id, request.bundle);
+  for (const Error& error : run_hooks_to_end(*request.spec, HookKind::poststop, record, Status::stopped)) log::warn("{}", error.message);
+  return {};
+}
+
+LaunchRequest launch_request_of(const CreateRequest& request, const LaunchPlan& plan, bool* hooks_began) {
+  LaunchRequest out;
+  out.child_of_parent = request.child_of_parent;
+  out.stdio = request.stdio;
+  out.start_fd = request.start_fd;
+  out.preserve_fds = request.preserve_fds;
+  if (plan.init.filter.listened) {
+    out.listener_made = [&request](pid_t pid, FdRef listener) {
+      ContainerRecord record = hook_record(*request.spec, request.id, request.bundle);
+      record.pid = pid;
+      return send_listener(*request.spec->linux_.seccomp, record, Status::creating, pid, listener);
+    };
+  }
+  if (has_work_outside(*request.spec)) {
+    out.environment_made = [&request, &plan, hooks_began](pid_t pid, FdRef pidfd) {
+      *hooks_began = true;
+      return run_create_hooks(request, plan, pid, pidfd);
+    };
+  }
+  return out;
 }
 
 }  // namespace
@@ -148,6 +214,8 @@ Result<Created> create(const CreateRequest& request) {
   TRY_ASSIGN(const std::uint64_t namespaces, plan_all(request, user, plan));
   clock.end("plan");
   Undo undo;
+  bool hooks_began = false;
+  if (request.spec->hooks) TRY(undo.add("run the poststop hooks", [&] { return hooks_began ? run_poststop(request) : Result<void>{}; }));
   Place place;
   place.path = request.cgroup;
   if (place.path.empty()) {
@@ -157,13 +225,10 @@ Result<Created> create(const CreateRequest& request) {
   clock.end("cgroup");
   TRY(plan_root(request, user, plan));
   clock.end("mounts");
-  LaunchRequest launch_request;
+  plan.init.hooks = has_work_outside(*request.spec);
+  LaunchRequest launch_request = launch_request_of(request, plan, &hooks_began);
   launch_request.namespaces = namespaces;
   launch_request.cgroup = place.cgroup().dir().get();
-  launch_request.child_of_parent = request.child_of_parent;
-  launch_request.stdio = request.stdio;
-  launch_request.start_fd = request.start_fd;
-  launch_request.preserve_fds = request.preserve_fds;
   TRY_ASSIGN(Launched launched, launch(plan, launch_request));
   clock.end("clone", launched.cloned_at);
   clock.end("init");

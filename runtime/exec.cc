@@ -1,5 +1,7 @@
 // exec(): a further process in a running container.
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "cgroups/cgroup.h"
 #include "runtime/capabilities.h"
@@ -7,6 +9,8 @@
 #include "runtime/namespaces.h"
 #include "runtime/process_plan.h"
 #include "runtime/runner.h"
+#include "runtime/scheduling_plan.h"
+#include "runtime/seccomp_agent.h"
 #include "runtime/stage_clock.h"
 #include "runtime/user_namespace.h"
 #include "sys/file.h"
@@ -25,6 +29,20 @@ Result<void> plan_oom_score(const ExecRequest& request, LaunchPlan& plan) {
   while (!value.empty() && value.back() == '\n') value.pop_back();
   const auto size = static_cast<std::uint32_t>(value.size());
   plan.proc_writes.push_back({"self/oom_score_adj", plan.keep(std::move(value)), size, true});
+  return {};
+}
+
+// The runner goes first, so that the clone is where `initial` says until it is in the container's cgroup.
+Result<void> plan_cpus(const oci::Process& process, LaunchPlan& plan) {
+  if (!process.exec_cpu_affinity) return {};
+  if (!process.exec_cpu_affinity->final.empty()) {
+    TRY_ASSIGN(plan.affinity, parse_number_list("process.execCPUAffinity.final", process.exec_cpu_affinity->final));
+  }
+  if (process.exec_cpu_affinity->initial.empty()) return {};
+  TRY_ASSIGN(const std::vector<unsigned long> mask,
+             parse_number_list("process.execCPUAffinity.initial", process.exec_cpu_affinity->initial));
+  if (::syscall(SYS_sched_setaffinity, 0, mask.size() * sizeof mask[0], mask.data()) != 0)
+    return fail_errno(errno, "set process.execCPUAffinity.initial");
   return {};
 }
 
@@ -49,7 +67,12 @@ Result<void> plan_exec(const ExecRequest& request, int pidfd, LaunchPlan& plan) 
   plan.init.birth = user ? init::Birth::early : init::Birth::late;
   if (user) plan.init.user_namespace = pidfd;
   TRY_ASSIGN(const int last, last_capability());
-  TRY(plan_process(*request.process, request.seccomp, last, user ? &*user : nullptr, plan));
+  const oci::Seccomp* seccomp = request.linux_ != nullptr && request.linux_->seccomp ? &*request.linux_->seccomp : nullptr;
+  TRY(plan_process(*request.process, seccomp, last, user ? &*user : nullptr, plan));
+  if (!request.program.empty()) plan.candidates = {request.program.c_str()};
+  TRY(plan_cpus(*request.process, plan));
+  static const oci::Linux kNone;
+  TRY(plan_scheduling(*request.process, request.linux_ == nullptr ? kNone : *request.linux_, plan));
   TRY(plan_oom_score(request, plan));
   TRY_ASSIGN(plan.init.proc_fd, open_proc(plan));
   if (request.new_keyring) plan.init.keyring = plan.keep(request.id.empty() ? "" : "_ses." + request.id);
@@ -81,6 +104,12 @@ Result<Created> exec(const ExecRequest& request) {
   launch_request.child_of_parent = request.child_of_parent;
   launch_request.stdio = request.stdio;
   launch_request.preserve_fds = request.preserve_fds;
+  if (plan.init.filter.listened) {
+    if (request.record == nullptr) return fail(Code::internal, "linux.seccomp.listenerPath: nobody said whose process this is");
+    launch_request.listener_made = [&request](pid_t pid, FdRef listener) {
+      return send_listener(*request.linux_->seccomp, *request.record, Status::running, pid, listener);
+    };
+  }
   auto launched = launch_in(request, plan, launch_request, false);
   if (!launched.ok() && launched.error().sys_errno == EBUSY) launched = launch_in(request, plan, launch_request, true);
   if (!launched.ok()) return std::move(launched).error();

@@ -114,11 +114,47 @@ Result<void> take_born(const init::Message& message, sys::Packet& packet, Launch
   return {};
 }
 
+Result<void> let_go_on(const Launched& launched, init::Kind kind) {
+  const init::Message go_on{kind, init::Step::none, 0, 0};
+  return sys::send_packet(launched.sync, {reinterpret_cast<const char*>(&go_on), sizeof go_on});
+}
+
+Result<void> run_create_hooks(const LaunchRequest& request, const Launched& launched) {
+  TRY(request.environment_made(launched.pid, launched.pidfd));
+  return let_go_on(launched, init::Kind::environment);
+}
+
+// Init is loading the filter, after which it may not be able to say anything: its descriptor appears, or init says why not.
+Result<void> take_listener(const LaunchRequest& request, const Launched& launched, std::uint32_t number) {
+  constexpr int kTries = 10'000;  // of a millisecond
+  for (int i = 0; i < kTries; ++i) {
+    const long fd = ::syscall(SYS_pidfd_getfd, launched.pidfd.get(), number, 0);
+    if (fd >= 0) {
+      const UniqueFd listener(static_cast<int>(fd));
+      TRY(request.listener_made(launched.pid, listener));
+      return let_go_on(launched, init::Kind::listening);
+    }
+    if (errno != EBADF) return fail_errno(errno, "take the seccomp listener");
+    TRY_ASSIGN(const bool said, sys::poll_readable(launched.sync, 1));
+    if (said) return {};
+  }
+  return fail(Code::deadline_exceeded, "the seccomp filter was not loaded within ten seconds");
+}
+
+Result<void> keep_console(sys::Packet& packet, Launched& launched) {
+  if (packet.fds.size() != 1) return fail(Code::internal, "init sent no terminal");
+  launched.console = std::move(packet.fds[0]);
+  return {};
+}
+
 // Until ready; the pty's master comes before it. With a second clone `born` and what the new process says come in any order.
-Result<void> converse(const LaunchPlan& plan, Launched& launched, bool our_child, bool& killed_at_once) {
+Result<void> converse(const LaunchPlan& plan, const LaunchRequest& request, Launched& launched, bool& killed_at_once) {
+  const bool our_child = !request.child_of_parent;
   bool heard = false;
   bool born = plan.init.birth == init::Birth::none;
   bool ready = false;
+  bool hooks = false;
+  std::optional<std::uint32_t> listener;
   std::optional<Error> failure;
   while (!born || !ready) {
     TRY_ASSIGN(sys::Packet packet, sys::receive_packet(launched.sync, sizeof(init::Message)));
@@ -134,6 +170,8 @@ Result<void> converse(const LaunchPlan& plan, Launched& launched, bool our_child
     std::memcpy(&message, packet.data.data(), sizeof message);
     switch (message.kind) {
       case init::Kind::ready: ready = true; break;
+      case init::Kind::environment: hooks = true; break;
+      case init::Kind::listening: listener = message.index; break;
       case init::Kind::failed:
         if (born) return plan.describe(message);
         failure = plan.describe(message);  // of whom? `born` or the end tells
@@ -144,12 +182,15 @@ Result<void> converse(const LaunchPlan& plan, Launched& launched, bool our_child
         if (failure) return *failure;
         break;
       }
-      case init::Kind::console:
-        if (packet.fds.size() != 1) return fail(Code::internal, "init sent no terminal");
-        launched.console = std::move(packet.fds[0]);
-        break;
+      case init::Kind::console: TRY(keep_console(packet, launched)); break;
       default: return fail(Code::internal, "init sent a message of kind {}", static_cast<int>(message.kind));
     }
+    // Who is born late says so while it is still the first process.
+    if (hooks && (born || plan.init.birth == init::Birth::late)) {
+      TRY(run_create_hooks(request, launched));
+      hooks = false;
+    }
+    if (listener && born) TRY(take_listener(request, launched, *std::exchange(listener, std::nullopt)));
   }
   return {};
 }
@@ -164,7 +205,7 @@ Result<Launched> try_launch(LaunchPlan& plan, const LaunchRequest& request, bool
   launched.sync = std::move(pair.first);
   pair.second.reset();
   const bool our_child = !request.child_of_parent;
-  auto talked = converse(plan, launched, our_child, killed_at_once);
+  auto talked = converse(plan, request, launched, killed_at_once);
   if (talked.ok()) return launched;
   end_process(launched.pidfd, our_child);
   return std::move(talked).error();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -17,6 +18,10 @@ struct LaunchRequest {
   Stdio stdio;
   int start_fd = -1;
   int preserve_fds = 0;
+  // With InitPlan::hooks: called when namespaces and mounts are made and the root is not changed yet. Its error is the launch's.
+  std::function<Result<void>(pid_t, FdRef pidfd)> environment_made;
+  // With Filter::listened: the listener for an agent, before the first call that could wait for it. Its error is the launch's.
+  std::function<Result<void>(pid_t, FdRef listener)> listener_made;
 };
 
 struct Launched {

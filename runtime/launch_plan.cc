@@ -26,6 +26,36 @@ Code code_of(const init::Message& failure) {
   }
 }
 
+// The steps whose sentence says nothing of the plan.
+constexpr std::pair<init::Step, const char*> kPlain[] = {
+    {init::Step::close_descriptors, "close descriptors"},
+    {init::Step::enter_cgroup, "enter the cgroup"},
+    {init::Step::signals, "set the signals to their defaults"},
+    {init::Step::session, "begin a session"},
+    {init::Step::keyring, "begin a session keyring"},
+    {init::Step::cgroup_namespace, "make a cgroup namespace"},
+    {init::Step::pid_namespace, "join the PID namespace"},
+    {init::Step::birth, "clone the container's process into its namespaces"},
+    {init::Step::terminal_open, "open a terminal in the container's /dev/pts"},
+    {init::Step::terminal_send, "hand over the terminal"},
+    {init::Step::terminal_console, "bind /dev/console"},
+    {init::Step::terminal_control, "make the terminal the controlling one"},
+    {init::Step::root_readonly, "make the root read-only"},
+    {init::Step::hooks, "wait for the runner's hooks"},
+    {init::Step::pivot, "change the root"},
+    {init::Step::scheduler, "set process.scheduler"},
+    {init::Step::io_priority, "set process.ioPriority"},
+    {init::Step::affinity, "set process.execCPUAffinity.final"},
+    {init::Step::personality, "set linux.personality"},
+    {init::Step::memory_policy, "set linux.memoryPolicy"},
+    {init::Step::groups, "set the supplementary groups"},
+    {init::Step::capabilities, "set the capabilities"},
+    {init::Step::no_new_privileges, "set no_new_privs"},
+    {init::Step::seccomp, "load the seccomp filter"},
+    {init::Step::ready, "report to the runner"},
+    {init::Step::start, "wait for start"},
+};
+
 }  // namespace
 
 void LaunchPlan::freeze() {
@@ -35,6 +65,8 @@ void LaunchPlan::freeze() {
   init.root.masked = view(masked);
   init.root.readonly_paths = view(readonly_paths);
   init.limits = view(limits);
+  init.scheduling.affinity = view(affinity);
+  init.scheduling.memory_nodes = view(memory_nodes);
   init.groups = view(groups);
   init.candidates = view(candidates);
   for (std::vector<const char*>* list : {&argv, &envp})
@@ -55,18 +87,13 @@ std::string LaunchPlan::subject(const init::Message& failure) const {
   const std::uint32_t i = failure.index;
   const std::string offsets = init.time_offsets == nullptr ? "" : fmt::format(" with offsets {}", init.time_offsets);
   const std::string target = i < mounts.size() && mounts[i].target != nullptr ? mounts[i].target : "?";
+  for (const auto& [step, sentence] : kPlain) {
+    if (step == failure.step) return sentence;
+  }
   switch (failure.step) {
-    case Step::close_descriptors: return "close descriptors";
-    case Step::enter_cgroup: return "enter the cgroup";
-    case Step::signals: return "set the signals to their defaults";
-    case Step::session: return "begin a session";
-    case Step::keyring: return "begin a session keyring";
     case Step::join_namespace: return fmt::format("join the {} namespace", name_at(join_names, i));
-    case Step::cgroup_namespace: return "make a cgroup namespace";
-    case Step::pid_namespace: return "join the PID namespace";
     case Step::user_namespace: return i == 0 ? "join the user namespace" : "become root in the user namespace: is id 0 mapped?";
     case Step::time_namespace: return "make a time namespace" + offsets;
-    case Step::birth: return "clone the container's process into its namespaces";
     case Step::hostname: return fmt::format("set hostname '{}'", init.hostname == nullptr ? "" : init.hostname);
     case Step::domainname: return fmt::format("set domainname '{}'", init.domainname == nullptr ? "" : init.domainname);
     case Step::proc_write:
@@ -77,36 +104,23 @@ std::string LaunchPlan::subject(const init::Message& failure) const {
                  ? fmt::format("write '{}' to /proc/{}", std::string_view(proc_writes[i].value, proc_writes[i].size), proc_writes[i].path)
                  : "write to /proc";
     case Step::root_propagation: return i == 0 ? "make the mounts private" : "set linux.rootfsPropagation";
-    case Step::root_attach: return "attach the root";
+    case Step::root_attach:
+      return init.root.attach_at == nullptr ? "attach the root" : fmt::format("attach the root at '{}' for hooks", init.root.attach_at);
     case Step::mount_make: return fmt::format("make the file system for '/{}'", target);
     case Step::mount_target: return fmt::format("mount target '/{}' in the root", target);
     case Step::mount_attach: return fmt::format("mount at '/{}'", target);
     case Step::mount_readonly: return fmt::format("make '/{}' read-only", target);
-    case Step::terminal_open: return "open a terminal in the container's /dev/pts";
-    case Step::terminal_send: return "hand over the terminal";
-    case Step::terminal_console: return "bind /dev/console";
-    case Step::terminal_control: return "make the terminal the controlling one";
     case Step::mask: return fmt::format("mask '/{}'", name_at(masked, i));
     case Step::readonly_path: return fmt::format("make path '/{}' read-only", name_at(readonly_paths, i));
-    case Step::root_readonly: return "make the root read-only";
-    case Step::pivot: return "change the root";
     case Step::stdio: return fmt::format("set standard descriptor {}", i);
     case Step::preserve: return fmt::format("preserve descriptor {}", i);
     case Step::rlimit: return fmt::format("set {}", name_at(limit_names, i));
     case Step::working_directory: return fmt::format("change to directory '{}'", init.working_directory);
     case Step::outside_root: return fmt::format("directory '{}' is outside the container's root", init.working_directory);
     case Step::bounding: return fmt::format("drop capability {} from the bounding set", i);
-    case Step::groups: return "set the supplementary groups";
     case Step::user: return fmt::format("become user {}:{}", init.uid, init.gid);
-    case Step::capabilities: return "set the capabilities";
     case Step::ambient: return fmt::format("raise ambient capability {}", i);
-    case Step::no_new_privileges: return "set no_new_privs";
-    case Step::seccomp: return "load the seccomp filter";
-    case Step::ready: return "report to the runner";
-    case Step::start: return "wait for start";
-    case Step::none:
-    case Step::lookup:
-    case Step::exec: break;
+    default: break;
   }
   return fmt::format("exec '{}'", argv.empty() || argv[0] == nullptr ? "" : argv[0]);
 }

@@ -30,6 +30,8 @@ class LaunchPlan {
   std::vector<const char*> readonly_paths;
   std::vector<init::Limit> limits;
   std::vector<std::string> limit_names;
+  std::vector<unsigned long> affinity;
+  std::vector<unsigned long> memory_nodes;
   std::vector<gid_t> groups;
   std::vector<const char*> candidates;
   std::vector<const char*> argv;

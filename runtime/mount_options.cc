@@ -37,9 +37,10 @@ constexpr Flag kFlags[] = {
 };
 
 // Of the file system, not of the mount: fsconfig(2) takes them as flags of the superblock.
-constexpr std::string_view kSuperblockFlags[] = {"sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime"};
+constexpr std::string_view kSuperblockFlags[] = {"sync",     "async",      "dirsync",  "mand",      "nomand",
+                                                 "lazytime", "nolazytime", "iversion", "noiversion"};
 constexpr std::string_view kNoEffect[] = {"defaults", "silent", "loud", "_netdev", "nofail", "auto", "user", "nouser"};
-constexpr std::string_view kLater[] = {"remount", "tmpcopyup", "copy-symlink", "iversion", "noiversion"};
+constexpr std::string_view kLater[] = {"remount", "copy-symlink"};
 
 bool one_of(std::span<const std::string_view> list, std::string_view word) {
   for (const std::string_view item : list) {
@@ -114,6 +115,8 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
     } else if (word == "idmap" || word == "ridmap") {
       out.map_ids = true;
       out.map_ids_recursive = word == "ridmap";
+    } else if (word == "tmpcopyup") {
+      out.copy_up = true;
     } else if (one_of(kLater, word) || word.starts_with("idmap=") || word.starts_with("ridmap=")) {
       return fail(Code::unimplemented, "mount option '{}' is not supported", word);
     } else if (word.empty() || one_of(kNoEffect, word) || add_flag(out, word)) {

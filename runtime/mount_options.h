@@ -19,12 +19,13 @@ struct MountOptions {
   sys::MountAttributes recursive;   // of it and all beneath: "rro", "rnosuid", …; `recursive.recursive` is set
   std::uint64_t propagation = 0;    // MS_…; 0: none given
   bool propagation_recursive = false;
+  bool copy_up = false;  // "tmpcopyup"
   bool map_ids = false;  // "idmap", "ridmap"
   bool map_ids_recursive = false;
   std::vector<sys::FilesystemOption> data;
 };
 
-// Options that slipway does not know how to do (tmpcopyup, remount) are unimplemented, by name.
+// Options that slipway does not know how to do (remount, copy-symlink) are unimplemented, by name.
 Result<MountOptions> parse_mount_options(const std::vector<std::string>& options);
 
 // "shared", "rslave", … → MS_… and whether it was the recursive form; 0 when it is none of them.

@@ -76,6 +76,8 @@ Result<PlannedMount> plan_one(const oci::Spec& spec, const oci::Mount& mount, co
     return fail(Code::invalid_argument, "uidMappings, 'idmap': only a bind can be mapped");
   if (planned.map_ids && planned.ids.empty() && find_namespace(spec, oci::NamespaceType::user) == nullptr)
     return fail(Code::invalid_argument, "'idmap': there are neither uidMappings nor a user namespace to take them from");
+  if (planned.options.copy_up && (planned.maker != Maker::filesystem || planned.type != "tmpfs"))
+    return fail(Code::invalid_argument, "'tmpcopyup': only into a tmpfs anything can be copied");
   TRY(check_target(mount, planned));
   return planned;
 }

@@ -15,8 +15,10 @@
 
 #include "base/weaken.h"
 #include "cgroups/root.h"
+#include "runtime/copy_up.h"
 #include "runtime/devices.h"
 #include "runtime/paths.h"
+#include "runtime/process_plan.h"
 #include "sys/file.h"
 
 namespace slipway::runtime {
@@ -58,6 +60,7 @@ Result<bool> is_directory(FdRef mount) {
 struct Making {
   const oci::Spec& spec;
   const MountPlan& mounts;
+  FdRef root;  // of the container, without the mounts
   const UserNamespace* user;
   std::deque<UserNamespace> mapped;  // made for binds with maps of their own
 
@@ -95,8 +98,15 @@ DevContent dev_content(const Making& making) {
   return content;
 }
 
-std::vector<sys::FilesystemOption> filesystem_options(const PlannedMount& planned) {
+// Those that are made for the container alone and keep no labels of their own. Without SELinux a mount's label says nothing to anybody.
+bool takes_label(const oci::Spec& spec, const PlannedMount& planned) {
+  if (spec.linux_.mount_label.empty() || !selinux_enabled()) return false;
+  return planned.type == "tmpfs" || planned.type == "devpts" || planned.type == "mqueue";
+}
+
+std::vector<sys::FilesystemOption> filesystem_options(const oci::Spec& spec, const PlannedMount& planned) {
   std::vector<sys::FilesystemOption> options = planned.options.data;
+  if (takes_label(spec, planned)) options.push_back({"context", spec.linux_.mount_label});
   if (!planned.source.empty()) options.insert(options.begin(), {"source", planned.source});
   return options;
 }
@@ -125,21 +135,29 @@ Result<void> own_tmpfs(const UserNamespace& user, std::vector<sys::FilesystemOpt
 }
 
 Result<sys::DetachedMount> make_here(const Making& making, const PlannedMount& planned) {
-  auto options = filesystem_options(planned);
+  auto options = filesystem_options(making.spec, planned);
   if (making.user != nullptr && planned.type == "tmpfs") TRY(own_tmpfs(*making.user, options));
   // A file system that is not a tmpfs may want the flags while it is made: a device that cannot be written, for one.
   TRY_ASSIGN(sys::DetachedMount mount,
              sys::make_filesystem(planned.type, options, planned.options.attributes.set | planned.options.recursive.set));
   if (planned.options.propagation != 0)
     TRY(sys::set_attributes(mount.fd(), {.set = 0, .clear = 0, .propagation = planned.options.propagation, .recursive = false}));
+  if (planned.options.copy_up) {
+    CopyUp copy;
+    for (const sys::FilesystemOption& option : planned.options.data) {
+      if (option.key == "mode") copy.keep_mode = false;
+      if (option.key == "uid" || option.key == "gid") copy.keep_owner = false;
+    }
+    TRY(copy_up(making.root, planned.target, mount.fd(), copy).context("tmpcopyup"));
+  }
   if (planned.is_dev) TRY(populate_dev(mount.fd(), dev_content(making)));
   return mount;
 }
 
-void leave_to_init(const PlannedMount& planned, init::MountEntry& entry, LaunchPlan& plan) {
+void leave_to_init(const oci::Spec& spec, const PlannedMount& planned, init::MountEntry& entry, LaunchPlan& plan) {
   entry.type = plan.keep(planned.type);
   auto& options = plan.fs_options.emplace_back();
-  for (const sys::FilesystemOption& option : filesystem_options(planned))
+  for (const sys::FilesystemOption& option : filesystem_options(spec, planned))
     options.push_back({plan.keep(option.key), option.value ? plan.keep(*option.value) : nullptr});
   entry.options = {options.data(), static_cast<std::uint32_t>(options.size())};
   entry.attributes = planned.options.attributes.set | planned.options.recursive.set;
@@ -154,7 +172,7 @@ Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& p
   entry.readonly_last = planned.readonly_last;
   sys::DetachedMount mount;
   switch (planned.maker) {
-    case Maker::init: leave_to_init(planned, entry, plan); break;
+    case Maker::init: leave_to_init(making.spec, planned, entry, plan); break;
     case Maker::filesystem: {
       TRY_ASSIGN(mount, make_here(making, planned));
       break;
@@ -189,7 +207,8 @@ Result<void> populate_root_dev(const Making& making, FdRef root) {
 
 Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, const UserNamespace* user,
                          LaunchPlan& plan) {
-  Making making{spec, mounts, user, {}};
+  if (!spec.linux_.mount_label.empty()) TRY(check_selinux_label("linux.mountLabel", spec.linux_.mount_label));
+  Making making{spec, mounts, root.fd(), user, {}};
   plan.mounts.reserve(mounts.mounts.size());
   for (std::size_t i = 0; i < mounts.mounts.size(); ++i) {
     auto made = make_one(making, mounts.mounts[i], plan);

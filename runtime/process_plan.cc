@@ -54,6 +54,7 @@ Result<void> plan_filter(const oci::Seccomp& seccomp, LaunchPlan& plan) {
   if (plan.filter.size() > BPF_MAXINSNS)
     return fail(Code::invalid_argument, "linux.seccomp: {} instructions, the kernel takes {}", plan.filter.size(), BPF_MAXINSNS);
   TRY_ASSIGN(plan.init.filter.flags, seccomp_flags(seccomp));
+  plan.init.filter.listened = has_listener(seccomp);
   return {};
 }
 
@@ -83,6 +84,17 @@ Result<void> plan_apparmor(const oci::Process& process, LaunchPlan& plan) {
   return {};
 }
 
+// As plan_apparmor: for the program's execve (selinux(8); setexeccon(3)).
+Result<void> plan_selinux(const oci::Process& process, LaunchPlan& plan) {
+  if (!process.selinux_label || process.selinux_label->empty()) return {};
+  TRY(check_selinux_label("process.selinuxLabel", *process.selinux_label));
+  if (!selinux_enabled())  // to go on would be to run unconfined
+    return fail(Code::failed_precondition, "process.selinuxLabel '{}': this host has no SELinux", *process.selinux_label);
+  const std::string& label = *process.selinux_label;
+  plan.proc_writes.push_back({"self/attr/exec", plan.keep(label), static_cast<std::uint32_t>(label.size()), true});
+  return {};
+}
+
 Result<void> plan_user(const oci::User& user, const UserNamespace* own, LaunchPlan& plan) {
   plan.init.uid = user.uid;
   plan.init.gid = user.gid;
@@ -96,6 +108,16 @@ Result<void> plan_user(const oci::User& user, const UserNamespace* own, LaunchPl
 }
 
 }  // namespace
+
+bool selinux_enabled() {
+  return sys::exists("/sys/fs/selinux/enforce");
+}
+
+Result<void> check_selinux_label(const std::string& field, const std::string& label) {
+  if (label.find_first_of(std::string_view("\0\n\"", 3)) != std::string::npos || label.size() > 4096)
+    return fail(Code::invalid_argument, "{}: '{}' is no label", field, label);
+  return {};
+}
 
 Result<bool> apparmor_enabled() {
   auto text = sys::read_file("/sys/module/apparmor/parameters/enabled", 16);
@@ -130,7 +152,7 @@ Result<int> rlimit_number(std::string_view name) {
 Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, const UserNamespace* user,
                           LaunchPlan& plan) {
   TRY(plan_apparmor(process, plan));
-  if (process.selinux_label && !process.selinux_label->empty()) return fail(Code::unimplemented, "process.selinuxLabel is not supported");
+  TRY(plan_selinux(process, plan));
   TRY(plan_program(process, plan));
   TRY(plan_limits(process, plan));
   TRY(plan_capabilities(process, last_capability, plan));

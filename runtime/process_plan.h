@@ -28,4 +28,7 @@ Result<void> plan_process(const oci::Process& process, const oci::Seccomp* secco
 
 Result<bool> apparmor_enabled();
 
+bool selinux_enabled();
+Result<void> check_selinux_label(const std::string& field, const std::string& label);
+
 }  // namespace slipway::runtime

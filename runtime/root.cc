@@ -227,12 +227,17 @@ Result<std::uint64_t> root_propagation(const oci::Spec& spec) {
   return flag == MS_PRIVATE ? std::uint64_t{0} : flag;
 }
 
+std::string root_path(const oci::Spec& spec, const std::string& bundle) {
+  const std::string path = spec.root ? spec.root->path : "";
+  return path.starts_with('/') ? path : bundle + "/" + path;
+}
+
 Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay,
                                      const UserNamespace* user) {
   if (overlay && is_single_lower(*overlay)) return bind_root(spec, overlay->lower[0], MOUNT_ATTR_RDONLY, user);
   if (overlay) return make_overlay(*overlay, user);
   if (!spec.root || spec.root->path.empty()) return fail(Code::invalid_argument, "root.path: missing");
-  const std::string path = spec.root->path.starts_with('/') ? spec.root->path : bundle + "/" + spec.root->path;
+  const std::string path = root_path(spec, bundle);
   TRY_ASSIGN(const UniqueFd directory, sys::open_path(path, O_PATH | O_DIRECTORY).context("root.path"));
   return bind_root(spec, path, 0, nullptr);
 }

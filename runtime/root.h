@@ -17,6 +17,9 @@ namespace slipway::runtime {
 Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay,
                                      const UserNamespace* user);
 
+// root.path, absolute.
+std::string root_path(const oci::Spec& spec, const std::string& bundle);
+
 // MS_… that the root gets at the very end; 0 = it stays private.
 Result<std::uint64_t> root_propagation(const oci::Spec& spec);
 

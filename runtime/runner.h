@@ -24,6 +24,8 @@
 
 namespace slipway::runtime {
 
+struct ContainerRecord;
+
 // An overlay to be made as a detached mount instead of root.path.
 struct OverlayRoot {
   std::vector<std::string> lower;  // topmost first, absolute
@@ -88,13 +90,15 @@ struct ExecRequest {
   pid_t pid = 0;   // the container's init; namespaces, root and cgroup are taken from it by its pidfd
   int pidfd = -1;  // borrowed; proves that pid is still the same
   const oci::Process* process = nullptr;
-  const oci::Seccomp* seccomp = nullptr;  // the container's profile
-  std::string cgroup;                     // beneath the cgroup2 root
+  std::string program;                 // the file to execute; empty: process.args[0] says it
+  const oci::Linux* linux_ = nullptr;  // of the container: seccomp, personality, memoryPolicy
+  std::string cgroup;                  // beneath the cgroup2 root
   Stdio stdio;
   int preserve_fds = 0;
   bool child_of_parent = false;
-  std::string id;           // the container's: its session keyring is joined; empty = a new anonymous one
-  bool new_keyring = true;  // false: keep the caller's
+  const ContainerRecord* record = nullptr;  // the container, for an agent at linux.seccomp.listenerPath
+  std::string id;                           // the container's: its session keyring is joined; empty = a new anonymous one
+  bool new_keyring = true;                  // false: keep the caller's
 };
 
 // A further process in a running container. Returns after its exec succeeded.

@@ -33,6 +33,8 @@ Error wrong(fmt::format_string<Args...> text, Args&&... args) {
   return fail(Code::invalid_argument, text, std::forward<Args>(args)...);
 }
 
+constexpr std::string_view kNotify = "SCMP_ACT_NOTIFY";
+
 struct ActionName {
   std::string_view name;
   std::uint32_t action;
@@ -45,14 +47,13 @@ constexpr auto kActions = std::to_array<ActionName>({
     {"SCMP_ACT_KILL_PROCESS", SECCOMP_RET_KILL_PROCESS, false},
     {"SCMP_ACT_KILL_THREAD", SECCOMP_RET_KILL_THREAD, false},
     {"SCMP_ACT_LOG", SECCOMP_RET_LOG, false},
+    {"SCMP_ACT_NOTIFY", SECCOMP_RET_USER_NOTIF, false},
     {"SCMP_ACT_TRACE", SECCOMP_RET_TRACE, true},
     {"SCMP_ACT_TRAP", SECCOMP_RET_TRAP, false},
 });
 
 Result<std::uint32_t> read_action(const std::string& field, const std::string& errno_field, const std::string& name,
                                   const std::optional<std::uint32_t>& errno_ret) {
-  if (name == "SCMP_ACT_NOTIFY")
-    return fail(Code::unimplemented, "{}: SCMP_ACT_NOTIFY needs a listener, which slipway does not offer", field);
   const auto* known = std::find_if(kActions.begin(), kActions.end(), [&](const ActionName& a) { return a.name == name; });
   if (known == kActions.end()) return wrong("{}: '{}' is not known", field, name);
   if (!known->takes_errno) {
@@ -306,10 +307,26 @@ class Compiler {
   const SeccompDecision kill_{SECCOMP_RET_KILL_PROCESS, {}};
 };
 
+// Who is to answer must be there before the first call that waits for an answer; what hands the listener over are calls too.
+Result<void> check_listener(const oci::Seccomp& profile) {
+  if (profile.default_action == kNotify)
+    return wrong("linux.seccomp.defaultAction: {} would stop init before anybody could answer it", kNotify);
+  if (!profile.listener_path.empty() && !profile.listener_path.starts_with('/'))
+    return wrong("linux.seccomp.listenerPath: '{}' is not absolute", profile.listener_path);
+  if (profile.listener_path.empty() && !profile.listener_metadata.empty())
+    return wrong("linux.seccomp.listenerMetadata: there is no listenerPath to tell it to");
+  if (profile.listener_path.empty() && has_listener(profile)) return wrong("linux.seccomp.listenerPath: {} needs one", kNotify);
+  return {};
+}
+
 }  // namespace
 
+bool has_listener(const oci::Seccomp& profile) {
+  return std::ranges::any_of(profile.syscalls, [](const oci::SeccompSyscall& rule) { return rule.action == kNotify; });
+}
+
 Result<std::vector<sock_filter>> compile_seccomp(const oci::Seccomp& profile, std::vector<std::string>* unknown_names) {
-  if (!profile.listener_path.empty()) return fail(Code::unimplemented, "linux.seccomp.listenerPath: slipway does not offer listeners");
+  TRY(check_listener(profile));
   return Compiler(profile, unknown_names).run();
 }
 

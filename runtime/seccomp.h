@@ -28,7 +28,10 @@ namespace slipway::runtime {
 // `unknown_names` if given. Errors name the field: "linux.seccomp.syscalls[3].args[0].op: 'SCMP_CMP_FOO' is not known".
 Result<std::vector<sock_filter>> compile_seccomp(const oci::Seccomp& profile, std::vector<std::string>* unknown_names = nullptr);
 
-// SECCOMP_FILTER_FLAG_* for seccomp(2). What needs a listener is unimplemented.
+// Some call waits for the answer of an agent at listenerPath.
+bool has_listener(const oci::Seccomp& profile);
+
+// SECCOMP_FILTER_FLAG_* for seccomp(2), NEW_LISTENER where the profile notifies.
 Result<unsigned> seccomp_flags(const oci::Seccomp& profile);
 
 // seccomp(SECCOMP_SET_MODE_FILTER) for the calling thread; needs no_new_privs or CAP_SYS_ADMIN.

@@ -12,12 +12,14 @@ Result<unsigned> seccomp_flags(const oci::Seccomp& profile) {
       {"SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC},
       {"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
       {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+      {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
   };
-  unsigned flags = 0;
+  const bool listens = has_listener(profile);
+  unsigned flags = listens ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
   for (std::size_t i = 0; i < profile.flags.size(); ++i) {
     const std::string& name = profile.flags[i];
-    if (name == "SECCOMP_FILTER_FLAG_NEW_LISTENER" || name == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
-      return fail(Code::unimplemented, "linux.seccomp.flags[{}]: '{}' needs a listener, which slipway does not offer", i, name);
+    if (name == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" && !listens)
+      return fail(Code::invalid_argument, "linux.seccomp.flags[{}]: '{}' needs a rule with SCMP_ACT_NOTIFY", i, name);
     bool known = false;
     for (const auto& [flag, bit] : kFlags) {
       if (flag != name) continue;
@@ -26,7 +28,8 @@ Result<unsigned> seccomp_flags(const oci::Seccomp& profile) {
     }
     if (!known) return fail(Code::invalid_argument, "linux.seccomp.flags[{}]: '{}' is not known", i, name);
   }
-  return flags;
+  // Both give the call's answer another meaning, and init has one thread only.
+  return listens ? flags & ~static_cast<unsigned>(SECCOMP_FILTER_FLAG_TSYNC) : flags;
 }
 
 Result<void> load_seccomp(std::span<const sock_filter> program, unsigned flags) {

@@ -36,6 +36,8 @@ Result<int> list_verb(const Global&, Words);
 Result<int> ps_verb(const Global&, Words);
 Result<int> pause_verb(const Global&, Words);
 Result<int> resume_verb(const Global&, Words);
+Result<int> update_verb(const Global&, Words);
+Result<int> events_verb(const Global&, Words);
 Result<int> spec_verb(const Global&, Words);
 Result<int> features_verb(const Global&, Words);
 
@@ -52,6 +54,7 @@ Result<Found> find_container(const Global& global, const std::string& id);
 void set_error_log(const std::string& path, bool json);
 // On stderr, and as a line of the log.
 void report_error(const Error& error);
+void report_warning(const Error& error);
 void print(std::string_view text);  // to stdout, whole
 Result<void> write_pid_file(const std::string& path, pid_t pid);
 

@@ -96,7 +96,8 @@ Result<ExecRequest> request_of(const Arguments& arguments, const Found& found, c
   request.pid = found.record.pid;
   request.pidfd = pidfd.get();
   request.process = &process;
-  request.seccomp = spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr;
+  request.linux_ = &spec.linux_;
+  request.record = &found.record;
   request.cgroup = found.record.cgroup;
   request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
   request.id = found.record.id;

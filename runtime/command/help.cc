@@ -47,6 +47,16 @@ constexpr VerbHelp kVerbs[] = {
     {"ps", "[FLAG…] ID", "its processes", "  -f, --format table|json    how to print\n"},
     {"pause", "ID", "freeze it", ""},
     {"resume", "ID", "go on", ""},
+    {"update", "[FLAG…] ID", "other limits for a container that lives; sizes as 64m, -1 = none",
+     "  -r, --resources FILE       a linux.resources object, - = standard input; the flags go over it\n"
+     "  -m, --memory BYTES         and --memory-reservation, --memory-swap (memory and swap together)\n"
+     "      --cpu-share N          and --cpu-quota, --cpu-period, --cpu-burst (microseconds), --cpu-idle 0|1\n"
+     "      --cpuset-cpus LIST     and --cpuset-mems\n"
+     "      --pids-limit N\n"
+     "      --blkio-weight N       10 to 1000\n"},
+    {"events", "[FLAG…] ID", "its statistics and out-of-memory kills, a JSON object a line, until it ends",
+     "      --interval TIME        between statistics (default 5s)\n"
+     "      --stats                once, then go\n"},
     {"spec", "[FLAG…]", "write a config.json to begin with", "  -b, --bundle DIR           where to (default: here)\n"},
     {"features", "", "what this runtime can do, as JSON", ""},
 };
@@ -61,6 +71,7 @@ std::string help() {
       "  --log FILE                 errors go there too\n"
       "  --log-format text|json     how\n"
       "  --systemd-cgroup           cgroups by systemd: linux.cgroupsPath is SLICE:PREFIX:NAME\n"
+      "  --cgroup-manager cgroupfs|systemd  the same by crun's name\n"
       "  --debug                    say more\n"
       "  -v, --version              print the version\n\n";
   for (const VerbHelp& verb : kVerbs) out += fmt::format("  {:<9} {}\n", verb.name, verb.what);

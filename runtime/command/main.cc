@@ -10,8 +10,8 @@ namespace slipway::runtime::command {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"root", "", true},      {"log", "", true},    {"log-format", "", true}, {"debug", "", false}, {"systemd-cgroup", "", false},
-    {"version", "v", false}, {"help", "h", false}, {"rootless", "", true},
+    {"root", "", true},      {"log", "", true},    {"log-format", "", true}, {"debug", "", false},         {"systemd-cgroup", "", false},
+    {"version", "v", false}, {"help", "h", false}, {"rootless", "", true},   {"cgroup-manager", "", true},
 };
 
 struct Verb {
@@ -25,7 +25,7 @@ constexpr Verb kVerbs[] = {
     {"state", state_verb, false},       {"kill", kill_verb, false},     {"delete", delete_verb, false},
     {"exec", exec_verb, true},          {"list", list_verb, false},     {"ps", ps_verb, false},
     {"pause", pause_verb, false},       {"resume", resume_verb, false}, {"spec", spec_verb, false},
-    {"features", features_verb, false},
+    {"features", features_verb, false}, {"update", update_verb, false}, {"events", events_verb, false},
 };
 
 std::string version() {
@@ -37,6 +37,12 @@ Result<Global> apply_globals(const Arguments& arguments) {
   global.root = arguments.value("root", global.root);
   if (!global.root.starts_with('/')) return fail(Code::invalid_argument, "--root: '{}' is not absolute", global.root);
   if (arguments.has("systemd-cgroup")) global.manager = CgroupManager::systemd;
+  const std::string manager = arguments.value("cgroup-manager", "cgroupfs");
+  if (manager == "systemd") {
+    global.manager = CgroupManager::systemd;
+  } else if (manager != "cgroupfs") {
+    return fail(Code::invalid_argument, "--cgroup-manager: '{}' is neither cgroupfs nor systemd", manager);
+  }
   if (arguments.value("rootless", "auto") == "true") return fail(Code::unimplemented, "--rootless is not supported");
   const std::string format = arguments.value("log-format", "text");
   if (format != "text" && format != "json") return fail(Code::invalid_argument, "--log-format: '{}' is neither text nor json", format);

@@ -12,6 +12,7 @@
 #include "cgroups/systemd.h"
 #include "oci/parse.h"
 #include "runtime/command/console.h"
+#include "runtime/hooks.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -46,6 +47,7 @@ ContainerRecord new_record(const Global& global, const MakeOptions& options, con
   record.scope = global.manager == CgroupManager::systemd;
   record.created = to_rfc3339(now_realtime());
   record.annotations = spec.annotations;
+  record.hooks = has_later_hooks(spec);
   return record;
 }
 
@@ -112,12 +114,13 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
   TRY(dir.write_config(text));
   CreateRequest request = request_of(global, options, spec);
   UniqueFd fifo;
-  if (options.wait_for_start) {
+  const bool waits = options.wait_for_start || has_later_hooks(spec);
+  if (waits) {
     TRY_ASSIGN(fifo, dir.make_start_fifo());
     request.start_fd = fifo.get();
   }
   TRY_ASSIGN(Created created, runtime::create(request));
-  Made made{std::move(dir), new_record(global, options, spec), std::move(created), terminal, spec.process->args[0]};
+  Made made{std::move(dir), new_record(global, options, spec), std::move(created), terminal, spec.process->args[0], waits};
   auto published = publish(options, made);
   if (published.ok()) {
     undo.dismiss();
@@ -133,13 +136,20 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
 }
 
 Result<void> remove_container(const StateDir& dir, const ContainerRecord& record) {
+  oci::Spec hooked;
+  if (record.hooks) {
+    TRY_ASSIGN(const std::string text, dir.read_config());
+    TRY_ASSIGN(hooked, oci::parse_spec(text));
+  }
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
   if (record.scope) {
     TRY(cgroups::kill_and_stop_unit(root, record.cgroup, kRemoveTimeout));
   } else {
     TRY(cgroups::Cgroup::kill_and_remove(root, record.cgroup, kRemoveTimeout));
   }
-  return dir.remove();
+  TRY(dir.remove());
+  for (const Error& error : run_hooks_to_end(hooked, HookKind::poststop, record, Status::stopped)) report_warning(error);
+  return {};
 }
 
 }  // namespace slipway::runtime::command

@@ -25,12 +25,16 @@ struct Made {
   Created created;
   bool terminal = false;
   std::string program;  // process.args[0]
+  bool waits = false;   // for start_container
 };
 
 // On error nothing is left. The console's master has gone to the console socket if there is one.
 Result<Made> make_container(const Global& global, const MakeOptions& options, bool foreground);
 
-// What is left of a container whose processes are gone or shall be: cgroup, then directory.
+// startContainer hooks, the program, poststart hooks. The directory is locked.
+Result<void> start_container(const StateDir& dir, const ContainerRecord& record);
+
+// What is left of a container whose processes are gone or shall be: cgroup, then directory, then the poststop hooks.
 Result<void> remove_container(const StateDir& dir, const ContainerRecord& record);
 
 }  // namespace slipway::runtime::command

@@ -1,4 +1,6 @@
 // slipway run: create and start in one, in the foreground or detached.
+#include <signal.h>
+
 #include "base/log.h"
 #include "runtime/command/console.h"
 #include "runtime/command/make.h"
@@ -12,6 +14,14 @@ void remove_ended(const Made& made) {
   if (!removed.ok()) log::warn("{}", removed.error().message);
 }
 
+// Without hooks nobody waits: the program is executed as soon as init is ready.
+Result<void> begin(const Made& made) {
+  if (made.waits) return start_container(made.dir, made.record);
+  auto executed = await_exec(made.created.sync, made.created.pid, made.created.pidfd);
+  if (executed.ok()) return {};
+  return std::move(executed).error().within("exec '{}'", made.program);
+}
+
 }  // namespace
 
 Result<int> run_verb(const Global& global, Words words) {
@@ -21,11 +31,12 @@ Result<int> run_verb(const Global& global, Words words) {
   const bool detach = arguments.has("detach");
   if (!detach) TRY(block_signals());
   TRY_ASSIGN(const Made made, make_container(global, options, !detach));
-  auto executed = await_exec(made.created.sync, made.created.pid, made.created.pidfd);
+  auto executed = begin(made);
   if (!executed.ok()) {
+    (void)sys::pidfd_send_signal(made.created.pidfd, SIGKILL);
     (void)sys::wait_pidfd(made.created.pidfd);
     remove_ended(made);
-    return std::move(executed).error().within("exec '{}'", made.program);
+    return std::move(executed).error();
   }
   if (detach) return 0;
   const bool relay = made.terminal && options.console_socket.empty();

@@ -1,13 +1,16 @@
 // slipway start: lets a created container's program begin, and waits until it has.
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstring>
 
 #include "oci/parse.h"
-#include "runtime/command/command.h"
+#include "runtime/command/make.h"
+#include "runtime/hooks.h"
 #include "runtime/init/protocol.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 namespace slipway::runtime::command {
 namespace {
@@ -25,6 +28,28 @@ Result<void> await_report(FdRef report) {
   return fail_errno(message.error, "{}", message.step == init::Step::exec ? "execve" : "load the seccomp filter");
 }
 
+// What the hooks of start and delete are in the container's own copy of config.json.
+Result<oci::Spec> spec_of(const StateDir& dir) {
+  TRY_ASSIGN(const std::string text, dir.read_config());
+  return oci::parse_spec(text);
+}
+
+// A container whose startContainer hook fails never starts: its process is ended (runtime.md, "Lifecycle").
+Result<void> run_start_hooks(const StateDir& dir, const ContainerRecord& record, FdRef pidfd) {
+  TRY_ASSIGN(const oci::Spec spec, spec_of(dir));
+  auto done = runtime::run_start_hooks(spec, record, pidfd);
+  if (done.ok()) return {};
+  TRY(sys::pidfd_send_signal(pidfd, SIGKILL));
+  TRY(sys::poll_readable(pidfd, kRemoveTimeout));
+  return done;
+}
+
+void run_poststart(const StateDir& dir, const ContainerRecord& record) {
+  const auto spec = spec_of(dir);
+  if (!spec.ok()) return report_warning(spec.error());
+  for (const Error& error : run_hooks_to_end(spec.value(), HookKind::poststart, record, Status::running)) report_warning(error);
+}
+
 // For the sentence only.
 std::string program_of(const StateDir& dir) {
   const auto text = dir.read_config();
@@ -35,21 +60,28 @@ std::string program_of(const StateDir& dir) {
 
 }  // namespace
 
+Result<void> start_container(const StateDir& dir, const ContainerRecord& record) {
+  TRY_ASSIGN(const auto process, open_process(record));
+  if (!process) return fail(Code::failed_precondition, "container '{}' is stopped: it cannot be started", record.id);
+  TRY_ASSIGN(auto start, dir.open_start_fifo());
+  if (!start) return fail(Code::failed_precondition, "container '{}' is running already: it cannot be started", record.id);
+  if (record.hooks) TRY(run_start_hooks(dir, record, *process));
+  TRY_ASSIGN(const UniqueFd report, dir.open_report_fifo());
+  TRY(sys::write_all(*start, "s"));
+  start->reset();
+  auto reported = await_report(report);
+  dir.remove_start_fifo();
+  if (!reported.ok()) return std::move(reported).error().within("exec '{}'", program_of(dir));
+  if (record.hooks) run_poststart(dir, record);
+  return {};
+}
+
 Result<int> start_verb(const Global& global, Words words) {
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, {}, false));
   TRY_ASSIGN(const std::string id, container_id(arguments));
   TRY_ASSIGN(const Found found, find_container(global, id));
   TRY(found.dir.lock());
-  TRY_ASSIGN(const auto process, open_process(found.record));
-  if (!process) return fail(Code::failed_precondition, "container '{}' is stopped: it cannot be started", id);
-  TRY_ASSIGN(auto start, found.dir.open_start_fifo());
-  if (!start) return fail(Code::failed_precondition, "container '{}' is running already: it cannot be started", id);
-  TRY_ASSIGN(const UniqueFd report, found.dir.open_report_fifo());
-  TRY(sys::write_all(*start, "s"));
-  start->reset();
-  auto reported = await_report(report);
-  found.dir.remove_start_fifo();
-  if (!reported.ok()) return std::move(reported).error().within("exec '{}'", program_of(found.dir));
+  TRY(start_container(found.dir, found.record));
   return 0;
 }
 

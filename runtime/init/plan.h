@@ -62,7 +62,8 @@ struct MountEntry {
 };
 
 struct RootPlan {
-  int fd = -1;  // detached; -1: the process joins a container whose root is set up
+  int fd = -1;                      // detached; -1: the process joins a container whose root is set up
+  const char* attach_at = nullptr;  // root.path, where hooks look for it before the root is changed; nullptr: over "/"
   bool readonly = false;
   bool pivot = true;              // false: --no-pivot, only where the host's root is an initramfs
   std::uint64_t propagation = 0;  // MS_SHARED … of the root at the end; 0 = leave
@@ -95,10 +96,37 @@ struct CapabilityMasks {
   std::uint64_t ambient = 0;
 };
 
+// struct sched_attr of sched_setattr(2): its C headers collide with each other.
+struct SchedulerAttributes {
+  std::uint32_t size = 48;
+  std::uint32_t policy = 0;
+  std::uint64_t flags = 0;
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime = 0;
+  std::uint64_t deadline = 0;
+  std::uint64_t period = 0;
+};
+static_assert(sizeof(SchedulerAttributes) == 48);
+
+// How the kernel shall run the process; each only where config.json says so.
+struct Scheduling {
+  bool wanted = false;
+  bool early = false;  // scheduler and I/O priority by the host's root, before a user namespace takes that from it
+  bool scheduler = false;
+  SchedulerAttributes attributes;
+  int io_priority = -1;          // of ioprio_set(2)
+  View<unsigned long> affinity;  // of sched_setaffinity(2)
+  long personality = -1;         // of personality(2)
+  int memory_mode = -1;          // of set_mempolicy(2), flags included
+  View<unsigned long> memory_nodes;
+};
+
 struct Filter {
   const sock_filter* code = nullptr;  // nullptr: none
   std::uint16_t length = 0;
   unsigned flags = 0;
+  bool listened = false;  // the runner takes the listener's descriptor and gives it to an agent
 };
 
 struct InitPlan {
@@ -126,8 +154,10 @@ struct InitPlan {
   View<ProcWrite> proc_writes;
 
   RootPlan root;
+  bool hooks = false;  // the runner wants to run programs before the root is changed
   Terminal terminal;
 
+  Scheduling scheduling;
   View<Limit> limits;
   std::uint32_t umask = 0022;
   std::uint32_t stdio_owner = 0;  // the user as the host numbers it; 0: the descriptors stay as they are

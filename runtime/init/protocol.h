@@ -2,7 +2,11 @@
 //
 //   init                                  runner
 //     ── born + its pidfd ────────────▶     (only with a second clone: from the first process, which then ends)
+//     ── environment ─────────────────▶     (only with hooks) namespaces and mounts are made; the runner runs hooks
+//     ◀── environment ─────────────────     and lets init change the root
 //     ── console + the pty's master ──▶     (only with a terminal)
+//     ── listening {descriptor} ──────▶     (only with SCMP_ACT_NOTIFY) right before the filter is loaded: that number will be the
+//     ◀── listening ───────────────────     listener, which the runner takes by pidfd_getfd(2): a filter may forbid init to send it
 //     ── ready ───────────────────────▶     create() returns; the program was found and may be executed
 //        (waits for start)
 //     ── failed {step, index, errno} ─▶     at any time; then init ends with 127
@@ -15,7 +19,14 @@
 
 namespace slipway::runtime::init {
 
-enum class Kind : std::uint16_t { ready = 1, failed = 2, console = 3, born = 4 };  // born: `index` is its number for the runner
+enum class Kind : std::uint16_t {
+  ready = 1,
+  failed = 2,
+  console = 3,
+  born = 4,  // `index` is its number for the runner
+  environment = 5,
+  listening = 6,  // `index` is the descriptor
+};
 
 // What was being done. `index` says which one of several.
 enum class Step : std::uint16_t {
@@ -47,10 +58,16 @@ enum class Step : std::uint16_t {
   mask,
   readonly_path,
   root_readonly,
+  hooks,
   pivot,
   stdio,
   preserve,
   rlimit,
+  scheduler,
+  io_priority,
+  affinity,
+  personality,
+  memory_policy,
   working_directory,
   outside_root,
   bounding,

@@ -16,6 +16,7 @@ constexpr StepFunction kSteps[] = {
     reset_signals,           //
     write_own_proc,          // what only the host's root may say of a process, before a user namespace takes that from it
     raise_limits,            //
+    schedule_early,          //
     give_stdio,              //
     join_namespaces,         // as the host's root, whoever owns them; before anything is named, written or mounted in them
     enter_user_namespace,    //
@@ -25,9 +26,11 @@ constexpr StepFunction kSteps[] = {
     set_names,               //
     write_proc,              // through the host's procfs, not through one that a mount of the container covers
     attach_root,             //
+    await_hooks_early,       // born late: what hooks look for is gone afterwards
     pivot_first,             // born late: who opens its proc file system must not have the host's tree
     attach_mounts,           // in the order of config.json
     open_terminal,           // needs the container's devpts; /dev/console is bound before masks and read-only
+    await_hooks,             // while the host's tree is there and nothing is read-only yet
     finish_mounts,           // read-only only after every target was found or made
     mask_paths,              //
     readonly_paths,          //
@@ -36,6 +39,7 @@ constexpr StepFunction kSteps[] = {
     join_pid,                // for the child of be_born_late
     close_used,              // before chdir: no /proc/self/fd/N leads out
     set_limits,              // needs CAP_SYS_RESOURCE
+    schedule,                // needs CAP_SYS_NICE
     enter_directory,         // as root, for directories that only root may search
     drop_bounding,           // needs CAP_SETPCAP
     set_user,                // needs CAP_SETUID, CAP_SETGID
@@ -48,6 +52,7 @@ constexpr StepFunction kSteps[] = {
     confine_with_privilege,  // without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes before …
     set_capabilities,        // … the last privilege goes
     find_program,            // as the user, so that create fails and not start
+    confine_listened,        // while the runner is there to hand the listener over
     say_ready,               //
     wait_start,              //
     confine,                 // as late as possible

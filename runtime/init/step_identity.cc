@@ -1,8 +1,10 @@
 // Who the container is and what it may do: limits, user, capabilities, system call filter.
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -36,11 +38,32 @@ int raise_permitted() noexcept {
   return static_cast<int>(::syscall(SYS_capset, &header, data));
 }
 
-Failure load_filter(const Filter& filter) noexcept {
-  if (weakened(Defence::seccomp)) return {};
+long load(const Filter& filter) noexcept {
   sock_fprog program = {filter.length, const_cast<sock_filter*>(filter.code)};
-  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &program) != 0) return failed(Step::seccomp);
-  return {};
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &program);
+}
+
+// The lowest free number is what the kernel will give the listener: nobody else opens anything here.
+Failure load_listened(const InitPlan& plan) noexcept {
+  const int number = ::fcntl(plan.sync_fd, F_DUPFD_CLOEXEC, 0);
+  if (number < 0 || ::close(number) != 0) return failed(Step::seccomp, 1);
+  Message message{Kind::listening, Step::none, static_cast<std::uint32_t>(number), 0};
+  if (::send(plan.sync_fd, &message, sizeof message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof message)) return failed(Step::seccomp, 2);
+  const long listener = load(plan.filter);
+  if (listener < 0) return failed(Step::seccomp);
+  ssize_t n = 0;
+  do {
+    n = ::read(plan.sync_fd, &message, sizeof message);
+  } while (n < 0 && errno == EINTR);
+  if (n == static_cast<ssize_t>(sizeof message)) return ::close(static_cast<int>(listener)) == 0 ? Failure{} : failed(Step::seccomp, 3);
+  if (n >= 0) errno = EPIPE;  // the runner is gone
+  return failed(Step::seccomp, 4);
+}
+
+Failure load_filter(const InitPlan& plan) noexcept {
+  if (weakened(Defence::seccomp)) return {};
+  if (plan.filter.listened) return load_listened(plan);
+  return load(plan.filter) == 0 ? Failure{} : failed(Step::seccomp);
 }
 
 }  // namespace
@@ -101,7 +124,7 @@ Failure forbid_new_privileges(const InitPlan& plan, Progress&) noexcept {
 }
 
 Failure confine_with_privilege(const InitPlan& plan, Progress&) noexcept {
-  return plan.filter.code != nullptr && !plan.no_new_privileges ? load_filter(plan.filter) : Failure{};
+  return plan.filter.code != nullptr && !plan.no_new_privileges ? load_filter(plan) : Failure{};
 }
 
 // Before others can see it a process has no more than the program will have, and what loading the filter takes.
@@ -124,8 +147,13 @@ Failure set_capabilities(const InitPlan& plan, Progress&) noexcept {
   return {};
 }
 
+Failure confine_listened(const InitPlan& plan, Progress&) noexcept {
+  return plan.filter.listened && plan.no_new_privileges ? load_filter(plan) : Failure{};
+}
+
 Failure confine(const InitPlan& plan, Progress&) noexcept {
-  return plan.filter.code != nullptr && plan.no_new_privileges ? load_filter(plan.filter) : Failure{};
+  const bool now = plan.filter.code != nullptr && plan.no_new_privileges && !plan.filter.listened;
+  return now ? load_filter(plan) : Failure{};
 }
 
 }  // namespace slipway::runtime::init

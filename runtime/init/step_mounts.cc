@@ -3,6 +3,7 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -95,6 +96,19 @@ Failure change_root(const RootPlan& root) noexcept {
   return ::chdir("/") == 0 ? Failure{} : failed(Step::pivot, 4);
 }
 
+Failure wait_for_hooks(const InitPlan& plan) noexcept {
+  if (!plan.hooks) return {};
+  Message message{Kind::environment, Step::none, 0, 0};
+  if (::send(plan.sync_fd, &message, sizeof message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof message)) return failed(Step::hooks);
+  ssize_t n = 0;
+  do {
+    n = ::read(plan.sync_fd, &message, sizeof message);
+  } while (n < 0 && errno == EINTR);
+  if (n == static_cast<ssize_t>(sizeof message)) return {};
+  if (n >= 0) errno = EPIPE;  // the runner is gone
+  return failed(Step::hooks, 1);
+}
+
 Failure attach_entry(const InitPlan& plan, const MountEntry& entry, std::uint32_t index) noexcept {
   const RootPlan& root = plan.root;
   const int mount = entry.fd >= 0 ? entry.fd : make_filesystem(plan, entry);
@@ -131,6 +145,12 @@ Failure attach_root(const InitPlan& plan, Progress&) noexcept {
   mount_attr attr{};
   attr.propagation = MS_PRIVATE;
   if (::mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) != 0) return failed(Step::root_propagation);
+  if (plan.root.attach_at != nullptr) {
+    const int target = ::openat(AT_FDCWD, plan.root.attach_at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (target < 0 || attach(plan.root.fd, target) != 0) return failed(Step::root_attach, 1);
+    (void)::close(target);
+    return {};
+  }
   // Over "/" itself: no directory of the host is needed to stand on, and pivot_root takes it from there.
   if (::move_mount(plan.root.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0) return failed(Step::root_attach);
   return {};
@@ -161,6 +181,14 @@ Failure finish_mounts(const InitPlan& plan, Progress&) noexcept {
   }
   if (root.readonly && set_attributes(root.fd, 0, MOUNT_ATTR_RDONLY, 0) != 0) return failed(Step::root_readonly);
   return {};
+}
+
+Failure await_hooks_early(const InitPlan& plan, Progress&) noexcept {
+  return plan.birth == Birth::late ? wait_for_hooks(plan) : Failure{};
+}
+
+Failure await_hooks(const InitPlan& plan, Progress&) noexcept {
+  return plan.birth == Birth::late ? Failure{} : wait_for_hooks(plan);
 }
 
 Failure pivot_first(const InitPlan& plan, Progress&) noexcept {

@@ -26,6 +26,19 @@ Failure check_directory(const InitPlan& plan, Progress& progress) noexcept {
   return failed(Step::outside_root);
 }
 
+namespace {
+
+// A filter that was loaded already (without no_new_privs) may not know faccessat2(2), as profiles from before 2020 do not: then the file's
+// mode is all that can be asked, and execve decides.
+bool may_execute(const char* path, mode_t mode) noexcept {
+  if (!S_ISREG(mode)) return false;
+  if (::syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) == 0) return true;
+  constexpr mode_t kAnybody = S_IXUSR | S_IXGRP | S_IXOTH;
+  return (errno == ENOSYS || errno == EPERM) && (mode & kAnybody) != 0;
+}
+
+}  // namespace
+
 Failure find_program(const InitPlan& plan, Progress& progress) noexcept {
   int why = ENOENT;
   for (const char* path : plan.candidates) {
@@ -34,7 +47,7 @@ Failure find_program(const InitPlan& plan, Progress& progress) noexcept {
       if (errno == EACCES || errno == ELOOP) why = errno;
       continue;
     }
-    if (!S_ISREG(st.st_mode) || ::syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) != 0) {
+    if (!may_execute(path, st.st_mode)) {
       why = EACCES;
       continue;
     }

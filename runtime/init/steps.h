@@ -44,6 +44,8 @@ Failure be_born_late(const InitPlan&, Progress&) noexcept;
 // step_mounts.cc
 Failure attach_root(const InitPlan&, Progress&) noexcept;
 Failure pivot_first(const InitPlan&, Progress&) noexcept;
+Failure await_hooks_early(const InitPlan&, Progress&) noexcept;
+Failure await_hooks(const InitPlan&, Progress&) noexcept;
 Failure attach_mounts(const InitPlan&, Progress&) noexcept;
 Failure finish_mounts(const InitPlan&, Progress&) noexcept;
 Failure pivot(const InitPlan&, Progress&) noexcept;
@@ -62,7 +64,11 @@ Failure confine_with_privilege(const InitPlan&, Progress&) noexcept;
 Failure shed_capabilities(const InitPlan&, Progress&) noexcept;
 Failure set_capabilities(const InitPlan&, Progress&) noexcept;
 Failure forbid_new_privileges(const InitPlan&, Progress&) noexcept;
+Failure confine_listened(const InitPlan&, Progress&) noexcept;
 Failure confine(const InitPlan&, Progress&) noexcept;
+// step_scheduling.cc
+Failure schedule_early(const InitPlan&, Progress&) noexcept;
+Failure schedule(const InitPlan&, Progress&) noexcept;
 // step_program.cc
 Failure enter_directory(const InitPlan&, Progress&) noexcept;
 Failure check_directory(const InitPlan&, Progress&) noexcept;

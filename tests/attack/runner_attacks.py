@@ -330,3 +330,19 @@ class Attack37(Runner):
         bundle.config["mounts"].append(mount("/etc/resolv.conf", "bind", "/etc/hostname", "bind"))
         bundle.run("true")
         return os.listdir(outside) != []
+
+
+class Attack43(Runner):
+    """The image's environment names a library (here: a shell's start file) of the image, which a hook of the host then runs."""
+
+    defences = "hook_environment"
+
+    def attack(self):
+        bundle = self.bundle()
+        outside = self.outside(bundle)
+        with open(bundle.rootfs + "/work/evil", "w", encoding="utf-8") as file:
+            file.write(f"echo taken over > {outside}/file\n")
+        bundle.config["process"]["env"].append(f"BASH_ENV={bundle.rootfs}/work/evil")
+        bundle.config["hooks"] = {"createContainer": [{"path": "/bin/bash", "args": ["bash", "-c", "true"]}]}
+        self.assertEqual(bundle.run("true").returncode, 0)
+        return os.path.exists(outside + "/file")

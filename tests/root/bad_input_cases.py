@@ -81,7 +81,8 @@ FIELDS = [
     ("linux.sysctl", {"kernel.msgmax": "banana"}, ["banana", "kernel/msgmax", "Invalid argument"]),
     ("linux.maskedPaths", ["proc/kcore"], ["linux.maskedPaths[0]", "'proc/kcore'", "not absolute"]),
     ("linux.rootfsPropagation", "public", ["linux.rootfsPropagation", "'public'"]),
-    ("hooks", {"poststop": [{"path": "/bin/true"}]}, ["hooks"]),
+    ("hooks", {"poststop": [{"path": "bin/true"}]}, ["hooks.poststop[0].path", "'bin/true'", "not absolute"]),
+    ("linux.intelRdt", {"closID": "x"}, ["linux.intelRdt"]),
 ]
 
 

@@ -96,6 +96,30 @@ class Life(Case):
     def test_features_is_json(self):
         features = json.loads(self.bundle.call("features").stdout)
         self.assertIn("rro", features["mountOptions"])
+        self.assertEqual(len(features["hooks"]), 6)
+        self.assertIn("SCMP_ACT_NOTIFY", features["linux"]["seccomp"]["actions"])
+
+    def test_update_and_events(self):
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0)
+        self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+        resources = json.dumps({"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]})  # the controller that every view of this host has
+        done = self.bundle.call("update", "-r", "-", self.bundle.name, stdin=None, input=resources)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(self.bundle.cgroup() + "/hugetlb.2MB.max", encoding="utf-8") as file:
+            self.assertEqual(file.read(), "4194304\n")
+        event = json.loads(self.bundle.call("events", "--stats", self.bundle.name).stdout)
+        self.assertEqual((event["type"], event["id"]), ("stats", self.bundle.name))
+        self.assertIn("2MB", event["data"]["hugetlb"])
+        with subprocess.Popen([SLIPWAY, "--root", self.bundle.state, "events", "--interval", "10ms", self.bundle.name],
+                              stdout=subprocess.PIPE, text=True) as watching:
+            lines = [json.loads(watching.stdout.readline()) for _ in range(3)]
+            self.bundle.call("kill", self.bundle.name, "KILL")
+            watching.communicate(timeout=30)
+        self.assertEqual([line["type"] for line in lines], ["stats"] * 3)
+        self.assertEqual(watching.returncode, 0)
+        for words, part in ((["--memory", "12x"], "--memory: '12x' is not a number of bytes"), (["--cpu-idle", "x"], "--cpu-idle: 'x'"),
+                            (["--pids-limit", "3"], "is stopped: it cannot be updated")):
+            self.assertIn(part, self.bundle.call("update", *words, self.bundle.name).stderr)
 
 
 class Exec(Case):

@@ -202,6 +202,43 @@ class Run(Case):
         found = set(self.shell("ls /dev").split())
         self.assertLessEqual({device["path"][5:] for device in devices}, found)
 
+    def test_a_filter_that_does_not_know_our_calls(self):
+        for privileges in (True, False):
+            self.config["process"]["noNewPrivileges"] = privileges
+            self.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                {"names": ["faccessat2", "openat2", "close_range", "clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}
+            self.assertEqual(self.shell("echo ran"), "ran\n")
+            os.chmod(self.bundle.rootfs + "/etc", 0o755)
+            self.refused("Permission denied", self.bundle.run("/etc"))
+
+    def test_tmpcopyup(self):
+        data = self.bundle.rootfs + "/data"
+        os.makedirs(data + "/below/deep")
+        with open(data + "/below/file", "w", encoding="utf-8") as file:
+            file.write("x" * 300000)
+        os.chmod(data + "/below/file", 0o4755)
+        os.chown(data + "/below/file", 7, 8)
+        os.chmod(data + "/below/file", 0o4755)
+        os.symlink("/etc/../below", data + "/link")
+        os.mkfifo(data + "/fifo", 0o600)
+        os.chmod(data, 0o1775)
+        os.chown(data, 5, 6)
+        os.symlink("/data", self.bundle.rootfs + "/through")
+        script = ("cd /through; stat -c '%n %F %a %u:%g %s' . below below/deep below/file fifo; readlink link; cat below/file | wc -c; "
+                  "echo more > below/new && grep -c tmpfs /proc/self/mountinfo > /dev/null; stat -f -c %T .")
+        self.config["mounts"].append(mount("/through", "tmpfs", "tmpfs", "tmpcopyup", "nosuid"))
+        out = self.shell(script).splitlines()
+        self.assertEqual([line.rsplit(" ", 1)[0] for line in out[:5]],
+                         [". directory 1775 5:6", "below directory 755 0:0", "below/deep directory 755 0:0", "below/file regular file 4755 7:8", "fifo fifo 600 0:0"])
+        self.assertEqual(out[5:], ["/etc/../below", "300000", "tmpfs"])
+        self.assertFalse(os.path.exists(data + "/below/new"), "written through to the root")
+        self.config["mounts"][-1] = mount("/data", "tmpfs", "tmpfs", "tmpcopyup", "mode=701", "uid=9", "gid=9")
+        self.assertEqual(self.shell("stat -c '%a %u:%g' /data /data/below/file"), "701 9:9\n4755 7:8\n")
+        self.config["mounts"][-1] = mount("/data", "tmpfs", "tmpfs", "tmpcopyup", "size=64k")
+        self.refused("tmpcopyup: copy 'file': No space left on device", self.bundle.run("true"))
+        self.config["mounts"][-1] = mount("/data", "bind", "/etc", "bind", "tmpcopyup")
+        self.refused("'tmpcopyup': only into a tmpfs", self.bundle.run("true"))
+
     def test_joined_namespaces(self):
         holder = subprocess.Popen(["unshare", "-n", "-u", "sh", "-c", "hostname joined; echo ready; exec sleep 100"], stdout=subprocess.PIPE)
         self.addCleanup(holder.stdout.close)

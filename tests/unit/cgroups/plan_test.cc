@@ -103,3 +103,10 @@ TEST_CASE("unified comes last and verbatim, a device a write", "[cgroups][plan]"
     CHECK_THAT(plan(R"({"unified":{")" + std::string(file) + R"(":"1"}})").front(), Catch::StartsWith("linux.resources.unified"));
   }
 }
+
+TEST_CASE("rdma devices, one a write", "[cgroups][plan]") {
+  CHECK(plan(R"({"rdma":{"mlx5_1":{"hcaHandles":3,"hcaObjects":10000},"mlx4_0":{"hcaObjects":1000}}})") ==
+        Lines{"rdma.max=mlx4_0 hca_object=1000", "rdma.max=mlx5_1 hca_handle=3 hca_object=10000"});
+  CHECK(plan(R"({"rdma":{"mlx5_1":{}}})") == Lines{"linux.resources.rdma.mlx5_1: has neither hcaHandles nor hcaObjects"});
+  CHECK(plan(R"({"rdma":{"a b":{"hcaHandles":3}}})") == Lines{"linux.resources.rdma: 'a b' is no device"});
+}

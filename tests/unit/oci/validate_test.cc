@@ -63,6 +63,33 @@ TEST_CASE("root and process", "[oci][validate]") {
   CHECK_THAT(verdict([](Spec& s) { s.process->rlimits = {{"RLIMIT_CPU", 1, 2}}; }), StartsWith("process.rlimits[0].soft: 2"));
 }
 
+TEST_CASE("network devices", "[oci][validate]") {
+  const auto with = [](const std::string& host, const std::string& name, bool space = true) {
+    return verdict([&](Spec& s) {
+      if (space) s.linux_.namespaces.push_back({NamespaceType::network, ""});
+      s.linux_.net_devices = {{"other", {}}, {host, {name}}};
+    });
+  };
+  CHECK(with("eth0", "net0") == "ok");
+  CHECK_THAT(with("eth0", "net0", false), StartsWith("linux.netDevices: there is no network namespace"));
+  CHECK_THAT(with("eth0", "a/b"), StartsWith("linux.netDevices.eth0.name: 'a/b' is not"));
+  CHECK_THAT(with("a name", ""), StartsWith("linux.netDevices: 'a name' is not"));
+  CHECK_THAT(with("sixteencharacter", ""), StartsWith("linux.netDevices: 'sixteencharacter' is not"));
+  CHECK_THAT(with("zzz", "other"), StartsWith("linux.netDevices.zzz.name: 'other' comes twice"));
+}
+
+TEST_CASE("hooks", "[oci][validate]") {
+  const auto with = [](const Hook& hook) {
+    return verdict([&](Spec& s) { s.hooks.emplace().create_runtime = {{"/bin/true", {}, {}, 1}, hook}; });
+  };
+  CHECK(with({"/bin/true", {"true"}, {"A=b", "B="}, 3600}) == "ok");
+  CHECK_THAT(with({"bin/true", {}, {}, {}}), StartsWith("hooks.createRuntime[1].path: 'bin/true' is not absolute"));
+  CHECK_THAT(with({"/bin/true", {}, {}, 0}), StartsWith("hooks.createRuntime[1].timeout: 0 is not greater"));
+  CHECK_THAT(with({"/bin/true", {}, {}, -5}), StartsWith("hooks.createRuntime[1].timeout: -5 is not greater"));
+  CHECK_THAT(with({"/bin/true", {}, {"A=b", "=b"}, {}}), StartsWith("hooks.createRuntime[1].env[1]: is not NAME=value"));
+  CHECK_THAT(verdict([](Spec& s) { s.hooks.emplace().poststop.resize(257); }), StartsWith("hooks.poststop: 257 hooks are more than 256"));
+}
+
 TEST_CASE("namespaces and mappings", "[oci][validate]") {
   CHECK_THAT(verdict([](Spec& s) {
                s.linux_.namespaces.push_back({NamespaceType::pid, ""});

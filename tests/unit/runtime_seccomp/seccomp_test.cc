@@ -111,9 +111,27 @@ TEST_CASE("names from elsewhere are skipped and told", "[seccomp]") {
   CHECK(unknown == std::vector<std::string>{"s390_pci_mmio_read", "no_such_call"});
 }
 
+TEST_CASE("a rule that notifies needs an agent and makes a listener", "[seccomp]") {
+  auto p = simple("SCMP_ACT_ALLOW", {{{"mkdir"}, "SCMP_ACT_NOTIFY", {}, {}}});
+  CHECK_THAT(error_of(p), Contains("linux.seccomp.listenerPath: SCMP_ACT_NOTIFY needs one"));
+  p.listener_path = "agent.sock";
+  CHECK_THAT(error_of(p), Contains("linux.seccomp.listenerPath: 'agent.sock' is not absolute"));
+  p.listener_path = "/run/agent.sock";
+  CHECK(answer(p, 83, AUDIT_ARCH_X86_64, 0) == SECCOMP_RET_USER_NOTIF);
+  CHECK(answer(p, 84, AUDIT_ARCH_X86_64, 0) == SECCOMP_RET_ALLOW);
+  p.flags = {"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
+  CHECK(seccomp_flags(p).value() == (SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV));
+  auto plain = simple("SCMP_ACT_ALLOW");
+  CHECK(seccomp_flags(plain).value() == 0);
+  plain.flags = {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
+  CHECK_THAT(seccomp_flags(plain).error().message, Contains("needs a rule with SCMP_ACT_NOTIFY"));
+  plain.listener_metadata = "x";
+  CHECK_THAT(error_of(plain), Contains("linux.seccomp.listenerMetadata: there is no listenerPath"));
+}
+
 TEST_CASE("errors name the field", "[seccomp]") {
   CHECK_THAT(error_of(simple("SCMP_ACT_FOO")), Contains("linux.seccomp.defaultAction: 'SCMP_ACT_FOO' is not known"));
-  CHECK_THAT(error_of(simple("SCMP_ACT_NOTIFY")), Contains("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY needs a listener"));
+  CHECK_THAT(error_of(simple("SCMP_ACT_NOTIFY")), Contains("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY would stop init"));
   auto p = simple("SCMP_ACT_ALLOW");
   p.default_errno_ret = 5;
   CHECK_THAT(error_of(p), Contains("linux.seccomp.defaultErrnoRet: SCMP_ACT_ALLOW gives no errno"));
@@ -130,7 +148,7 @@ TEST_CASE("errors name the field", "[seccomp]") {
   p.architectures = {"SCMP_ARCH_AARCH64", "SCMP_ARCH_Z80"};
   CHECK_THAT(error_of(p), Contains("linux.seccomp.architectures[1]: 'SCMP_ARCH_Z80' is not known"));
   p = simple("SCMP_ACT_ALLOW");
-  p.listener_path = "/run/x.sock";
+  p.listener_path = "x.sock";
   CHECK_THAT(error_of(p), Contains("linux.seccomp.listenerPath"));
 }
 
@@ -148,7 +166,7 @@ TEST_CASE("flags", "[seccomp]") {
   p.flags = {"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"};
   CHECK(seccomp_flags(p).value() == (SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW));
   p.flags = {"SECCOMP_FILTER_FLAG_NEW_LISTENER"};
-  CHECK(seccomp_flags(p).error().code == Code::unimplemented);
+  CHECK_THAT(seccomp_flags(p).error().message, Contains("'SECCOMP_FILTER_FLAG_NEW_LISTENER' is not known"));  // SCMP_ACT_NOTIFY asks for it
   p.flags = {"FOO"};
   CHECK_THAT(seccomp_flags(p).error().message, Contains("linux.seccomp.flags[0]: 'FOO' is not known"));
 }

@@ -1,0 +1,97 @@
+// slipway events: a container's statistics at intervals and its out-of-memory kills, a JSON object a line.
+#include <poll.h>
+
+#include <charconv>
+
+#include "base/time.h"
+#include "cgroups/cgroup.h"
+#include "oci/json.h"
+#include "runtime/command/command.h"
+#include "runtime/command/stats_json.h"
+
+namespace slipway::runtime::command {
+namespace {
+
+constexpr Option kOptions[] = {{"interval", "", true}, {"stats", "", false}};
+
+// "5s", "500ms", "1m30s": Go's durations, as far as they are whole numbers.
+Result<int> parse_interval(const std::string& text) {
+  constexpr std::pair<std::string_view, std::int64_t> kUnits[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+  std::int64_t sum = 0;
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  while (p != end) {
+    std::int64_t number = 0;
+    const auto [next, error] = std::from_chars(p, end, number);
+    std::string_view rest(next, static_cast<std::size_t>(end - next));
+    std::int64_t unit = 0;
+    for (const auto& [name, ms] : kUnits) {
+      if (unit != 0 || !rest.starts_with(name)) continue;
+      unit = ms;
+      rest.remove_prefix(name.size());
+    }
+    if (error != std::errc{} || unit == 0 || number < 0 || number > 1'000'000)
+      return fail(Code::invalid_argument, "--interval: '{}' is not like '5s'", text);
+    sum += number * unit;
+    p = rest.data();
+  }
+  if (sum <= 0 || sum > 86'400'000) return fail(Code::invalid_argument, "--interval: '{}' is not between 1ms and 24h", text);
+  return static_cast<int>(sum);
+}
+
+void print_event(std::string_view type, const std::string& id, const std::string& data) {
+  std::string line = "{\"type\":\"" + std::string(type) + "\",\"id\":";
+  oci::json::append_quoted(line, id);
+  if (!data.empty()) line += ",\"data\":" + data;
+  print(line + "}\n");
+}
+
+Result<void> print_stats(const cgroups::Cgroup& cgroup, const std::string& id) {
+  TRY_ASSIGN(const cgroups::Stats stats, cgroup.stats());
+  print_event("stats", id, stats_json(stats));
+  return {};
+}
+
+// Until the container's first process has ended.
+Result<void> watch(const cgroups::Cgroup& cgroup, const std::string& id, FdRef process, int interval) {
+  auto events = cgroup.open_memory_events();
+  if (!events.ok() && events.error().code != Code::not_found) return std::move(events).error();
+  const int memory = events.ok() ? events.value().get() : -1;  // off with its controller: then nobody is killed for it
+  std::uint64_t kills = 0;
+  if (memory >= 0) {
+    TRY_ASSIGN(const cgroups::MemoryEvents now, cgroups::read_memory_events(FdRef(memory)));
+    kills = now.oom_kill;
+  }
+  MonotonicNanos due = now_monotonic();
+  for (;;) {
+    if (now_monotonic() >= due) {
+      TRY(print_stats(cgroup, id));
+      due = now_monotonic() + MonotonicNanos{interval} * 1'000'000;
+    }
+    pollfd fds[2] = {{process.get(), POLLIN, 0}, {memory, POLLPRI, 0}};
+    const auto left = static_cast<int>((due - now_monotonic()) / 1'000'000 + 1);
+    if (::poll(fds, 2, left) < 0 && errno != EINTR) return fail_errno(errno, "poll");
+    if (fds[1].revents != 0) {
+      TRY_ASSIGN(const cgroups::MemoryEvents now, cgroups::read_memory_events(FdRef(memory)));
+      for (; kills < now.oom_kill; ++kills) print_event("oom", id, "");
+    }
+    if (fds[0].revents != 0) return {};
+  }
+}
+
+}  // namespace
+
+Result<int> events_verb(const Global& global, Words words) {
+  TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, false));
+  TRY_ASSIGN(const std::string id, container_id(arguments));
+  TRY_ASSIGN(const int interval, parse_interval(arguments.value("interval", "5s")));
+  TRY_ASSIGN(const Found found, find_container(global, id));
+  TRY_ASSIGN(const auto process, open_process(found.record));
+  if (!process) return fail(Code::failed_precondition, "container '{}': container not running", id);
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, found.record.cgroup));
+  TRY(arguments.has("stats") ? print_stats(cgroup, id) : watch(cgroup, id, *process, interval));
+  return 0;
+}
+
+}  // namespace slipway::runtime::command

@@ -1,0 +1,13 @@
+// A cgroup's numbers in the shape that callers of `runc events` read.
+#pragma once
+
+#include <string>
+
+#include "cgroups/stats.h"
+
+namespace slipway::runtime::command {
+
+// {"cpu":{…},"memory":{…},"pids":{…},"blkio":{…},"hugetlb":{…}}; times in nanoseconds.
+std::string stats_json(const cgroups::Stats& stats);
+
+}  // namespace slipway::runtime::command

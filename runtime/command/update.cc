@@ -1,0 +1,116 @@
+// slipway update: other limits for a container that lives.
+#include <unistd.h>
+
+#include <charconv>
+
+#include "cgroups/cgroup.h"
+#include "cgroups/systemd.h"
+#include "oci/parse.h"
+#include "runtime/command/command.h"
+#include "sys/file.h"
+
+namespace slipway::runtime::command {
+namespace {
+
+constexpr Option kOptions[] = {
+    {"resources", "r", true}, {"blkio-weight", "", true}, {"cpu-period", "", true},  {"cpu-quota", "", true},
+    {"cpu-burst", "", true},  {"cpu-share", "", true},    {"cpuset-cpus", "", true}, {"cpuset-mems", "", true},
+    {"cpu-idle", "", true},   {"memory", "m", true},      {"memory-swap", "", true}, {"memory-reservation", "", true},
+    {"pids-limit", "", true},
+};
+
+template <class T>
+Result<void> set_number(const Arguments& arguments, std::string_view flag, std::optional<T>& out) {
+  if (!arguments.has(flag)) return {};
+  const std::string text = arguments.value(flag);
+  T number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size())
+    return fail(Code::invalid_argument, "--{}: '{}' is not a number", flag, text);
+  out = number;
+  return {};
+}
+
+// "67108864", "64m", "-1": bytes, or with a unit of 1024 as runc takes them.
+Result<void> set_bytes(const Arguments& arguments, std::string_view flag, std::optional<std::int64_t>& out) {
+  if (!arguments.has(flag)) return {};
+  const std::string text = arguments.value(flag);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (unit.size() > 1 && (unit.back() == 'b' || unit.back() == 'B')) unit.remove_suffix(1);
+  int shift = 0;
+  if (!unit.empty()) {
+    constexpr std::string_view kUnits = "bkmgtp";
+    const std::size_t at = unit.size() == 1 ? kUnits.find(static_cast<char>(unit[0] | 0x20)) : std::string_view::npos;
+    if (at == std::string_view::npos) return fail(Code::invalid_argument, "--{}: '{}' is not a number of bytes", flag, text);
+    shift = static_cast<int>(10 * at);
+  }
+  if (text.empty() || error != std::errc{} || number < -1 || number > (INT64_MAX >> shift))
+    return fail(Code::invalid_argument, "--{}: '{}' is not a number of bytes", flag, text);
+  out = number < 0 ? number : number << shift;
+  return {};
+}
+
+// The flags over what the document says.
+Result<void> add_flags(const Arguments& arguments, oci::Resources& out) {
+  oci::Memory memory = out.memory.value_or(oci::Memory{});
+  oci::Cpu cpu = out.cpu.value_or(oci::Cpu{});
+  oci::BlockIo io = out.block_io.value_or(oci::BlockIo{});
+  TRY(set_bytes(arguments, "memory", memory.limit));
+  TRY(set_bytes(arguments, "memory-swap", memory.swap));
+  TRY(set_bytes(arguments, "memory-reservation", memory.reservation));
+  TRY(set_number(arguments, "cpu-period", cpu.period));
+  TRY(set_number(arguments, "cpu-quota", cpu.quota));
+  TRY(set_number(arguments, "cpu-burst", cpu.burst));
+  TRY(set_number(arguments, "cpu-share", cpu.shares));
+  TRY(set_number(arguments, "cpu-idle", cpu.idle));
+  cpu.cpus = arguments.value("cpuset-cpus", cpu.cpus);
+  cpu.mems = arguments.value("cpuset-mems", cpu.mems);
+  TRY(set_number(arguments, "pids-limit", out.pids_limit));
+  TRY(set_number(arguments, "blkio-weight", io.weight));
+  out.memory = memory;
+  out.cpu = cpu;
+  out.block_io = io;
+  return {};
+}
+
+Result<oci::Resources> load(const Arguments& arguments) {
+  oci::Resources out;
+  if (arguments.has("resources")) {
+    const std::string path = arguments.value("resources");
+    std::string text;
+    if (path == "-") {
+      TRY_ASSIGN(text, sys::read_fd(FdRef(STDIN_FILENO), oci::kMaxDocument));
+    } else {
+      TRY_ASSIGN(text, sys::read_file(path, oci::kMaxDocument));
+    }
+    TRY_ASSIGN(out, oci::parse_resources(text).context("--resources"));
+  }
+  // A second device filter would only ever forbid more; the first one stays.
+  if (!out.devices.empty()) return fail(Code::unimplemented, "linux.resources.devices: rules of a living container cannot be changed");
+  TRY(add_flags(arguments, out));
+  return out;
+}
+
+}  // namespace
+
+Result<int> update_verb(const Global& global, Words words) {
+  TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, false));
+  TRY_ASSIGN(const std::string id, container_id(arguments));
+  TRY_ASSIGN(const oci::Resources resources, load(arguments));
+  TRY_ASSIGN(const Found found, find_container(global, id));
+  TRY(found.dir.lock());
+  TRY_ASSIGN(const auto process, open_process(found.record));
+  if (!process) return fail(Code::failed_precondition, "container '{}' is stopped: it cannot be updated", id);
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  if (found.record.scope) {
+    TRY(cgroups::apply_to_unit(root, found.record.cgroup, resources));
+  } else {
+    TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, found.record.cgroup));
+    TRY(cgroup.apply(resources));
+  }
+  return 0;
+}
+
+}  // namespace slipway::runtime::command

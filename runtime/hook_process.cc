@@ -1,0 +1,122 @@
+// The clone that becomes a hook.
+#include "runtime/hook_process.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys/descriptor.h"
+#include "sys/file.h"
+#include "sys/namespace.h"
+
+namespace slipway::runtime {
+namespace {
+
+// What the clone needs, made before it.
+struct Frozen {
+  const HookProcess* process = nullptr;
+  std::vector<const char*> argv;
+  std::vector<const char*> envp;
+  int report = -1;
+};
+
+enum class Failed : int { namespaces, identity, directory, stdio, exec };
+constexpr std::string_view kSentences[] = {"enter the container's namespaces", "become root in its user namespace",
+                                           "change to the bundle's directory", "set the standard descriptors", "execute it"};
+
+struct Report {
+  Failed step;
+  int error;
+};
+
+[[noreturn]] void give_up(const Frozen& frozen, Failed step) {
+  const Report report{step, errno};
+  (void)!::write(frozen.report, &report, sizeof report);
+  ::_exit(127);
+}
+
+[[noreturn]] void become(const Frozen& frozen) {
+  const HookProcess& process = *frozen.process;
+  (void)::setpgid(0, 0);
+  if (process.namespaces != 0) {
+    if (::setns(process.pidfd, process.namespaces) != 0) give_up(frozen, Failed::namespaces);
+    const bool own_users = (process.namespaces & CLONE_NEWUSER) != 0;
+    if (own_users && (::syscall(SYS_setresgid, 0, 0, 0) != 0 || ::syscall(SYS_setresuid, 0, 0, 0) != 0)) give_up(frozen, Failed::identity);
+  }
+  if (::chdir(process.directory.c_str()) != 0) give_up(frozen, Failed::directory);
+  const int input = ::fcntl(process.input, F_DUPFD_CLOEXEC, 3);  // out of each other's way
+  const int output = ::fcntl(process.output, F_DUPFD_CLOEXEC, 3);
+  if (::dup2(input, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) give_up(frozen, Failed::stdio);
+  (void)::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < 65; ++signal) (void)::sigaction(signal, &action, nullptr);
+  sigset_t none;
+  ::sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execve(process.path.c_str(), const_cast<char* const*>(frozen.argv.data()), const_cast<char* const*>(frozen.envp.data()));
+  give_up(frozen, Failed::exec);
+}
+
+std::vector<const char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<const char*> out;
+  for (const std::string& text : strings) out.push_back(text.c_str());
+  out.push_back(nullptr);
+  return out;
+}
+
+// Children of this process are born into another PID namespace while this lives; the process itself stays.
+class BirthPlace {
+ public:
+  Result<void> set(FdRef pidfd) {
+    TRY_ASSIGN(home_, sys::open_path("/proc/self/ns/pid", O_RDONLY));
+    return sys::join_namespace(pidfd, CLONE_NEWPID);
+  }
+  Result<void> back() {
+    if (!home_) return {};
+    const UniqueFd home = std::move(home_);
+    return sys::join_namespace(home, CLONE_NEWPID);
+  }
+  ~BirthPlace() { (void)back(); }
+
+ private:
+  UniqueFd home_;
+};
+
+Result<sys::Child> clone_hook(const Frozen& frozen) {
+  int pidfd = -1;
+  clone_args args = {};
+  args.flags = CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0) return fail_errno(errno, "clone");
+  if (pid == 0) become(frozen);
+  return sys::Child(static_cast<pid_t>(pid), UniqueFd(pidfd));
+}
+
+}  // namespace
+
+Result<sys::Child> start_hook(const HookProcess& process) {
+  Frozen frozen;
+  frozen.process = &process;
+  frozen.argv = process.args.empty() ? std::vector<const char*>{process.path.c_str(), nullptr} : pointers(process.args);
+  frozen.envp = pointers(process.env);
+  TRY_ASSIGN(sys::Pipe report_pipe, sys::make_pipe());
+  frozen.report = report_pipe.write.get();
+  BirthPlace birth;
+  if (process.own_pids) TRY(birth.set(FdRef(process.pidfd)));
+  TRY_ASSIGN(sys::Child child, clone_hook(frozen));
+  TRY(birth.back());
+  report_pipe.write.reset();
+  Report report{};
+  const ssize_t n = sys::retry_eintr([&] { return ::read(report_pipe.read.get(), &report, sizeof report); });
+  if (n == static_cast<ssize_t>(sizeof report)) return fail_errno(report.error, "{}", kSentences[static_cast<int>(report.step)]);
+  return child;
+}
+
+}  // namespace slipway::runtime

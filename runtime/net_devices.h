@@ -1,0 +1,14 @@
+// linux.netDevices: devices of the caller's network namespace become the container's (config-linux.md, "Network Devices").
+#pragma once
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "oci/spec.h"
+
+namespace slipway::runtime {
+
+// Each is moved, named, given its global permanent addresses again, and set up. One that was moved before another fails stays in the
+// namespace and shares its end: the kernel returns a physical one to the host and takes a virtual one away.
+Result<void> move_net_devices(const oci::Spec& spec, FdRef network_namespace);
+
+}  // namespace slipway::runtime

@@ -1,0 +1,31 @@
+// A cgroup's numbers as runc's callers read them.
+#include "runtime/command/stats_json.h"
+
+#include <catch2/catch.hpp>
+
+#include "oci/json.h"
+
+using namespace slipway;
+using Catch::Contains;
+
+TEST_CASE("statistics as runc's callers read them", "[runtime]") {
+  cgroups::Stats stats;
+  stats.cpu = {.usage_usec = 5, .user_usec = 3, .system_usec = 2, .nr_periods = 7, .nr_throttled = 1, .throttled_usec = 4};
+  const std::string few = runtime::command::stats_json(stats);
+  CHECK(few ==
+        R"({"cpu":{"usage":{"total":5000,"kernel":2000,"user":3000},"throttling":{"periods":7,"throttledPeriods":1,"throttledTime":4000}},)"
+        R"("blkio":{"ioServiceBytesRecursive":[],"ioServicedRecursive":[]},"hugetlb":{}})");
+  stats.memory.emplace().current = 100;
+  stats.memory->max = 1000;
+  stats.memory->swap_max = 50;
+  stats.pids = cgroups::Pids{3, cgroups::kNoLimit};
+  stats.io = {{.major = 8, .minor = 1, .rbytes = 10, .wbytes = 20, .rios = 1, .wios = 2, .dbytes = 0, .dios = 0}};
+  stats.hugetlb = {{"2MB", 4096, cgroups::kNoLimit}, {"1GB", 0, 0}};
+  stats.cpu_pressure.emplace().some.avg10 = 1.5;
+  const std::string all = runtime::command::stats_json(stats);
+  CHECK(oci::json::Document::parse(all, {}).ok());
+  CHECK_THAT(all, Contains(R"("usage":{"limit":1000,"usage":100,)") && Contains(R"("swap":{"limit":1050,"usage":100,)"));
+  CHECK_THAT(all, Contains(R"("pids":{"current":3,"limit":0})") && Contains(R"({"major":8,"minor":1,"op":"Write","value":20})"));
+  CHECK_THAT(all, Contains(R"("hugetlb":{"2MB":{"usage":4096,"failcnt":0},"1GB":{"usage":0,"failcnt":0}}})"));
+  CHECK_THAT(all, Contains(R"("psi":{"some":{"avg10":1.5,)"));
+}
