@@ -42,6 +42,10 @@ constexpr std::string_view kSuperblockFlags[] = {"sync",     "async",      "dirs
 constexpr std::string_view kNoEffect[] = {"defaults", "silent", "loud", "_netdev", "nofail", "auto", "user", "nouser"};
 constexpr std::string_view kLater[] = {"remount", "copy-symlink"};
 
+// Of the file system too, which a bind does not make: the kernel passes over them there (mount(2), "data"), and callers that write one list
+// of options for every mount count on it.
+constexpr std::string_view kOfTmpfs[] = {"mode", "size", "uid", "gid", "nr_inodes", "nr_blocks"};
+
 bool one_of(std::span<const std::string_view> list, std::string_view word) {
   for (const std::string_view item : list) {
     if (item == word) return true;
@@ -129,7 +133,7 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
   }
   // A bind mount has no file system of its own to hear them; those of the superblock are ignored by the kernel as well.
   for (const sys::FilesystemOption& option : out.data)
-    if (out.bind && !one_of(kSuperblockFlags, option.key))
+    if (out.bind && !one_of(kSuperblockFlags, option.key) && !one_of(kOfTmpfs, option.key))
       return fail(Code::invalid_argument, "mount option '{}' means nothing to a bind mount", option.key);
   return out;
 }

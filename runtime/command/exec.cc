@@ -15,10 +15,10 @@ namespace slipway::runtime::command {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"console-socket", "", true}, {"cwd", "", true},           {"env", "e", true},         {"tty", "t", false},
-    {"user", "u", true},          {"process", "p", true},      {"detach", "d", false},     {"pid-file", "", true},
-    {"cap", "c", true},           {"no-new-privs", "", false}, {"preserve-fds", "", true}, {"additional-gids", "g", true},
-    {"ignore-paused", "", false},
+    {"console-socket", "", true}, {"cwd", "", true},           {"env", "e", true},          {"tty", "t", false},
+    {"user", "u", true},          {"process", "p", true},      {"detach", "d", false},      {"pid-file", "", true},
+    {"cap", "c", true},           {"no-new-privs", "", false}, {"preserve-fds", "", true},  {"additional-gids", "g", true},
+    {"ignore-paused", "", false}, {"apparmor", "", true},      {"process-label", "", true},
 };
 constexpr int kExecError = 255;  // as runc: what a program itself returns is below
 
@@ -75,6 +75,8 @@ Result<oci::Process> load_process(const Arguments& arguments, const oci::Spec& s
   process.console_size.reset();
   if (arguments.has("cwd")) process.cwd = arguments.value("cwd");
   for (std::string& entry : arguments.values("env")) process.env.push_back(std::move(entry));
+  if (arguments.has("apparmor")) process.apparmor_profile = arguments.value("apparmor");
+  if (arguments.has("process-label")) process.selinux_label = arguments.value("process-label");
   if (arguments.has("no-new-privs")) process.no_new_privileges = true;
   TRY(set_user(arguments, process.user));
   TRY(add_capabilities(arguments, process));

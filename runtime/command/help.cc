@@ -38,6 +38,7 @@ constexpr VerbHelp kVerbs[] = {
      "  -u, --user UID[:GID]       who runs it\n"
      "  -g, --additional-gids GID  a further group, may be repeated\n"
      "  -c, --cap CAP              a further capability, may be repeated\n"
+     "      --apparmor PROFILE     and --process-label LABEL, of SELinux\n"
      "      --no-new-privs         set-uid programs gain nothing\n"
      "  -d, --detach               leave it running\n"
      "      --pid-file FILE        write its number there\n"

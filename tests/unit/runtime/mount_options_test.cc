@@ -30,11 +30,12 @@ TEST_CASE("flags of the mount, of the tree, and the file system's own words are 
 }
 
 TEST_CASE("what a bind mount cannot hear is refused by name", "[runtime]") {
-  for (const char* word : {"size=1m", "nosuchoption"}) {
+  for (const char* word : {"sizes=1m", "nosuchoption"}) {
     const auto parsed = parse_mount_options({"bind", word});
     REQUIRE_FALSE(parsed.ok());
     CHECK(parsed.error().code == Code::invalid_argument);
   }
+  CHECK(parse_mount_options({"bind", "mode=755", "size=1k"}).ok());  // as the kernel: a tmpfs' options in a list for all mounts
 }
 
 TEST_CASE("the later of two contrary options wins", "[runtime]") {
