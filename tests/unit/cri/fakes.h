@@ -159,12 +159,13 @@ class FakeImages final : public engine::Images {
   std::vector<engine::ImageRecord> records;
   std::optional<Error> failure;
   std::string user;
-  std::promise<void> ended;  // of the call that stalls
+  std::promise<void> begun, ended;  // of the call that stalls
 
  private:
   Result<engine::ImageRecord> wait_for_the_end(const std::stop_token& gone) {
     std::promise<void> wish;
     const std::stop_callback told(gone, [&] { wish.set_value(); });
+    begun.set_value();
     wish.get_future().wait();
     ended.set_value();
     return fail(Code::cancelled, "nobody wants it any more");
