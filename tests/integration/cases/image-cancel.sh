@@ -19,20 +19,20 @@ half_a_layer() { compgen -G "$layers/*.tmp*" && [[ -n $(find "$layers" -path '*.
 ended() { [[ $(workers) == 0 && -z $(ls "$layers") ]]; }
 
 # Its deadline.
-CRI_CALL_DEADLINE_MS=4000 "${call[@]}" >/dev/null 2>"$CASE_DIR/said" &
+CRI_CALL_DEADLINE_MS=15000 "${call[@]}" >/dev/null 2>"$CASE_DIR/said" &
 client=$!
-wait_for 20 "half a layer" half_a_layer
+wait_for 30 "half a layer" half_a_layer
 assert_eq "$(workers)" 1 workers
 status=0
 wait "$client" || status=$?
 [[ $status -ne 0 ]] || fail "a pull that stalls succeeded"
 assert_contains "$(<"$CASE_DIR/said")" DEADLINE_EXCEEDED
-wait_for 5 "end of the worker" ended
+wait_for 15 "end of the worker" ended
 
 # Its death, while another client waits for the same: the other one keeps its pull, the last one takes it along.
 CRI_CALL_DEADLINE_MS=100000 "${call[@]}" >/dev/null 2>&1 &
 first=$!
-wait_for 20 "half a layer" half_a_layer
+wait_for 30 "half a layer" half_a_layer
 CRI_CALL_DEADLINE_MS=100000 "${call[@]}" >/dev/null 2>&1 &
 second=$!
 sleep 1 # the second one has joined; a worker of its own would be seen
@@ -43,14 +43,14 @@ assert_eq "$(workers)" 1 "workers, with one client left"
 half_a_layer >/dev/null || fail "the pull has ended with a client left"
 kill -KILL "$second"
 wait "$second" 2>/dev/null || true
-wait_for 5 "end of the worker" ended
+wait_for 15 "end of the worker" ended
 
 # The same by slipctl, interrupted.
 slipctl pull 127.0.0.1:5998/slipway/debian:latest >/dev/null 2>&1 &
 client=$!
-wait_for 20 "half a layer" half_a_layer
+wait_for 30 "half a layer" half_a_layer
 kill -KILL "$client"
 wait "$client" 2>/dev/null || true
-wait_for 5 "end of the worker" ended
+wait_for 15 "end of the worker" ended
 assert_eq "$(cri ListImages | jq '.images | length')" 0 images
 pull busybox >/dev/null
