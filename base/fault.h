@@ -1,6 +1,6 @@
 // Fault points: named moments at which a test lets a step fail or a process die (docs/adr/0008-fault-points.md).
 //
-// Armed only in a slipwayd that was started with SLIPWAY_FAULTS=DIR, and in the monitors that it starts; otherwise a point is
+// Armed only in a slipwayd that was started with SLIPWAY_FAULTS=DIR, and in the monitors and workers that it starts; otherwise a point is
 // one test of a bool. Armed, each point of an operation has a number, counted from 1 in the operation's own thread:
 //   DIR/trace   gets a line "OPERATION NUMBER KINDS NAME" for each point that is passed; KINDS is "fail,kill" or "kill"
 //   DIR/plan    "OPERATION NUMBER fail", "OPERATION NUMBER kill" (this process) or "OPERATION NUMBER kill PID": read at the

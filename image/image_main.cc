@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fault.h"
 #include "image/load.h"
 #include "image/privileges.h"
 #include "image/pull.h"
@@ -91,15 +92,18 @@ Result<Request> request_of(const std::vector<std::string>& args) {
 }
 
 Result<Outcome> perform(const Request& request, Reporter& reporter) {
+  const fault::Operation operation("ImageWorker");
   if (request.operation != "pull" && request.operation != "load") return fail(Code::unimplemented, "operation '{}'", request.operation);
   // The root must be there before Landlock names it.
   TRY(make_root(request.root));
-  Confinement wish{request.root, {}};
+  Confinement wish{request.root, {}, fault::armed() ? fault::directory() : ""};
   if (!request.path.empty()) wish.readable.push_back(request.path);
   if (!request.ca_file.empty()) wish.readable.push_back(request.ca_file);
   TRY(confine(wish).context("confine slipway-image"));
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return fail(Code::internal, "libcurl does not start");
-  return request.operation == "pull" ? pull(request, reporter) : load(request, reporter);
+  auto outcome = request.operation == "pull" ? pull(request, reporter) : load(request, reporter);
+  fault::moment("the image is there, nobody is told");
+  return outcome;
 }
 
 int run(const std::vector<std::string>& args) {
@@ -107,6 +111,7 @@ int run(const std::vector<std::string>& args) {
   (void)::mallopt(M_ARENA_MAX, 2);
   (void)::mallopt(M_MMAP_THRESHOLD, 64 << 10);
   if (args.size() == 1 && (args[0] == "--help" || args[0] == "-h")) return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
+  if (const char* faults = ::getenv("SLIPWAY_FAULTS"); faults != nullptr && *faults == '/') fault::arm(faults);  // of a slipwayd under test
   const auto request = request_of(args);
   Reporter reporter(STDOUT_FILENO);
   if (!request.ok()) {

@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
+#include "base/fault.h"
 #include "base/ids.h"
 #include "image/digest.h"
 #include "image/inflate.h"
@@ -68,8 +70,10 @@ Result<void> sync_directory(FdRef parent, const std::string& name) {
 }
 
 Result<void> write_marker(FdRef layers, const std::string& chain, const LayerInfo& info) {
+  TRY(fault::point("mark a layer"));
   TRY_ASSIGN(const UniqueFd file, sys::open_at(layers, chain + "/" + kMarker, O_WRONLY | O_CREAT | O_EXCL, 0600));
   TRY(sys::write_all(file, marker_text(info)));
+  fault::moment("a layer's marker is written, not yet synced");
   if (::fsync(file.get()) != 0) return fail_errno(errno, "sync the marker");
   return sync_directory(layers, chain);
 }
@@ -120,7 +124,9 @@ Result<StagedLayer> LayerWriter::stage(const LayerSpec& spec, const BlobSource& 
     staged.info = info.value();
     return staged;
   }
+  TRY(fault::point("lock a layer"));
   TRY_ASSIGN(staged.lock_, lock(spec.chain));
+  fault::moment("a layer is locked");
   staged.layers_ = layers_.get();
   staged.chain_ = spec.chain;
   if (auto info = read_marker(layers_, spec.chain); info.ok()) {  // another worker made it while we waited
@@ -132,6 +138,7 @@ Result<StagedLayer> LayerWriter::stage(const LayerSpec& spec, const BlobSource& 
   const std::string temporary = temporary_name(spec.chain);
   if (::mkdirat(layers_.get(), temporary.c_str(), 0700) != 0) return fail_errno(errno, "make {}", temporary);
   staged.temporary_ = temporary;
+  TRY(fault::point("make a layer's directory"));
   TRY_ASSIGN(const UniqueFd dir, sys::open_at(layers_, temporary, O_RDONLY | O_DIRECTORY));
   if (::mkdirat(dir.get(), kLayerFs, 0755) != 0) return fail_errno(errno, "make {}/fs", temporary);
   TRY_ASSIGN(staged.fs_, sys::open_at(dir, kLayerFs, O_RDONLY | O_DIRECTORY));
@@ -156,12 +163,15 @@ Result<void> LayerWriter::unpack(const LayerSpec& spec, const BlobSource& source
     TarReader tar(reader);
     Unpacker unpacker(staged.fs_, budget_, max_entries_);
     TarEntry entry;
+    bool begun = false;
     for (;;) {
       TRY_ASSIGN(const bool more, tar.next(entry));
       if (!more) break;
       TRY(unpacker.apply(tar, entry));
+      if (!std::exchange(begun, true)) TRY(fault::point("unpack a layer's second entry"));
     }
     TRY(tar.drain());
+    TRY(fault::point("check a layer's digest"));
     if (const std::string actual = hasher.finish(); actual != spec.diff_id)
       return fail(Code::data_loss, "its content's digest is {}, not {}", actual, spec.diff_id);
     TRY(unpacker.finish());
@@ -179,6 +189,7 @@ Result<void> LayerWriter::unpack(const LayerSpec& spec, const BlobSource& source
 // What a layer takes from those below it: attributes of directories it did not describe, and names its opaque root hides.
 Result<void> LayerWriter::settle(std::vector<StagedLayer>& batch, std::size_t index, const std::vector<std::string>& chains,
                                  std::size_t first) const {
+  TRY(fault::point("settle a layer"));
   StagedLayer& layer = batch[index];
   if (layer.present || (layer.implied.empty() && !layer.root_opaque)) return {};
   std::vector<UniqueFd> below;  // topmost first; those of this batch have no name yet
@@ -221,12 +232,15 @@ Result<void> LayerWriter::commit(std::vector<StagedLayer>& layers, const std::ve
   for (std::size_t i = 0; i < layers.size(); ++i) TRY(settle(layers, i, chains, first));
   const bool any = std::any_of(layers.begin(), layers.end(), [](const StagedLayer& layer) { return !layer.present; });
   if (!any) return {};
+  TRY(fault::point("sync layers"));
   if (::syncfs(layers_.get()) != 0) return fail_errno(errno, "sync the layers");
   for (StagedLayer& layer : layers) {
     if (layer.present) continue;
+    TRY(fault::point("name a layer"));
     if (::renameat(layers_.get(), layer.temporary_.c_str(), layers_.get(), layer.chain_.c_str()) != 0)
       return fail_errno(errno, "name layer {}", layer.chain_);
     layer.temporary_ = layer.chain_;  // still ours to remove until its marker stands
+    TRY(fault::point("sync a layer's name"));
   }
   if (::fsync(layers_.get()) != 0) return fail_errno(errno, "sync the layers' directory");
   for (StagedLayer& layer : layers) {

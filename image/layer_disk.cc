@@ -20,7 +20,7 @@ constexpr std::int64_t kOrphanSeconds = 3600;
 
 Result<LayerDisk> LayerDisk::open(UniqueFd layers) {
   LayerDisk disk(std::move(layers));
-  disk.sweep(disk.rescan());
+  if (const auto swept = disk.sweep(disk.rescan()); !swept.ok()) log::warn("{}", swept.error().message);
   return disk;
 }
 
@@ -94,9 +94,11 @@ std::vector<std::string> LayerDisk::detach(const std::set<std::string>& kept, co
   return leftovers;
 }
 
-void LayerDisk::sweep(const std::vector<std::string>& leftovers) const {
+Result<void> LayerDisk::sweep(const std::vector<std::string>& leftovers) const {
+  Result<void> first;
   for (const std::string& name : leftovers)
-    if (const auto r = sys::remove_tree(dir_, name); !r.ok()) log::warn("image store: {}", r.error().message);
+    if (auto removed = sys::remove_tree(dir_, name); !removed.ok() && first.ok()) first = std::move(removed);
+  return std::move(first).context("image store");
 }
 
 LayerInfo LayerDisk::total() const {

@@ -25,7 +25,8 @@ class LayerDisk {
   // Takes the names of all layers away that are not kept and (but for those in `now`) older than an hour: a failed pull's layers
   // wait for its repetition. The leftovers, for sweep().
   std::vector<std::string> detach(const std::set<std::string>& kept, const std::set<std::string>& now);
-  void sweep(const std::vector<std::string>& leftovers) const;
+  // All are tried; the first error.
+  Result<void> sweep(const std::vector<std::string>& leftovers) const;
 
   // After a worker that failed, while none runs: finds layers it did make, and names what it left half done, for sweep().
   std::vector<std::string> rescan();

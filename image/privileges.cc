@@ -155,6 +155,7 @@ Result<void> restrict_files(const Confinement& wish) {
     TRY(allow(rules, path, kRead | LANDLOCK_ACCESS_FS_EXECUTE));
   TRY(allow(rules, "/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE));
   for (const std::string& path : wish.readable) TRY(allow(rules, path, kRead));
+  if (!wish.faults.empty()) TRY(allow(rules, wish.faults, kAll & ~LANDLOCK_ACCESS_FS_EXECUTE));
   if (::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0) return fail_errno(errno, "enter the Landlock rules");
   return {};
 }

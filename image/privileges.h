@@ -11,6 +11,7 @@ namespace slipway::image {
 struct Confinement {
   std::string root;                   // may be written
   std::vector<std::string> readable;  // beside what name resolution and TLS need
+  std::string faults;                 // tests only: the directory of fault points, which may be written; empty = none
 };
 
 // Call while there is one thread. Afterwards: no new privileges, not dumpable, of all capabilities only those that unpacking needs, file

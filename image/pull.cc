@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/fault.h"
 #include "image/registry.h"
 
 namespace slipway::image {
@@ -17,6 +18,7 @@ class RegistryBlobs : public BlobStore {
     for (unsigned i = 0; i < threads; ++i) clients_.push_back(std::make_unique<HttpClient>(registry.http_options()));
   }
   Result<void> blob(unsigned thread, const oci::Descriptor& descriptor, const Sink& sink) override {
+    TRY(fault::point("fetch a blob"));
     return registry_.blob(*clients_.at(thread), descriptor, sink);
   }
   HttpClient& first() { return *clients_.front(); }
@@ -32,6 +34,7 @@ struct Resolved {
 };
 
 Result<Resolved> resolve(Registry& registry, HttpClient& client, const Reference& reference) {
+  TRY(fault::point("fetch the manifest"));
   TRY_ASSIGN(const Document top, registry.manifest(client, reference.digest.empty() ? reference.tag : reference.digest));
   TRY_ASSIGN(auto document, oci::parse_image_document(top.text, top.media_type).context("image '{}'", reference.canonical()));
   if (auto* manifest = std::get_if<oci::Manifest>(&document)) return Resolved{std::move(*manifest), top.digest};

@@ -116,7 +116,8 @@ class Store : public engine::Images {
   Result<std::shared_ptr<InFlight>> join(const std::string& reference, const engine::RegistryAuth& auth, bool& joined);
   Result<engine::ImageRecord> pull_alone(const InFlight& flight, const engine::OnProgress& progress);
   Result<std::vector<engine::ImageRecord>> record(const Outcome& outcome);
-  void collect(const std::vector<std::string>& candidates);
+  Result<void> collect(const std::vector<std::string>& candidates);
+  void collect_or_warn(const std::vector<std::string>& candidates);
 
   const StoreOptions options_;
   mutable std::mutex mutex_;
@@ -148,7 +149,7 @@ Result<void> Store::start() {
     broken.push_back(record.id);
   }
   if (!broken.empty()) TRY(records_->change({}, broken));
-  collect({});
+  collect_or_warn({});
   return {};
 }
 
@@ -238,7 +239,7 @@ Result<std::vector<engine::ImageRecord>> Store::work(Request request, const engi
     --working_;
     failed_ = failed_ || !result.ok();
   }
-  collect({});
+  collect_or_warn({});
   return result;
 }
 
@@ -273,22 +274,23 @@ Result<void> Store::remove(const std::string& reference) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = catalogue_.find(reference);
-    if (!found.ok()) return found.error().code == Code::not_found ? Result<void>() : Result<void>(found.error());
-    layers = found.value().layers;
-    TRY(records_->change({}, {found.value().id}).context("remove image {}", found.value().id));
-    catalogue_.remove(found.value().id);
+    if (!found.ok() && found.error().code != Code::not_found) return found.error();
+    if (found.ok()) {  // else it may be a repetition of one whose layers could not be deleted
+      layers = found.value().layers;
+      TRY(records_->change({}, {found.value().id}).context("remove image {}", found.value().id));
+      catalogue_.remove(found.value().id);
+    }
   }
-  collect(layers);
-  return {};
+  return collect(layers).context("remove image '{}'", reference);
 }
 
 // Deletes layers that neither a record nor a root names. While a worker runs they wait: it may build on any of them.
-void Store::collect(const std::vector<std::string>& candidates) {
+Result<void> Store::collect(const std::vector<std::string>& candidates) {
   std::vector<std::string> leftovers;
   {
     const std::lock_guard lock(mutex_);
     garbage_.insert(candidates.begin(), candidates.end());
-    if (working_ > 0) return;
+    if (working_ > 0) return {};
     if (std::exchange(failed_, false)) leftovers = disk_.rescan();
     std::set<std::string> kept = catalogue_.referenced();
     for (const auto& [id, chains] : roots_.used()) kept.insert(chains.begin(), chains.end());
@@ -296,7 +298,15 @@ void Store::collect(const std::vector<std::string>& candidates) {
     leftovers.insert(leftovers.end(), unused.begin(), unused.end());
     garbage_.clear();
   }
-  disk_.sweep(leftovers);
+  Result<void> swept = disk_.sweep(leftovers);
+  if (swept.ok()) return {};
+  const std::lock_guard lock(mutex_);
+  failed_ = true;  // the next one finds them
+  return swept;
+}
+
+void Store::collect_or_warn(const std::vector<std::string>& candidates) {
+  if (const auto collected = collect(candidates); !collected.ok()) log::warn("{}", collected.error().message);
 }
 
 Result<engine::RootLayers> Store::prepare_root(const engine::ImageRecord& image, const std::string& container_id) {
@@ -340,7 +350,7 @@ Result<void> Store::remove_root(const std::string& container_id) {
     unswept_.insert(unswept_.end(), at, leftovers.end());
     return swept;
   }
-  collect(layers);
+  collect_or_warn(layers);
   return {};
 }
 

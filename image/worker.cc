@@ -72,6 +72,7 @@ Result<Outcome> run_worker(const WorkerProgram& program, const Request& request,
   spawn.program = program.path;
   spawn.argv = {"slipway-image", "serve"};
   spawn.env = program.environment;
+  if (fault::armed()) spawn.env.push_back("SLIPWAY_FAULTS=" + fault::directory());
   spawn.stdio[0] = in.get();
   spawn.stdio[1] = out.write.get();
   spawn.stdio[2] = STDERR_FILENO;

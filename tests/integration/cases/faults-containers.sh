@@ -3,4 +3,4 @@
 # The whole campaign is `./dev soak faults`; here a part of its cycles, another part each day.
 # timeout: 300
 . "$(dirname "$0")/../reliability/faults.sh"
-fault_campaign CreateContainer,StartContainer,ExecSync,StopContainer,RemoveContainer,PullImage 12
+fault_campaign CreateContainer,StartContainer,ExecSync,StopContainer,RemoveContainer,PullImage,RemoveImage 16 users

@@ -4,7 +4,9 @@ faults.py --image REFERENCE [--operations A,B] [--every N --offset K] [--report 
 The steps come from the program itself: a run without a plan lists the points that it passes (base/fault.h).
 """
 import argparse
+import hashlib
 import os
+import stat
 import sys
 import time
 
@@ -26,6 +28,9 @@ class Scenario:
 
     def prepare(self):
         return None
+
+    again = False  # repeated although nobody was told an id
+    owes_rest = False  # a failure may leave the image store something to delete: the repetition does it
 
     def request(self, prepared):
         raise NotImplementedError
@@ -104,13 +109,78 @@ class ExecSync(OnRunning):
 
 class PullImage(Scenario):
     reference = None
+    again = True
 
     def request(self, prepared):
         return {"image": {"image": self.reference}}
 
+    def repeat(self, prepared):
+        self.node.insist("PullImage", self.request(prepared))
+
+
+class RemoveImage(PullImage):
+    owes_rest = True
+
+    def prepare(self):
+        self.node.client.call("PullImage", self.request(None), deadline=CALL_SECONDS)
+        return self.reference
+
+    def repeat(self, prepared):
+        self.node.insist("RemoveImage", self.request(prepared))
+
 
 SCENARIOS = [RunPodSandbox, CreateContainer, StartContainer, ExecSync, StopContainer, RemoveContainer, StopPodSandbox, RemovePodSandbox,
-             PullImage]
+             PullImage, RemoveImage]
+# Processes beside slipwayd that pass points of their own: who dies there leaves slipwayd alive.
+HELPERS = ("Monitor", "ImageWorker")
+
+
+class ImageStore:
+    """What lies in the store's folder of layers: the probe leaves it to us, since images may stay."""
+
+    def __init__(self, node):
+        self.layers = os.path.join(node.dir, "root", "images", "layers")
+        self.files = {}  # digests by inode: a busybox has hundreds of names
+        self.seen = {}  # by chain: its content when it was first there, which is by a pull without a fault
+        self.problems()
+        self.first = set(self.seen)
+
+    def problems(self):
+        """Only whole layers, with the content that they had before."""
+        found = []
+        for name in sorted(os.listdir(self.layers)):
+            path = os.path.join(self.layers, name)
+            if len(name) != 64 or not os.path.exists(os.path.join(path, ".complete")):
+                found.append(f"half a layer: {name}")
+                continue
+            content = self.content(path)
+            if self.seen.setdefault(name, content) != content:
+                found.append(f"layer {name} is not what it was")
+        return found
+
+    def more_than_at_first(self):
+        return [f"layer {name}" for name in sorted(set(os.listdir(self.layers)) - self.first)]
+
+    def file(self, path, info):
+        key = (info.st_ino, info.st_ctime_ns, info.st_size)
+        if key not in self.files:
+            with open(path, "rb") as stream:
+                self.files[key] = hashlib.sha256(stream.read()).digest()
+        return self.files[key]
+
+    def content(self, path):
+        digest = hashlib.sha256()
+        for folder, folders, files in os.walk(path):
+            folders.sort()
+            for name in [""] + sorted(files):
+                at = os.path.join(folder, name)
+                info = os.lstat(at)
+                digest.update(f"{at} {info.st_mode} {info.st_uid} {info.st_gid} {info.st_rdev} {info.st_nlink}".encode(errors="surrogateescape"))
+                if stat.S_ISREG(info.st_mode):
+                    digest.update(self.file(at, info))
+                elif stat.S_ISLNK(info.st_mode):
+                    digest.update(os.fsencode(os.readlink(at)))
+        return digest.hexdigest()
 
 
 class Campaign:
@@ -120,6 +190,7 @@ class Campaign:
         self.home = node.run_pod(self.home_config)
         self.resident = node.started(self.home, self.home_config, name="resident")
         self.counts, self.failures, self.cycles = {}, [], 0
+        self.store = ImageStore(node)
 
     def call(self, scenario, prepared):
         try:
@@ -143,9 +214,13 @@ class Campaign:
         prepared = scenario.prepare()
         self.node.take_trace()
         failed = self.call(scenario, prepared)
-        points = [p for p in self.node.take_trace() if p[0] == type(scenario).__name__ or p[0].startswith("Monitor")]
+        points = [p for p in self.node.take_trace() if p[0] == type(scenario).__name__ or p[0].startswith(HELPERS)]
+        if isinstance(scenario, RemoveImage):  # the pull that made it is another operation
+            points = [p for p in points if p[0] == "RemoveImage"]
         if failed:
             raise failed
+        if isinstance(scenario, PullImage):
+            self.complain(type(scenario).__name__, self.store.problems())
         if not any(p[0] == type(scenario).__name__ for p in points):
             sys.exit(f"{type(scenario).__name__} has passed no point: faults are not armed?")
         self.clean()
@@ -176,7 +251,7 @@ class Campaign:
         if self.node.planned():
             self.node.plan(None)
             self.complain(what, ["this point was not passed again"])
-        dies = kind == "kill-daemon" or (kind == "kill" and not operation.startswith("Monitor"))
+        dies = kind == "kill-daemon" or (kind == "kill" and not operation.startswith(HELPERS))
         if dies:
             if not self.node.died(10):
                 self.complain(what, ["slipwayd was not killed"])
@@ -187,9 +262,16 @@ class Campaign:
             # Nobody was told an id: whatever there is now must be listed, so that it can be removed.
             unlisted = [] if self.known_more() else self.difference(before)
             self.complain(what + ", before the kubelet cleans up", unlisted)
-        if prepared and failed:
+        images = isinstance(scenario, PullImage)
+        if images and not (failed and scenario.owes_rest):
+            self.complain(what + ", the image store", self.store.problems())
+        if failed and (prepared or scenario.again):
             scenario.repeat(prepared)
+            if images:
+                self.complain(what + ", the image store after another try", self.store.problems())
         self.clean()
+        if images:
+            self.complain(what + ", layers of images that are gone", self.store.more_than_at_first())
         lines = self.difference(before)
         self.complain(what, lines)
         self.cycles += 1
@@ -252,7 +334,7 @@ class Campaign:
 
     @staticmethod
     def kinds(point):
-        if point[0].startswith("Monitor"):
+        if point[0].startswith(HELPERS):
             return point[2] + ["kill-daemon"]
         return point[2]
 
