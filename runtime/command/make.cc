@@ -72,6 +72,15 @@ Result<void> check_terminal(const MakeOptions& options, bool terminal, bool fore
   return {};
 }
 
+// Of a container that shall go: without its hooks rather than not at all.
+oci::Spec hooked_spec(const StateDir& dir) {
+  const auto text = dir.read_config();
+  auto spec = text.ok() ? oci::parse_spec(text.value()) : Result<oci::Spec>(text.error());
+  if (spec.ok()) return std::move(spec).take();
+  report_warning(std::move(spec).error().within("no poststop hooks are run: config.json"));
+  return {};
+}
+
 Result<void> publish(const MakeOptions& options, Made& made) {
   TRY_ASSIGN(const auto start, process_start_time(made.created.pid));
   made.record.pid = made.created.pid;
@@ -136,11 +145,7 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
 }
 
 Result<void> remove_container(const StateDir& dir, const ContainerRecord& record) {
-  oci::Spec hooked;
-  if (record.hooks) {
-    TRY_ASSIGN(const std::string text, dir.read_config());
-    TRY_ASSIGN(hooked, oci::parse_spec(text));
-  }
+  const oci::Spec hooked = record.hooks ? hooked_spec(dir) : oci::Spec{};
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
   if (record.scope) {
     TRY(cgroups::kill_and_stop_unit(root, record.cgroup, kRemoveTimeout));

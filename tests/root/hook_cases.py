@@ -158,6 +158,16 @@ class Hooks(Case):
         self.assertIn("hooks.poststart[0] '/bin/sh': exit status 5", entries[0]["msg"])
         self.assertIn("hooks.poststop[1] '/no/such/hook': execute it: No such file or directory", entries[3]["msg"])
 
+    def test_delete_goes_on_without_its_hooks(self):
+        self.hooks["poststop"] = [hook(f"echo poststop >> {self.log}")]
+        self.assertEqual(self.bundle.create("true"), 0, self.bundle.output())
+        with open(f"{self.bundle.state}/{self.bundle.name}/config.json", "w", encoding="utf-8") as file:
+            file.write("{")
+        done = self.bundle.call("delete", "--force", self.bundle.name)
+        self.assertEqual((done.returncode, self.logged()), (0, []), done.stderr)
+        self.assertIn("warning: no poststop hooks are run: config.json", done.stderr)
+        self.assertFalse(os.path.exists(self.bundle.cgroup()))
+
     def test_a_hook_changes_the_root_before_it_is_the_root(self):
         given = self.bundle.path + "/given"
         os.makedirs(given)
