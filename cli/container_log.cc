@@ -89,7 +89,7 @@ Result<bool> LogReader::drain(const OnLine& on_line) {
     if (n == 0) return any;
     pending_.append(buffer.data(), static_cast<std::size_t>(n));
     std::size_t start = 0;
-    for (std::size_t end; (end = pending_.find('\n', start)) != std::string::npos; start = end + 1) {
+    for (std::size_t end = 0; (end = pending_.find('\n', start)) != std::string::npos; start = end + 1) {
       TRY_ASSIGN(const LogLine line, parse_log_line(std::string_view(pending_).substr(start, end - start)));
       TRY(on_line(line));
       any = true;

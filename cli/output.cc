@@ -72,6 +72,7 @@ std::string printable(std::string_view text) {
 
 std::string format_table(const std::vector<std::string>& headings, const std::vector<std::vector<Cell>>& rows, bool colour) {
   std::vector<std::size_t> widths;
+  widths.reserve(headings.size());
   for (const auto& heading : headings) widths.push_back(heading.size());
   for (const auto& row : rows)
     for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) widths[i] = std::max(widths[i], columns(row[i].text));
@@ -89,6 +90,7 @@ std::string format_table(const std::vector<std::string>& headings, const std::ve
     out += '\n';
   };
   std::vector<Cell> first;
+  first.reserve(headings.size());
   for (const auto& heading : headings) first.push_back({heading, Colour::bold});
   add(first);
   for (const auto& row : rows) add(row);

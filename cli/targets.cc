@@ -67,7 +67,7 @@ Result<Target> find_container(const std::vector<Target>& all, const std::string&
   std::copy_if(all.begin(), all.end(), std::back_inserter(containers), [](const Target& t) { return t.kind == Kind::container; });
   auto direct = find_among(containers, asked, "container");
   if (direct.ok() || direct.error().code != Code::not_found) return direct;
-  const auto pod = find_among(all, asked, "pod or container");
+  auto pod = find_among(all, asked, "pod or container");
   if (!pod.ok()) return pod;
   std::erase_if(containers, [&](const Target& t) { return t.pod_id != pod.value().id; });
   Matches inside;

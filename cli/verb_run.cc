@@ -76,7 +76,7 @@ bool slipwayd_is_gone(const Error& error) {
 }
 
 Result<int> finish(Session& session, const RunOptions& options, const RunPlan& plan, const Started& started, Undo& undo) {
-  const auto code = follow_to_exit(session, started.container, g_stop);
+  auto code = follow_to_exit(session, started.container, g_stop);
   if (!code.ok() && slipwayd_is_gone(code.error())) {
     undo.dismiss();
     report(code.error());

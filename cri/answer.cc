@@ -53,9 +53,9 @@ class Wanted final : public grpc::ServerUnaryReactor {
 };
 
 // Sends the reply: the call's last step.
-auto finisher(grpc::ServerUnaryReactor* reactor, Lane lane, const std::source_location& from) {
-  return [reactor, lane, call = name_of(from)](const Result<void>& result) {
-    if (!result.ok()) log_failure(call, lane, result.error());
+auto finisher(grpc::ServerUnaryReactor* reactor, Lane lane, const char* handler) {
+  return [reactor, lane, handler](const Result<void>& result) {
+    if (!result.ok()) log_failure(handler, lane, result.error());
     reactor->Finish(result.ok() ? grpc::Status::OK : to_status(result.error()));
   };
 }
@@ -66,26 +66,19 @@ grpc::Status to_status(const Error& error) {
   return {static_cast<grpc::StatusCode>(error.code), printable(error.message)};
 }
 
-std::string_view name_of(const std::source_location& from) {
-  std::string_view name = from.function_name();
-  name = name.substr(0, name.find('('));
-  const auto colon = name.rfind(':');
-  return colon == std::string_view::npos ? name : name.substr(colon + 1);
-}
-
 grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work,
-                                 const std::source_location& from) {
+                                 const char* handler) {
   auto* reactor = context->DefaultReactor();
-  const auto finish = finisher(reactor, lane, from);
+  const auto finish = finisher(reactor, lane, handler);
   const auto posted = workers.post(lane, [finish, work = std::move(work)] { finish(work()); });
   if (!posted.ok()) finish(posted);
   return reactor;
 }
 
 grpc::ServerUnaryReactor* answer_while_wanted(Workers& workers, Lane lane, std::function<Result<void>(const std::stop_token&)> work,
-                                              const std::source_location& from) {
+                                              const char* handler) {
   auto* reactor = new Wanted();
-  const auto finish = finisher(reactor, lane, from);
+  const auto finish = finisher(reactor, lane, handler);
   const auto posted = workers.post(lane, [finish, gone = reactor->gone(), work = std::move(work)] { finish(work(gone)); });
   if (!posted.ok()) finish(posted);
   return reactor;

@@ -5,7 +5,6 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
-#include <source_location>
 #include <stop_token>
 #include <string_view>
 
@@ -18,16 +17,13 @@ namespace slipway::cri {
 grpc::Status to_status(const Error& error);
 
 // Runs `work` in the lane; request and response live until the reply is sent. A full queue is answered at once. A failure is logged
-// under the name of the handler, which is where `from` is.
+// under the name of the handler that calls this (a built-in of both compilers; clang 14 has no std::source_location).
 grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work,
-                                 const std::source_location& from = std::source_location::current());
+                                 const char* handler = __builtin_FUNCTION());
 
 // The same for work that can end early: `gone` says that the client has cancelled the call, let its deadline pass or died.
 grpc::ServerUnaryReactor* answer_while_wanted(Workers& workers, Lane lane, std::function<Result<void>(const std::stop_token& gone)> work,
-                                              const std::source_location& from = std::source_location::current());
-
-// "virtual grpc::ServerUnaryReactor* slipway::cri::RuntimeService::Status(…)" → "Status"
-std::string_view name_of(const std::source_location& from);
+                                              const char* handler = __builtin_FUNCTION());
 
 // The reply to a call that slipway does not have; `what` is the sentence's subject.
 grpc::ServerUnaryReactor* not_yet(grpc::CallbackServerContext* context, std::string_view what);

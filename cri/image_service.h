@@ -24,8 +24,8 @@ class ImageService final : public v1::ImageService::CallbackService {
 
  private:
   grpc::ServerUnaryReactor* answer(Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work,
-                                   const std::source_location& from = std::source_location::current()) {
-    return cri::answer(backend_.workers, lane, context, std::move(work), from);
+                                   const char* handler = __builtin_FUNCTION()) {
+    return cri::answer(backend_.workers, lane, context, std::move(work), handler);
   }
   std::vector<v1::Image> list(const v1::ImageFilter& filter) const;
 

@@ -70,8 +70,8 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
 
  private:
   grpc::ServerUnaryReactor* answer(Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work,
-                                   const std::source_location& from = std::source_location::current()) {
-    return cri::answer(backend_.workers, lane, context, std::move(work), from);
+                                   const char* handler = __builtin_FUNCTION()) {
+    return cri::answer(backend_.workers, lane, context, std::move(work), handler);
   }
   // The id itself where it is a full one, else the only id that begins so.
   Result<std::string> pod_id(const std::string& id) const;

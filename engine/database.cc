@@ -100,7 +100,7 @@ Result<void> Database::put(Table table, const Row& row) {
   (void)sqlite3_bind_int(statement.get(), 2, row.committed ? 1 : 0);
   bind(statement.get(), 3, row.record);
   const int result = sqlite3_step(statement.get());
-  const auto failed = result == SQLITE_DONE ? Result<void>{} : Result<void>(error("write"));
+  auto failed = result == SQLITE_DONE ? Result<void>{} : Result<void>(error("write"));
   (void)sqlite3_reset(statement.get());
   (void)sqlite3_clear_bindings(statement.get());
   return failed;
@@ -114,7 +114,7 @@ Result<void> Database::remove(Table table, const std::string& id) {
   }
   bind(statement.get(), 1, id);
   const int result = sqlite3_step(statement.get());
-  const auto failed = result == SQLITE_DONE ? Result<void>{} : Result<void>(error("delete"));
+  auto failed = result == SQLITE_DONE ? Result<void>{} : Result<void>(error("delete"));
   (void)sqlite3_reset(statement.get());
   (void)sqlite3_clear_bindings(statement.get());
   return failed;

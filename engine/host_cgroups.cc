@@ -45,7 +45,7 @@ class HostCgroups final : public Cgroups {
       // The directory's descriptor is of that process for ever: a number used again would give ESRCH.
       const auto process = sys::open_path(fmt::format("/proc/{}", pid), O_RDONLY | O_DIRECTORY);
       if (!process.ok()) continue;  // ended meanwhile
-      const auto written = sys::write_file_at(process.value(), "oom_score_adj", std::to_string(value));
+      auto written = sys::write_file_at(process.value(), "oom_score_adj", std::to_string(value));
       if (!written.ok() && written.error().sys_errno != ESRCH && written.error().code != Code::not_found) return written;
     }
     return {};

@@ -160,21 +160,6 @@ TEST_CASE("errors become statuses; only a pull's unavailable registry changes it
   CHECK(as_pull_error(fail(Code::not_found, "x")).code == Code::not_found);
 }
 
-namespace {
-std::string_view here(const std::source_location& from = std::source_location::current()) {
-  return name_of(from);
-}
-
-struct Service {
-  static std::string_view Status(int, const char*) { return here(); }
-};
-
-}  // namespace
-
-TEST_CASE("a failure is logged under its call's name", "[cri]") {
-  CHECK(Service::Status(1, "") == "Status");
-}
-
 TEST_CASE("statistics leave the rate for the kubelet", "[cri]") {
   engine::ContainerStats stats;
   stats.timestamp = 9;

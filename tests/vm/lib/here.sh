@@ -24,8 +24,26 @@ run_here() {
   export SLIPWAY_BIN=$BUILD_DIR/$PRESET/bin SLIPWAY_TESTS=$BUILD_DIR/$PRESET/tests
   export PATH=$SLIPWAY_BIN:$PATH:$BUILD_DIR/tools
   cd "$PROJECT_DIR" || exit 1
-  exec "$@"
+  [[ ${SLIPWAY_ON_HOST:-} == 1 ]] || exec "$@"
+  exec unshare --mount --propagation private -- bash -c "$TRUSTING" trusting "$@"
 }
+
+# The names of the test registries and the CA that vouches for them, in a mount namespace of the command's own: the host's files stay
+# as they are, and what the command mounts ends with it. Shared, since that is how runtimes and CSI drivers find a host's mounts.
+# shellcheck disable=SC2016  # the inner shell expands it
+TRUSTING='set -eu
+mount --make-rshared /
+own=$(mktemp -d)
+mount -t tmpfs -o mode=755 own "$own"
+cat /etc/hosts "$SLIPWAY_IMAGES/hosts" >"$own/hosts"
+cp -a /etc/ssl/certs "$own/certs"
+cat "$SLIPWAY_IMAGES/ca/ca.crt" >>"$own/certs/ca-certificates.crt"
+cp "$SLIPWAY_IMAGES/ca/ca.crt" "$own/certs/$(cat "$SLIPWAY_IMAGES/ca/hash").0"
+mount --bind "$own/hosts" /etc/hosts
+mount --bind "$own/certs" /etc/ssl/certs
+umount -l "$own"
+rmdir "$own"
+exec "$@"'
 
 # What the tests call and a bare host may lack: program and Debian package.
 HERE_TOOLS=(/usr/lib/cni/bridge=containernetworking-plugins nft=nftables iptables=iptables ip=iproute2
