@@ -1,5 +1,5 @@
 #!/bin/bash
 # Many kills under a container that writes.
 # timeout: 1700
-export SLIPWAY_KILLS=100
+export SLIPWAY_KILLS=${SLIPWAY_SOAK_KILLS:-100}
 exec "$(dirname "$0")/../../cases/log-disks.sh"
