@@ -73,6 +73,12 @@ child=$(started driver "$pod" child "$busybox" '.linux.resources = {memory_limit
   sh -c 'tail /dev/zero; echo survived $?; sleep 1000')
 wait_for 60 "survivor" grep -q 'survived 137' "$CASE_DIR/logs/driver/child.log"
 assert_eq "$(status "$child" state)" CONTAINER_RUNNING
+assert_eq "$(property "slipway-$child.scope" ActiveState)" active "the scope after an OOM kill in it"
+assert_eq "$(status "$c" state)" CONTAINER_RUNNING "the pod's other container"
+assert_eq "$(cri PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\"}" | jq -r .status.state)" SANDBOX_READY
+# Scopes have the setting from systemd 253 on; before, none of them is stopped for an OOM kill.
+version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+if [[ $version -ge 253 ]]; then assert_eq "$(property "slipway-$child.scope" OOMPolicy)" continue; fi
 
 failed=$(create driver "$pod" nosuch "$busybox" . /no/such/program 2>&1 || true)
 assert_contains "$failed" /no/such/program "a program that is not there"
