@@ -87,6 +87,15 @@ Result<std::vector<Hugetlb>> read_hugetlb(FdRef dir) {
   return out;
 }
 
+// The kernel's own name of a block device, which is that of its node.
+std::string device_name(std::uint32_t major, std::uint32_t minor) {
+  char target[256];
+  const ssize_t n = ::readlink(fmt::format("/sys/dev/block/{}:{}", major, minor).c_str(), target, sizeof target);
+  if (n <= 0 || static_cast<std::size_t>(n) == sizeof target) return {};
+  const std::string_view path(target, static_cast<std::size_t>(n));
+  return "/dev/" + std::string(path.substr(path.rfind('/') + 1));
+}
+
 Result<Stats> read_stats(FdRef dir) {
   Stats out;
   TRY_ASSIGN(const std::optional<std::string> cpu, read_if_there(dir, "cpu.stat"));
@@ -95,6 +104,7 @@ Result<Stats> read_stats(FdRef dir) {
   TRY_ASSIGN(out.pids, read_pids(dir));
   TRY_ASSIGN(const std::optional<std::string> io, read_if_there(dir, "io.stat"));
   TRY_ASSIGN(out.io, parse_io_stat(io.value_or("")));
+  for (IoDevice& device : out.io) device.name = device_name(device.major, device.minor);
   TRY_ASSIGN(out.hugetlb, read_hugetlb(dir));
   TRY_ASSIGN(out.cpu_pressure, read_pressure(dir, "cpu.pressure"));
   TRY_ASSIGN(out.memory_pressure, read_pressure(dir, "memory.pressure"));

@@ -64,6 +64,7 @@ struct Pids {
 };
 
 struct IoDevice {
+  std::string name;  // "/dev/vda"; empty where the device has gone
   std::uint32_t major = 0;
   std::uint32_t minor = 0;
   std::uint64_t rbytes = 0;

@@ -84,7 +84,7 @@ grpc::ServerUnaryReactor* answer_while_wanted(Workers& workers, Lane lane, std::
   return reactor;
 }
 
-grpc::ServerUnaryReactor* not_yet(grpc::CallbackServerContext* context, std::string_view what) {
+grpc::ServerUnaryReactor* not_there(grpc::CallbackServerContext* context, std::string_view what) {
   auto* reactor = context->DefaultReactor();
   reactor->Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("slipway does not have {}", what)});
   return reactor;

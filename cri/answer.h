@@ -26,6 +26,6 @@ grpc::ServerUnaryReactor* answer_while_wanted(Workers& workers, Lane lane, std::
                                               const char* handler = __builtin_FUNCTION());
 
 // The reply to a call that slipway does not have; `what` is the sentence's subject.
-grpc::ServerUnaryReactor* not_yet(grpc::CallbackServerContext* context, std::string_view what);
+grpc::ServerUnaryReactor* not_there(grpc::CallbackServerContext* context, std::string_view what);
 
 }  // namespace slipway::cri

@@ -36,4 +36,8 @@ bool matches(const v1::ContainerStatsFilter& filter, const engine::ContainerReco
          labels_match(filter.label_selector(), container.spec.labels);
 }
 
+bool matches(const v1::PodSandboxStatsFilter& filter, const engine::PodRecord& pod) {
+  return has_prefix(pod.id, filter.id()) && labels_match(filter.label_selector(), pod.spec.labels);
+}
+
 }  // namespace slipway::cri

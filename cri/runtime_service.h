@@ -24,20 +24,25 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   SLIPWAY_UNARY(Version);
   SLIPWAY_UNARY(Status);
   SLIPWAY_UNARY(RuntimeConfig);
-  SLIPWAY_UNARY(PodSandboxStats);
-  SLIPWAY_UNARY(ListPodSandboxStats);
   SLIPWAY_UNARY(UpdateRuntimeConfig);
   SLIPWAY_UNARY(CheckpointContainer);
   SLIPWAY_UNARY(CheckpointPod);
   SLIPWAY_UNARY(RestorePod);
+  SLIPWAY_STREAM(GetContainerEvents, GetEventsRequest, ContainerEventResponse);
+
+  // runtime_service_stats.cc
+  SLIPWAY_UNARY(ContainerStats);
+  SLIPWAY_UNARY(ListContainerStats);
+  SLIPWAY_UNARY(PodSandboxStats);
+  SLIPWAY_UNARY(ListPodSandboxStats);
   SLIPWAY_UNARY(ListMetricDescriptors);
   SLIPWAY_UNARY(ListPodSandboxMetrics);
-  SLIPWAY_UNARY(UpdatePodSandboxResources);
-  SLIPWAY_STREAM(GetContainerEvents, GetEventsRequest, ContainerEventResponse);
+  SLIPWAY_STREAM(StreamContainerStats, StreamContainerStatsRequest, StreamContainerStatsResponse);
   SLIPWAY_STREAM(StreamPodSandboxStats, StreamPodSandboxStatsRequest, StreamPodSandboxStatsResponse);
   SLIPWAY_STREAM(StreamPodSandboxMetrics, StreamPodSandboxMetricsRequest, StreamPodSandboxMetricsResponse);
 
   // runtime_service_pod.cc
+  SLIPWAY_UNARY(UpdatePodSandboxResources);
   SLIPWAY_UNARY(RunPodSandbox);
   SLIPWAY_UNARY(StopPodSandbox);
   SLIPWAY_UNARY(RemovePodSandbox);
@@ -60,10 +65,7 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   SLIPWAY_UNARY(UpdateContainerResources);
   SLIPWAY_UNARY(ReopenContainerLog);
   SLIPWAY_UNARY(ExecSync);
-  SLIPWAY_UNARY(ContainerStats);
-  SLIPWAY_UNARY(ListContainerStats);
   SLIPWAY_STREAM(StreamContainers, StreamContainersRequest, StreamContainersResponse);
-  SLIPWAY_STREAM(StreamContainerStats, StreamContainerStatsRequest, StreamContainerStatsResponse);
 
 #undef SLIPWAY_UNARY
 #undef SLIPWAY_STREAM
@@ -77,8 +79,9 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   Result<std::string> pod_id(const std::string& id) const;
   Result<std::string> container_id(const std::string& id) const;
   v1::ContainerStatus status_of(const engine::ContainerRecord& container) const;
-  // Of every running container that the filter takes; one that ended meanwhile is left out.
+  // Of every running container, every ready pod that the filter takes; what ended meanwhile is left out.
   std::vector<v1::ContainerStats> stats_of(const v1::ContainerStatsFilter& filter);
+  std::vector<engine::PodUsage> usage_of(const v1::PodSandboxStatsFilter& filter);
 
   Backend& backend_;
 };

@@ -1,6 +1,5 @@
 // RuntimeService: the calls about containers.
 #include "base/ids.h"
-#include "base/log.h"
 #include "cri/from_proto.h"
 #include "cri/inspect.h"
 #include "cri/runtime_service.h"
@@ -125,48 +124,6 @@ grpc::ServerUnaryReactor* RuntimeService::ExecSync(grpc::CallbackServerContext* 
     *response = to_proto(std::move(output));
     return {};
   });
-}
-
-grpc::ServerUnaryReactor* RuntimeService::ContainerStats(grpc::CallbackServerContext* context, const v1::ContainerStatsRequest* request,
-                                                         v1::ContainerStatsResponse* response) {
-  return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
-    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
-    TRY_ASSIGN(const engine::ContainerRecord container, backend_.engine.find_container(id));
-    TRY_ASSIGN(const engine::ContainerStats stats, backend_.engine.stats(id));
-    *response->mutable_stats() = to_proto(stats, container);
-    return {};
-  });
-}
-
-std::vector<v1::ContainerStats> RuntimeService::stats_of(const v1::ContainerStatsFilter& filter) {
-  std::vector<v1::ContainerStats> out;
-  const auto snapshot = backend_.engine.snapshot();
-  for (const auto& [id, container] : snapshot->containers) {
-    if (container.state != engine::ContainerState::running || !matches(filter, container)) continue;
-    const auto stats = backend_.engine.stats(id);
-    if (stats.ok()) {
-      out.push_back(to_proto(stats.value(), container));
-    } else if (stats.error().code != Code::not_found && stats.error().code != Code::failed_precondition) {
-      log::warn("statistics of container {}: {}", id, stats.error().message);
-    }
-  }
-  return out;
-}
-
-grpc::ServerUnaryReactor* RuntimeService::ListContainerStats(grpc::CallbackServerContext* context,
-                                                             const v1::ListContainerStatsRequest* request,
-                                                             v1::ListContainerStatsResponse* response) {
-  return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
-    for (auto& stats : stats_of(request->filter())) *response->add_stats() = std::move(stats);
-    return {};
-  });
-}
-
-grpc::ServerWriteReactor<v1::StreamContainerStatsResponse>* RuntimeService::StreamContainerStats(
-    grpc::CallbackServerContext*, const v1::StreamContainerStatsRequest* request) {
-  return stream_list<v1::StreamContainerStatsResponse>(
-      backend_.workers, Lane::operate, [this, request] { return stats_of(request->filter()); },
-      [](auto& m) { return m.add_container_stats(); });
 }
 
 }  // namespace slipway::cri

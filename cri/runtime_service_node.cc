@@ -1,6 +1,6 @@
 // RuntimeService: what the runtime says of itself, and the calls that slipway does not have.
+#include "cri/event_stream.h"
 #include "cri/runtime_service.h"
-#include "cri/streams.h"
 
 namespace slipway::cri {
 namespace {
@@ -56,34 +56,28 @@ grpc::ServerUnaryReactor* RuntimeService::RuntimeConfig(grpc::CallbackServerCont
   });
 }
 
-#define SLIPWAY_NOT_YET(name, what)                                                                                                     \
+grpc::ServerUnaryReactor* RuntimeService::UpdateRuntimeConfig(grpc::CallbackServerContext* context,
+                                                              const v1::UpdateRuntimeConfigRequest* request,
+                                                              v1::UpdateRuntimeConfigResponse*) {
+  return answer(Lane::operate, context, [this, request]() -> Result<void> {
+    const std::string& cidrs = request->runtime_config().network_config().pod_cidr();
+    if (cidrs.empty()) return {};  // the kubelet calls this before its node has one, too
+    return backend_.network.set_pod_cidrs(cidrs);
+  });
+}
+
+#define SLIPWAY_NOT_THERE(name, what)                                                                                                   \
   grpc::ServerUnaryReactor* RuntimeService::name(grpc::CallbackServerContext* context, const v1::name##Request*, v1::name##Response*) { \
-    return not_yet(context, what);                                                                                                      \
+    return not_there(context, what);                                                                                                    \
   }
-SLIPWAY_NOT_YET(PodSandboxStats, "statistics of whole pods (those of containers are there)")
-SLIPWAY_NOT_YET(ListPodSandboxStats, "statistics of whole pods (those of containers are there)")
-SLIPWAY_NOT_YET(UpdateRuntimeConfig, "a template to write the pod CIDR into: CNI configuration is the host's")
-SLIPWAY_NOT_YET(CheckpointContainer, "checkpoints of containers")
-SLIPWAY_NOT_YET(CheckpointPod, "checkpoints of pods")
-SLIPWAY_NOT_YET(RestorePod, "restoring of pods")
-SLIPWAY_NOT_YET(ListMetricDescriptors, "cAdvisor's metrics over CRI")
-SLIPWAY_NOT_YET(ListPodSandboxMetrics, "cAdvisor's metrics over CRI")
-SLIPWAY_NOT_YET(UpdatePodSandboxResources, "a record of resized pods")
-#undef SLIPWAY_NOT_YET
+SLIPWAY_NOT_THERE(CheckpointContainer, "checkpoints of containers")
+SLIPWAY_NOT_THERE(CheckpointPod, "checkpoints of pods")
+SLIPWAY_NOT_THERE(RestorePod, "restoring of pods")
+#undef SLIPWAY_NOT_THERE
 
 grpc::ServerWriteReactor<v1::ContainerEventResponse>* RuntimeService::GetContainerEvents(grpc::CallbackServerContext*,
                                                                                          const v1::GetEventsRequest*) {
-  return new NotYetStream<v1::ContainerEventResponse>("the stream of container events");
-}
-
-grpc::ServerWriteReactor<v1::StreamPodSandboxStatsResponse>* RuntimeService::StreamPodSandboxStats(
-    grpc::CallbackServerContext*, const v1::StreamPodSandboxStatsRequest*) {
-  return new NotYetStream<v1::StreamPodSandboxStatsResponse>("statistics of whole pods");
-}
-
-grpc::ServerWriteReactor<v1::StreamPodSandboxMetricsResponse>* RuntimeService::StreamPodSandboxMetrics(
-    grpc::CallbackServerContext*, const v1::StreamPodSandboxMetricsRequest*) {
-  return new NotYetStream<v1::StreamPodSandboxMetricsResponse>("cAdvisor's metrics over CRI");
+  return EventStream::start(backend_);
 }
 
 }  // namespace slipway::cri

@@ -67,6 +67,17 @@ grpc::ServerUnaryReactor* RuntimeService::PodSandboxStatus(grpc::CallbackServerC
   });
 }
 
+grpc::ServerUnaryReactor* RuntimeService::UpdatePodSandboxResources(grpc::CallbackServerContext* context,
+                                                                    const v1::UpdatePodSandboxResourcesRequest* request,
+                                                                    v1::UpdatePodSandboxResourcesResponse*) {
+  return answer(Lane::operate, context, [this, request]() -> Result<void> {
+    TRY_ASSIGN(const std::string id, pod_id(request->pod_sandbox_id()));
+    TRY_ASSIGN(const engine::LinuxResources overhead, from_proto(request->overhead()));
+    TRY_ASSIGN(const engine::LinuxResources resources, from_proto(request->resources()));
+    return backend_.engine.update_pod_resources(id, overhead, resources);
+  });
+}
+
 grpc::ServerUnaryReactor* RuntimeService::ListPodSandbox(grpc::CallbackServerContext* context, const v1::ListPodSandboxRequest* request,
                                                          v1::ListPodSandboxResponse* response) {
   return answer(Lane::read, context, [this, request, response]() -> Result<void> {

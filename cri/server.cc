@@ -37,6 +37,7 @@ class GrpcServer final : public Server {
 
   void stop(std::chrono::milliseconds grace) override {
     if (server_ == nullptr) return;
+    backend_.engine.events().close();  // its streams have no end of their own
     server_->Shutdown(std::chrono::system_clock::now() + grace);
     // A handler that still runs answers a cancelled call; its messages live until then.
     workers_.stop();

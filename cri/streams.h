@@ -1,13 +1,11 @@
-// Server streams: a list sent in messages of bounded size, and the answer of a stream that is not there.
+// Server streams: a list sent in messages of bounded size.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
 
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/format.h"
 #include "cri/answer.h"
 
 namespace slipway::cri {
@@ -52,14 +50,5 @@ grpc::ServerWriteReactor<Response>* stream_list(Workers& workers, Lane lane, Lis
   if (!posted.ok()) stream->refuse(posted.error());
   return stream;
 }
-
-template <class Response>
-class NotYetStream final : public grpc::ServerWriteReactor<Response> {
- public:
-  explicit NotYetStream(std::string_view what) {
-    this->Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("slipway does not have {}", what)});
-  }
-  void OnDone() override { delete this; }
-};
 
 }  // namespace slipway::cri

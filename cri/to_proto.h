@@ -12,6 +12,7 @@ namespace v1 = ::runtime::v1;
 // to_proto_pod.cc
 v1::PodSandbox to_sandbox(const engine::PodRecord& pod);
 v1::PodSandboxStatus to_status(const engine::PodRecord& pod);
+v1::PodSandboxMetadata to_metadata(const engine::PodMetadata& metadata);
 
 // to_proto_container.cc
 v1::Container to_container(const engine::ContainerRecord& container);
@@ -19,12 +20,17 @@ v1::Container to_container(const engine::ContainerRecord& container);
 v1::ContainerStatus to_status(const engine::ContainerRecord& container, const engine::ImageRecord* image);
 v1::LinuxContainerResources to_proto(const engine::LinuxResources& resources);
 v1::Signal to_signal(std::string_view name);
-v1::ContainerStats to_proto(const engine::ContainerStats& stats, const engine::ContainerRecord& container);
+// What the user wrote, where the client told it: the kubelet sends the id as `image`.
+const std::string& written_image(const engine::ContainerSpec& spec);
 
 // Cut where both streams together would not fit into a message that the kubelet takes (16 MiB): each keeps at least half of it.
 v1::ExecSyncResponse to_proto(engine::ExecOutput output);
 
 inline constexpr std::size_t kMessageLimit = 16 << 20;  // the kubelet's own, for either direction
+
+// to_proto_stats.cc
+v1::ContainerStats to_stats(const engine::ContainerUsage& usage);
+v1::PodSandboxStats to_stats(const engine::PodUsage& usage);
 
 // to_proto_image.cc
 v1::Image to_proto(const engine::ImageRecord& image);
@@ -34,5 +40,6 @@ v1::FilesystemUsage to_proto(const engine::FsUsage& usage);
 bool matches(const v1::PodSandboxFilter& filter, const engine::PodRecord& pod);
 bool matches(const v1::ContainerFilter& filter, const engine::ContainerRecord& container);
 bool matches(const v1::ContainerStatsFilter& filter, const engine::ContainerRecord& container);
+bool matches(const v1::PodSandboxStatsFilter& filter, const engine::PodRecord& pod);
 
 }  // namespace slipway::cri

@@ -1,4 +1,4 @@
-// ContainerRecord and its statistics → CRI.
+// ContainerRecord → CRI.
 #include <algorithm>
 
 #include "cri/to_proto.h"
@@ -14,11 +14,6 @@ v1::ContainerState state_of(engine::ContainerState state) {
     case engine::ContainerState::unknown: return v1::CONTAINER_UNKNOWN;
   }
   return v1::CONTAINER_UNKNOWN;
-}
-
-// What the user wrote, where the client told it: the kubelet sends the id as `image`.
-const std::string& written_image(const engine::ContainerSpec& spec) {
-  return spec.user_specified_image.empty() ? spec.image : spec.user_specified_image;
 }
 
 template <class Message>
@@ -58,6 +53,10 @@ void put_mount(const engine::Mount& mount, v1::Mount* out) {
 }
 
 }  // namespace
+
+const std::string& written_image(const engine::ContainerSpec& spec) {
+  return spec.user_specified_image.empty() ? spec.image : spec.user_specified_image;
+}
 
 v1::Container to_container(const engine::ContainerRecord& container) {
   v1::Container out;
@@ -115,33 +114,6 @@ v1::Signal to_signal(std::string_view name) {
   v1::Signal out = v1::SIGNAL_RUNTIME_DEFAULT;
   // A signal that CRI has no number for stays the default: the status cannot say it.
   if (!v1::Signal_Parse("SIGNAL_" + text, &out)) return v1::SIGNAL_RUNTIME_DEFAULT;
-  return out;
-}
-
-v1::ContainerStats to_proto(const engine::ContainerStats& stats, const engine::ContainerRecord& container) {
-  v1::ContainerStats out;
-  auto* attributes = out.mutable_attributes();
-  attributes->set_id(container.id);
-  attributes->mutable_metadata()->set_name(container.spec.metadata.name);
-  attributes->mutable_metadata()->set_attempt(container.spec.metadata.attempt);
-  attributes->mutable_labels()->insert(container.spec.labels.begin(), container.spec.labels.end());
-  attributes->mutable_annotations()->insert(container.spec.annotations.begin(), container.spec.annotations.end());
-  auto* cpu = out.mutable_cpu();
-  cpu->set_timestamp(stats.timestamp);
-  cpu->mutable_usage_core_nano_seconds()->set_value(stats.cpu_usage_nanos);  // usage_nano_cores stays unset: the kubelet computes it
-  auto* memory = out.mutable_memory();
-  memory->set_timestamp(stats.timestamp);
-  memory->mutable_working_set_bytes()->set_value(stats.memory_working_set);
-  memory->mutable_available_bytes()->set_value(stats.memory_available);
-  memory->mutable_usage_bytes()->set_value(stats.memory_usage);
-  memory->mutable_rss_bytes()->set_value(stats.memory_rss);
-  memory->mutable_page_faults()->set_value(stats.page_faults);
-  memory->mutable_major_page_faults()->set_value(stats.major_page_faults);
-  auto* swap = out.mutable_swap();
-  swap->set_timestamp(stats.timestamp);
-  swap->mutable_swap_available_bytes()->set_value(stats.swap_available);
-  swap->mutable_swap_usage_bytes()->set_value(stats.swap_usage);
-  if (stats.writable_layer.timestamp > 0) *out.mutable_writable_layer() = to_proto(stats.writable_layer);
   return out;
 }
 

@@ -42,11 +42,7 @@ void put_namespaces(const engine::NamespaceOptions& from, v1::NamespaceOption* t
 template <class Message>
 void put_common(const engine::PodRecord& pod, Message* out) {
   out->set_id(pod.id);
-  auto* metadata = out->mutable_metadata();
-  metadata->set_name(pod.spec.metadata.name);
-  metadata->set_uid(pod.spec.metadata.uid);
-  metadata->set_namespace_(pod.spec.metadata.namespace_);
-  metadata->set_attempt(pod.spec.metadata.attempt);
+  *out->mutable_metadata() = to_metadata(pod.spec.metadata);
   out->set_state(state_of(pod.state));
   out->set_created_at(pod.created_at);
   out->mutable_labels()->insert(pod.spec.labels.begin(), pod.spec.labels.end());
@@ -55,6 +51,15 @@ void put_common(const engine::PodRecord& pod, Message* out) {
 }
 
 }  // namespace
+
+v1::PodSandboxMetadata to_metadata(const engine::PodMetadata& metadata) {
+  v1::PodSandboxMetadata out;
+  out.set_name(metadata.name);
+  out.set_uid(metadata.uid);
+  out.set_namespace_(metadata.namespace_);
+  out.set_attempt(metadata.attempt);
+  return out;
+}
 
 v1::PodSandbox to_sandbox(const engine::PodRecord& pod) {
   v1::PodSandbox out;

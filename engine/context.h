@@ -18,6 +18,7 @@
 #include "engine/locks.h"
 #include "engine/monitors.h"
 #include "engine/paths.h"
+#include "engine/pod_events.h"
 #include "engine/ports.h"
 #include "engine/stops.h"
 #include "engine/store.h"
@@ -33,6 +34,7 @@ class Cgroups {
   virtual Result<void> apply(const std::string& path, const oci::Resources& resources) = 0;
   virtual Result<void> set_oom_score(const std::string& path, int value) = 0;
   virtual Result<cgroups::Stats> stats(const std::string& path) = 0;
+  virtual Result<std::uint64_t> processes(const std::string& path) = 0;  // in it and beneath
 };
 
 struct Timeouts {
@@ -52,6 +54,7 @@ struct Context {
   MonitorStarter* starter = nullptr;
   Timeouts timeouts;
 
+  PodEvents events;  // outlives the store, which publishes into it
   std::unique_ptr<Store> store;
   Monitors monitors;
   KeyedLock pod_locks;                 // by pod id

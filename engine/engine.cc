@@ -66,7 +66,7 @@ class EngineImpl final : public Engine {
   EngineImpl& operator=(const EngineImpl&) = delete;
 
   Result<void> begin() {
-    TRY_ASSIGN(context_.store, Store::open(context_.options.root + "/slipway.db"));
+    TRY_ASSIGN(context_.store, Store::open(context_.options.root + "/slipway.db", context_.events));
     const fault::Operation operation("Recover");
     return recover(context_);
   }
@@ -118,9 +118,20 @@ class EngineImpl final : public Engine {
     const fault::Operation operation("UpdateContainerResources");
     return engine::update_resources(context_, id, patch);
   }
-  Result<ContainerStats> stats(const std::string& id) override { return container_stats(context_, id); }
+  Result<void> update_pod_resources(const std::string& id, const LinuxResources& overhead, const LinuxResources& resources) override {
+    const fault::Operation operation("UpdatePodSandboxResources");
+    return engine::update_pod_resources(context_, id, overhead, resources);
+  }
+  Result<ContainerUsage> container_usage(const std::string& id) override { return engine::container_usage(context_, id); }
+  Result<PodUsage> pod_usage(const std::string& id) override { return engine::pod_usage(context_, id); }
 
   std::shared_ptr<const Snapshot> snapshot() const override { return context_.store->snapshot(); }
+  Result<PodView> view(const std::string& pod_id) const override {
+    if (auto view = context_.store->view(pod_id)) return std::move(*view);
+    if (auto last = context_.events.gone(pod_id)) return PodView{std::move(*last), {}};
+    return fail(Code::not_found, "there is no pod '{}'", pod_id);
+  }
+  PodEvents& events() override { return context_.events; }
   Result<PodRecord> find_pod(const std::string& id) const override { return find_by_prefix(snapshot()->pods, id, "pod"); }
   Result<ContainerRecord> find_container(const std::string& id) const override {
     return find_by_prefix(snapshot()->containers, id, "container");

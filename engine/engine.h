@@ -9,9 +9,12 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cgroups/stats.h"
+#include "engine/pod_events.h"
 #include "engine/ports.h"
 #include "engine/process_streams.h"
 #include "engine/types.h"
+#include "sys/link_counters.h"
 
 namespace slipway::engine {
 
@@ -30,13 +33,27 @@ struct Snapshot {
   std::map<std::string, ContainerRecord> containers;  // by id
 };
 
-struct ContainerStats {  // cgroup v2 readings of one running container
-  std::string id;
+// One pod and its containers at one moment.
+struct PodView {
+  PodRecord pod;
+  std::vector<ContainerRecord> containers;
+};
+
+// What the kernel counts of a running container, and of a pod that is ready.
+struct ContainerUsage {
+  ContainerRecord container;
   UnixNanos timestamp = 0;
-  std::uint64_t cpu_usage_nanos = 0;
-  std::uint64_t memory_usage = 0, memory_working_set = 0, memory_available = 0, memory_rss = 0, page_faults = 0, major_page_faults = 0;
-  std::uint64_t swap_usage = 0, swap_available = 0;
-  FsUsage writable_layer;
+  cgroups::Stats cgroup;
+  std::uint64_t processes = 0;
+  FsUsage writable_layer;  // timestamp 0: not known
+};
+struct PodUsage {
+  PodRecord pod;
+  UnixNanos timestamp = 0;
+  cgroups::Stats cgroup;
+  std::uint64_t processes = 0;
+  std::vector<sys::LinkCounters> links;  // of its own network namespace, without the loopback; none of the host's
+  std::vector<ContainerUsage> containers;
 };
 
 struct ExecOutput {
@@ -66,9 +83,16 @@ class Engine {
   virtual Result<UniqueFd> dial(const std::string& pod_id, std::uint32_t port) = 0;
   virtual Result<void> reopen_log(const std::string& id) = 0;
   virtual Result<void> update_resources(const std::string& id, const LinuxResources& patch) = 0;
-  virtual Result<ContainerStats> stats(const std::string& id) = 0;
+  // Onto the record: the kubelet changes the pod's cgroup itself, and may not have done so when it calls.
+  virtual Result<void> update_pod_resources(const std::string& id, const LinuxResources& overhead, const LinuxResources& resources) = 0;
+  // failed_precondition: it does not run, the pod is not ready.
+  virtual Result<ContainerUsage> container_usage(const std::string& id) = 0;
+  virtual Result<PodUsage> pod_usage(const std::string& id) = 0;
 
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
+  // As it is now; of a pod that was removed lately the last record, without containers.
+  virtual Result<PodView> view(const std::string& pod_id) const = 0;
+  virtual PodEvents& events() = 0;
   // A full id, or a prefix that only one has.
   virtual Result<PodRecord> find_pod(const std::string& id) const = 0;
   virtual Result<ContainerRecord> find_container(const std::string& id) const = 0;

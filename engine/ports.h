@@ -84,6 +84,8 @@ class Network {
   // Frees what a loss of power left taken without an owner, so that no detach finds it. At any time.
   virtual Result<void> reclaim() = 0;
   virtual Condition ready() const = 0;
+  // The node's pod networks ("10.1.0.0/24,fd00::/64"), for a configuration that is made from them.
+  virtual Result<void> set_pod_cidrs(const std::string& cidrs) = 0;
 };
 
 }  // namespace slipway::engine

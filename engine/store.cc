@@ -22,9 +22,9 @@ std::optional<Record> find(const std::map<std::string, Record>& records, const s
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
+Result<std::unique_ptr<Store>> Store::open(const std::string& path, PodEvents& events) {
   TRY_ASSIGN(auto database, Database::open(path));
-  std::unique_ptr<Store> store(new Store(std::move(database)));
+  std::unique_ptr<Store> store(new Store(std::move(database), events));
   TRY(store->load());
   return store;
 }
@@ -48,6 +48,10 @@ void Store::changed() {
   change_.notify_all();
 }
 
+void Store::tell(PodEventType type, const std::string& id, const std::string& pod_id) {
+  events_.publish({type, id, pod_id, now_realtime()});
+}
+
 std::shared_ptr<const Snapshot> Store::snapshot() const {
   const std::lock_guard lock(mutex_);
   if (!snapshot_) snapshot_ = std::make_shared<const Snapshot>(Snapshot{pods_, containers_});
@@ -66,6 +70,17 @@ std::optional<ContainerRecord> Store::container(const std::string& id) const {
 
 std::vector<ContainerRecord> Store::containers_of(const std::string& pod_id) const {
   const std::lock_guard lock(mutex_);
+  return containers_of_locked(pod_id);
+}
+
+std::optional<PodView> Store::view(const std::string& pod_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = pods_.find(pod_id);
+  if (found == pods_.end()) return std::nullopt;
+  return PodView{found->second, containers_of_locked(pod_id)};
+}
+
+std::vector<ContainerRecord> Store::containers_of_locked(const std::string& pod_id) const {
   std::vector<ContainerRecord> mine;
   for (const auto& [id, record] : containers_)
     if (record.pod_id == pod_id) mine.push_back(record);
@@ -90,8 +105,12 @@ Result<void> Store::commit(PodRecord record) {
   const std::lock_guard lock(mutex_);
   TRY(database_->put(Table::pods, {record.id, true, to_json(record)}));
   pod_intents_.erase(record.id);
-  pods_[record.id] = std::move(record);
+  const std::string id = record.id;
+  const bool ready = record.state == PodState::ready;
+  pods_[id] = std::move(record);
   changed();
+  tell(PodEventType::created, id, id);
+  if (ready) tell(PodEventType::started, id, id);
   return {};
 }
 
@@ -101,9 +120,11 @@ Result<void> Store::commit_container(const std::string& id, const std::function<
   if (found == container_intents_.end()) return fail(Code::internal, "there is no intent of container '{}'", id);
   change(found->second);
   TRY(database_->put(Table::containers, {id, true, to_json(found->second)}));
-  containers_[id] = std::move(found->second);
+  ContainerRecord& committed = containers_[id] = std::move(found->second);
   container_intents_.erase(found);
   changed();
+  tell(PodEventType::created, id, committed.pod_id);
+  if (committed.state == ContainerState::exited) tell(PodEventType::stopped, id, committed.pod_id);
   return {};
 }
 
@@ -111,8 +132,10 @@ Result<void> Store::update_pod(const std::string& id, const std::function<void(P
   const std::lock_guard lock(mutex_);
   const auto found = pods_.find(id);
   if (found == pods_.end()) return fail(Code::not_found, "there is no pod '{}'", id);
+  const PodState before = found->second.state;
   change(found->second);
   changed();
+  if (before != found->second.state) tell(found->second.state == PodState::ready ? PodEventType::started : PodEventType::stopped, id, id);
   return database_->put(Table::pods, {id, true, to_json(found->second)});
 }
 
@@ -122,8 +145,12 @@ Result<void> Store::update_container(const std::string& id, const std::function<
   const bool committed = found != containers_.end();
   if (!committed) found = container_intents_.find(id);
   if (!committed && found == container_intents_.end()) return fail(Code::not_found, "there is no container '{}'", id);
+  const ContainerState before = found->second.state;
   change(found->second);
   if (committed) changed();
+  const ContainerState now = found->second.state;
+  if (committed && before != now && now == ContainerState::running) tell(PodEventType::started, id, found->second.pod_id);
+  if (committed && before != now && now == ContainerState::exited) tell(PodEventType::stopped, id, found->second.pod_id);
   return database_->put(Table::containers, {id, committed, to_json(found->second)});
 }
 
@@ -131,7 +158,12 @@ Result<void> Store::remove_pod(const std::string& id) {
   const std::lock_guard lock(mutex_);
   TRY(database_->remove(Table::pods, id));
   pod_intents_.erase(id);
-  if (pods_.erase(id) != 0) changed();
+  const auto found = pods_.find(id);
+  if (found == pods_.end()) return {};
+  events_.remember(std::move(found->second), now_realtime());
+  pods_.erase(found);
+  changed();
+  tell(PodEventType::deleted, id, id);
   return {};
 }
 
@@ -139,7 +171,12 @@ Result<void> Store::remove_container(const std::string& id) {
   const std::lock_guard lock(mutex_);
   TRY(database_->remove(Table::containers, id));
   container_intents_.erase(id);
-  if (containers_.erase(id) != 0) changed();
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) return {};
+  const std::string pod_id = found->second.pod_id;
+  containers_.erase(found);
+  changed();
+  tell(PodEventType::deleted, id, pod_id);
   return {};
 }
 

@@ -25,12 +25,14 @@ namespace slipway::engine {
 
 class Store {
  public:
-  static Result<std::unique_ptr<Store>> open(const std::string& path);
+  // Changes of what is committed are told to `events`, in their order.
+  static Result<std::unique_ptr<Store>> open(const std::string& path, PodEvents& events);
 
   std::shared_ptr<const Snapshot> snapshot() const;
   std::optional<PodRecord> pod(const std::string& id) const;
   std::optional<ContainerRecord> container(const std::string& id) const;
   std::vector<ContainerRecord> containers_of(const std::string& pod_id) const;
+  std::optional<PodView> view(const std::string& pod_id) const;
 
   // Repeatable while the intent lasts: what a later undo must know is added to it.
   Result<void> begin(const PodRecord& record);
@@ -63,13 +65,16 @@ class Store {
   void wake() const;
 
  private:
-  explicit Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  Store(std::unique_ptr<Database> database, PodEvents& events) : database_(std::move(database)), events_(events) {}
   Result<void> load();
-  void changed();  // the mutex is held
+  void changed();  // the mutex is held, as with tell()
+  void tell(PodEventType type, const std::string& id, const std::string& pod_id);
+  std::vector<ContainerRecord> containers_of_locked(const std::string& pod_id) const;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable change_;
   std::unique_ptr<Database> database_;
+  PodEvents& events_;
   std::map<std::string, PodRecord> pods_, pod_intents_;
   std::map<std::string, ContainerRecord> containers_, container_intents_;
   mutable std::shared_ptr<const Snapshot> snapshot_;  // null after a change, until somebody looks

@@ -14,9 +14,13 @@
 #include "network/host_local.h"
 #include "network/intents.h"
 #include "network/pod_args.h"
+#include "network/pod_cidr.h"
+#include "sys/file.h"
 
 namespace slipway::network {
 namespace {
+
+constexpr const char* kRendered = "10-slipway.conflist";
 
 // A name may outlive its namespace (unmounted, or after a reboot). Plugins skip what is inside when they are given none.
 bool is_namespace(const std::string& path) {
@@ -45,6 +49,7 @@ class CniNetwork final : public engine::Network {
   Result<void> detach_owed(const std::string& pod_id) override;
   Result<void> reclaim() override;
   engine::Condition ready() const override;
+  Result<void> set_pod_cidrs(const std::string& cidrs) override;
 
  private:
   struct Kept {  // what is known of a pod's ADD
@@ -174,6 +179,19 @@ engine::Condition CniNetwork::ready() const {
   const Result<std::shared_ptr<const NetworkConfig>> network = usable();
   if (network.ok()) return {true, "", ""};
   return {false, "NetworkPluginNotReady", network.error().message};
+}
+
+Result<void> CniNetwork::set_pod_cidrs(const std::string& cidrs) {
+  TRY_ASSIGN(const std::vector<std::string> networks, parse_cidrs(cidrs).context("pod_cidr"));
+  if (options_.conf_template.empty()) return {};  // the node's network daemon writes the configuration
+  TRY_ASSIGN(const std::string text, sys::read_file(options_.conf_template, kMaxJsonSize));
+  auto rendered = render_template(text, networks);
+  if (!rendered.ok()) return std::move(rendered).error().within("'{}'", options_.conf_template);
+  auto parsed = parse_config(kRendered, rendered.value());
+  if (!parsed.ok()) return std::move(parsed).error().within("'{}' with the pod CIDR filled in", options_.conf_template);
+  TRY(sys::make_directories(options_.conf_dir, 0755));
+  TRY_ASSIGN(const UniqueFd directory, sys::open_path(options_.conf_dir, O_RDONLY | O_DIRECTORY));
+  return sys::replace_file(directory, kRendered, rendered.value(), 0644);
 }
 
 }  // namespace

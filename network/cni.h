@@ -25,6 +25,8 @@ struct CniOptions {
   // possible after a crash or a loss of power in between and a change of conf_dir. Empty: nothing is kept, DEL then uses the current
   // configuration.
   std::string intent_dir;
+  // Of the configuration that set_pod_cidrs() writes to conf_dir/10-slipway.conflist. Empty: others write configurations.
+  std::string conf_template;
 };
 
 // invalid_argument where an option cannot be used. A missing or broken configuration is not an error here: ready() says it

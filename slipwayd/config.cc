@@ -41,6 +41,9 @@ const Key kKeys[] = {
     {"cni", "conf_dir", &Config::cni_conf_dir, "The first configuration in alphabetical order is used; it may appear later."},
     {"cni", "bin_dirs", &Config::cni_bin_dirs, "Where plugins are, in the order of searching."},
     {"cni", "timeout", &Config::cni_timeout, "Seconds that all plugins of one pod may take for one verb."},
+    {"cni", "conf_template", &Config::cni_conf_template,
+     "A configuration list with {{.PodCIDR}}, {{.PodCIDRRanges}} or {{.Routes}} in it, written to conf_dir/10-slipway.conflist when the "
+     "kubelet tells the node's pod CIDR. Empty: others write the configuration."},
     {"log", "level", &Config::log_level, "\"debug\", \"info\", \"warn\" or \"error\"."},
     {"log", "format", &Config::log_format, "\"text\" or \"json\", on stderr."},
     {"programs", "monitor", &Config::monitor_program, "slipway-monitor. Empty: beside slipwayd, or in ../libexec/slipway from there."},
@@ -202,6 +205,7 @@ Result<void> check(const Config& config) {
   for (const auto& dir : config.cni_bin_dirs) TRY(check_absolute("cni.bin_dirs", dir));
   if (!config.monitor_program.empty()) TRY(check_absolute("programs.monitor", config.monitor_program));
   if (!config.image_program.empty()) TRY(check_absolute("programs.image", config.image_program));
+  if (!config.cni_conf_template.empty()) TRY(check_absolute("cni.conf_template", config.cni_conf_template));
   for (const auto& registry : config.insecure_registries)
     if (registry.empty() || registry.find_first_of("/ \t") != std::string::npos)
       return fail(Code::invalid_argument, "images.insecure_registries: '{}' is not of the form HOST or HOST:PORT", registry);

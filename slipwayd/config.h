@@ -25,6 +25,7 @@ struct Config {
   std::string cni_conf_dir = "/etc/cni/net.d";
   std::vector<std::string> cni_bin_dirs = {"/opt/cni/bin", "/usr/lib/cni"};
   std::uint32_t cni_timeout = 90;  // seconds
+  std::string cni_conf_template;   // empty: none
 
   std::string log_level = "info";
   std::string log_format = "text";

@@ -99,6 +99,7 @@ Result<std::unique_ptr<engine::Network>> open_network(const Config& config) {
   options.bin_dirs = config.cni_bin_dirs;
   options.timeout = std::chrono::seconds(config.cni_timeout);
   options.intent_dir = config.root + "/cni";
+  options.conf_template = config.cni_conf_template;
   return network::open_cni(std::move(options));
 }
 

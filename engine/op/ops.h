@@ -25,7 +25,9 @@ Result<std::unique_ptr<ProcessStreams>> attach(Context& context, const std::stri
 Result<UniqueFd> dial(Context& context, const std::string& pod_id, std::uint32_t port);
 Result<void> reopen_log(Context& context, const std::string& id);
 Result<void> update_resources(Context& context, const std::string& id, const LinuxResources& patch);
-Result<ContainerStats> container_stats(Context& context, const std::string& id);
+Result<void> update_pod_resources(Context& context, const std::string& id, const LinuxResources& overhead, const LinuxResources& resources);
+Result<ContainerUsage> container_usage(Context& context, const std::string& id);
+Result<PodUsage> pod_usage(Context& context, const std::string& id);
 
 // Parts that other operations need; the pod's lock is held by the caller.
 Result<void> stop_pod_locked(Context& context, const std::string& id);

@@ -1,37 +1,72 @@
-// ContainerStats: cgroup v2 readings of one running container, in CRI's terms.
+// What the kernel counts of containers and pods: cgroup v2, and the links of the pod's network namespace.
+#include <system_error>
+#include <thread>
+
+#include "base/log.h"
 #include "engine/op/ops.h"
+#include "sys/file.h"
 
 namespace slipway::engine {
 namespace {
 
-void fill_memory(ContainerStats& stats, const cgroups::Memory& memory) {
-  stats.memory_usage = memory.current;
-  stats.memory_working_set = memory.working_set();
-  stats.memory_rss = memory.stat.anon;
-  stats.page_faults = memory.stat.pgfault;
-  stats.major_page_faults = memory.stat.pgmajfault;
-  if (memory.max != cgroups::kNoLimit && memory.max > stats.memory_working_set)
-    stats.memory_available = memory.max - stats.memory_working_set;
-  stats.swap_usage = memory.swap_current.value_or(0);
-  const std::uint64_t swap_max = memory.swap_max.value_or(cgroups::kNoLimit);
-  if (swap_max != cgroups::kNoLimit && swap_max > stats.swap_usage) stats.swap_available = swap_max - stats.swap_usage;
+Result<ContainerUsage> usage_of(Context& context, const ContainerRecord& record) {
+  ContainerUsage usage;
+  usage.timestamp = now_realtime();
+  TRY_ASSIGN(usage.cgroup, context.cgroups->stats(record.cgroup));
+  TRY_ASSIGN(usage.processes, context.cgroups->processes(record.cgroup));
+  if (auto layer = context.images->root_usage(record.id); layer.ok()) usage.writable_layer = layer.value();
+  usage.container = record;
+  return usage;
+}
+
+// A thread enters and ends there, so that none that goes on is ever in a pod's namespace.
+Result<std::vector<sys::LinkCounters>> read_links(const std::string& netns) {
+  TRY_ASSIGN(const UniqueFd fd, sys::open_path(netns, O_RDONLY));
+  Result<std::vector<sys::LinkCounters>> links = fail(Code::internal, "nothing was read");
+  try {
+    std::thread([&] { links = sys::enter_and_read_link_counters(fd); }).join();
+  } catch (const std::system_error& error) {  // EAGAIN: a limit of the unit or of the kernel
+    return fail(Code::resource_exhausted, "no thread can be started: {}", error.what());
+  }
+  return std::move(links).context("'{}'", netns);
+}
+
+// By the pinned namespace: it needs nobody's help, and is there while the pod is.
+std::vector<sys::LinkCounters> links_of(const PodRecord& pod) {
+  if (pod.netns.empty()) return {};
+  auto links = read_links(pod.netns);
+  if (links.ok()) return std::move(links).take();
+  log::warn("network statistics of pod {}: {}", pod.id, links.error().message);
+  return {};
 }
 
 }  // namespace
 
-Result<ContainerStats> container_stats(Context& context, const std::string& id) {
+Result<ContainerUsage> container_usage(Context& context, const std::string& id) {
   const auto record = context.store->container(id);
   if (!record) return fail(Code::not_found, "there is no container '{}'", id);
   if (record->state != ContainerState::running) return fail(Code::failed_precondition, "stats of container '{}': it is not running", id);
-  auto read = context.cgroups->stats(record->cgroup);
-  if (!read.ok()) return std::move(read).error().within("stats of container '{}'", id);
-  ContainerStats stats;
-  stats.id = id;
-  stats.timestamp = now_realtime();
-  stats.cpu_usage_nanos = read.value().cpu.usage_usec * 1000;
-  if (read.value().memory) fill_memory(stats, *read.value().memory);
-  if (auto usage = context.images->root_usage(id); usage.ok()) stats.writable_layer = usage.value();
-  return stats;
+  return usage_of(context, *record).context("stats of container '{}'", id);
+}
+
+Result<PodUsage> pod_usage(Context& context, const std::string& id) {
+  const auto view = context.store->view(id);
+  if (!view) return fail(Code::not_found, "there is no pod '{}'", id);
+  if (view->pod.state != PodState::ready) return fail(Code::failed_precondition, "stats of pod '{}': it is not ready", id);
+  PodUsage usage;
+  usage.timestamp = now_realtime();
+  auto cgroup = context.cgroups->stats(view->pod.cgroup);
+  if (!cgroup.ok()) return std::move(cgroup).error().within("stats of pod '{}'", id);
+  usage.cgroup = std::move(cgroup).take();
+  TRY_ASSIGN(usage.processes, context.cgroups->processes(view->pod.cgroup));
+  usage.links = links_of(view->pod);
+  for (const ContainerRecord& record : view->containers) {
+    if (record.state != ContainerState::running) continue;
+    auto one = usage_of(context, record);
+    if (one.ok()) usage.containers.push_back(std::move(one).take());  // else it has ended meanwhile
+  }
+  usage.pod = view->pod;
+  return usage;
 }
 
 }  // namespace slipway::engine

@@ -1,4 +1,4 @@
-// UpdateContainerResources: a patch (zero means unchanged) onto what was applied last; all or nothing.
+// UpdateContainerResources: a patch (zero means unchanged) onto what was applied last; all or nothing. UpdatePodSandboxResources: a note.
 #include "base/log.h"
 #include "engine/op/ops.h"
 #include "engine/spec/builder.h"
@@ -67,6 +67,17 @@ Result<void> update_resources(Context& context, const std::string& id, const Lin
   const auto record = context.store->container(id);
   if (!record) return fail(Code::not_found, "there is no container '{}'", id);
   return update_locked(context, *record, patch).context("update container '{}'", id);
+}
+
+Result<void> update_pod_resources(Context& context, const std::string& id, const LinuxResources& overhead,
+                                  const LinuxResources& resources) {
+  return context.store
+      ->update_pod(id,
+                   [&](PodRecord& pod) {
+                     pod.spec.overhead = overhead;
+                     pod.spec.resources = resources;
+                   })
+      .context("update the resources of pod '{}'", id);
 }
 
 }  // namespace slipway::engine

@@ -55,6 +55,7 @@ class Guarded final : public engine::Cgroups {
     return {};
   }
   Result<cgroups::Stats> stats(const std::string&) override { return fail(Code::not_found, "none"); }
+  Result<std::uint64_t> processes(const std::string&) override { return fail(Code::not_found, "none"); }
 };
 
 class World {
@@ -64,7 +65,7 @@ class World {
     require(::mkdtemp(name) != nullptr);
     directory_ = name;
     log::set_level(log::Level::error);
-    auto store = engine::Store::open(directory_ + "/db");
+    auto store = engine::Store::open(directory_ + "/db", context_.events);
     require(store.ok());
     context_.store = std::move(store).take();
     context_.cgroups = &cgroups_;

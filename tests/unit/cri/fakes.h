@@ -65,13 +65,31 @@ class FakeEngine final : public engine::Engine {
   Result<void> update_resources(const std::string& id, const engine::LinuxResources& patch) override {
     return note("update_resources " + id + " " + std::to_string(patch.cpu_shares));
   }
-  Result<engine::ContainerStats> stats(const std::string& id) override {
+  Result<void> update_pod_resources(const std::string& id, const engine::LinuxResources& overhead,
+                                    const engine::LinuxResources& resources) override {
+    return note("update_pod_resources " + id + " " + std::to_string(overhead.cpu_shares) + " " + std::to_string(resources.cpu_shares));
+  }
+  Result<engine::ContainerUsage> container_usage(const std::string& id) override {
     if (failure) return *failure;
-    engine::ContainerStats out;
-    out.id = id;
+    engine::ContainerUsage out;
+    const std::lock_guard lock(mutex);
+    out.container = records.containers[id];
     out.timestamp = 5'000;
-    out.cpu_usage_nanos = 77;
-    out.memory_working_set = 88;
+    out.cgroup.cpu.usage_usec = 77;
+    out.cgroup.memory.emplace().current = 88;
+    return out;
+  }
+  Result<engine::PodUsage> pod_usage(const std::string& id) override {
+    if (failure) return *failure;
+    engine::PodUsage out;
+    const auto found = snapshot();
+    out.pod = found->pods.at(id);
+    out.timestamp = 6'000;
+    out.cgroup.cpu.usage_usec = 99;
+    out.processes = 2;
+    out.links = {{.name = "eth0", .rx_bytes = 11, .tx_bytes = 22}};
+    for (const auto& [container_id, container] : found->containers)
+      if (container.pod_id == id) out.containers.push_back(container_usage(container_id).take());
     return out;
   }
   std::shared_ptr<const engine::Snapshot> snapshot() const override {
@@ -82,6 +100,19 @@ class FakeEngine final : public engine::Engine {
   Result<engine::ContainerRecord> find_container(const std::string& id) const override {
     return find(snapshot()->containers, id, "container");
   }
+  Result<engine::PodView> view(const std::string& pod_id) const override {
+    const auto found = snapshot();
+    const auto pod = found->pods.find(pod_id);
+    if (pod == found->pods.end()) {
+      if (auto last = hub.gone(pod_id)) return engine::PodView{std::move(*last), {}};
+      return fail(Code::not_found, "no pod '{}'", pod_id);
+    }
+    engine::PodView out{pod->second, {}};
+    for (const auto& [id, container] : found->containers)
+      if (container.pod_id == pod_id) out.containers.push_back(container);
+    return out;
+  }
+  engine::PodEvents& events() override { return hub; }
   void shut_down() override {}
 
   std::vector<std::string> calls() const {
@@ -90,6 +121,7 @@ class FakeEngine final : public engine::Engine {
   }
 
   mutable std::mutex mutex;
+  engine::PodEvents hub;
   engine::Snapshot records;
   std::vector<std::string> asked;
   std::optional<Error> failure;
@@ -180,7 +212,12 @@ class FakeNetwork final : public engine::Network {
   Result<void> detach_owed(const std::string&) override { return {}; }
   Result<void> reclaim() override { return {}; }
   engine::Condition ready() const override { return condition; }
+  Result<void> set_pod_cidrs(const std::string& text) override {
+    cidrs = text;
+    return {};
+  }
 
+  std::string cidrs;
   engine::Condition condition{false, "NetworkPluginNotReady", "no CNI configuration in /etc/cni/net.d"};
 };
 

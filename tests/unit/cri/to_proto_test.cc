@@ -161,15 +161,58 @@ TEST_CASE("errors become statuses; only a pull's unavailable registry changes it
 }
 
 TEST_CASE("statistics leave the rate for the kubelet", "[cri]") {
-  engine::ContainerStats stats;
-  stats.timestamp = 9;
-  stats.cpu_usage_nanos = 11;
-  const auto out = to_proto(stats, container_record());
+  engine::ContainerUsage usage;
+  usage.container = container_record();
+  usage.timestamp = 9;
+  usage.cgroup.cpu.usage_usec = 11;
+  cgroups::Memory& memory = usage.cgroup.memory.emplace();
+  memory.current = 1000;
+  memory.max = 5000;
+  memory.stat.inactive_file = 300;
+  const auto out = to_stats(usage);
   CHECK(out.cpu().timestamp() == 9);
-  CHECK(out.cpu().usage_core_nano_seconds().value() == 11);
+  CHECK(out.cpu().usage_core_nano_seconds().value() == 11000);
   CHECK_FALSE(out.cpu().has_usage_nano_cores());
+  CHECK_FALSE(out.cpu().has_psi());
+  CHECK(out.memory().working_set_bytes().value() == 700);
+  CHECK(out.memory().available_bytes().value() == 4300);
   CHECK_FALSE(out.has_writable_layer());
   CHECK(out.attributes().metadata().name() == "app");
+}
+
+TEST_CASE("pressure is told in nanoseconds, of cpu, memory and io", "[cri]") {
+  engine::ContainerUsage usage;
+  usage.cgroup.cpu_pressure = cgroups::Pressure{{1.5, 2.5, 3.5, 7}, cgroups::PressureLine{0, 0, 0, 5}};
+  usage.cgroup.memory_pressure = cgroups::Pressure{{0, 0, 0, 8}, std::nullopt};
+  usage.cgroup.io_pressure = cgroups::Pressure{{0, 0, 0, 9}, std::nullopt};
+  const auto out = to_stats(usage);
+  CHECK(out.cpu().psi().some().total() == 7000);
+  CHECK(out.cpu().psi().some().avg300() == 3.5);
+  CHECK(out.cpu().psi().full().total() == 5000);
+  CHECK(out.memory().psi().some().total() == 8000);
+  CHECK(out.io().psi().some().total() == 9000);
+}
+
+TEST_CASE("statistics of a pod: cpu, memory, processes, links, containers", "[cri]") {
+  engine::PodUsage usage;
+  usage.pod = pod_record();
+  usage.timestamp = 9;
+  usage.cgroup.cpu.usage_usec = 5;
+  usage.processes = 4;
+  usage.links = {{.name = "net1", .rx_bytes = 1}, {.name = "eth0", .rx_bytes = 2, .rx_errors = 3, .tx_bytes = 4, .tx_errors = 5}};
+  usage.containers.emplace_back().container = container_record();
+  const auto out = to_stats(usage);
+  CHECK(out.attributes().id() == usage.pod.id);
+  CHECK(out.attributes().metadata().name() == usage.pod.spec.metadata.name);
+  CHECK(out.linux().cpu().usage_core_nano_seconds().value() == 5000);
+  CHECK(out.linux().process().process_count().value() == 4);
+  CHECK(out.linux().network().interfaces_size() == 2);
+  CHECK(out.linux().network().default_interface().name() == "eth0");
+  CHECK(out.linux().network().default_interface().rx_bytes().value() == 2);
+  CHECK(out.linux().network().default_interface().tx_errors().value() == 5);
+  CHECK(out.linux().containers_size() == 1);
+  usage.links.clear();
+  CHECK_FALSE(to_stats(usage).linux().has_network());
 }
 
 TEST_CASE("an exec's output is cut to what the kubelet takes", "[cri]") {

@@ -127,6 +127,7 @@ class FakeNetwork final : public Network {
     const std::lock_guard lock(mutex_);
     held_.insert(pod_id);
   }
+  Result<void> set_pod_cidrs(const std::string&) override { return {}; }
   std::size_t held() const {
     const std::lock_guard lock(mutex_);
     return held_.size();

@@ -89,6 +89,7 @@ class OneAddress final : public Network {
   Result<void> detach_owed(const std::string&) override { return {}; }
   Result<void> reclaim() override { return {}; }
   Condition ready() const override { return {true, "", ""}; }
+  Result<void> set_pod_cidrs(const std::string&) override { return {}; }
   std::atomic<int> held{0};
 };
 
@@ -268,7 +269,11 @@ TEST_CASE("a real pod survives slipwayd; exec, stop", "[root]") {
   CHECK(grandchild.value().out == "parent\n");
   const auto missing = n.engine->exec_sync(id, {"/no/such"}, 10s);
   CHECK_FALSE(missing.ok());
-  CHECK(n.engine->stats(id).value().cpu_usage_nanos > 0);
+  CHECK(n.engine->container_usage(id).value().cgroup.cpu.usage_usec > 0);
+  const auto usage = n.engine->pod_usage(pod);
+  REQUIRE(usage.ok());
+  CHECK(usage.value().processes == 1);
+  CHECK(usage.value().containers.size() == 1);
   REQUIRE(n.engine->stop_container(id, 10s).ok());
   CHECK(n.ended(id).exit_code == 0);
   CHECK(n.output(spec) == "up\nbye\n");

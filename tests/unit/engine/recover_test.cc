@@ -162,7 +162,8 @@ TEST_CASE("intents without a commit are undone by id", "[engine]") {
   Node n;
   n.engine.reset();
   {
-    auto store = Store::open(n.dir.path + "/lib/slipway.db").take();
+    PodEvents events;
+    auto store = Store::open(n.dir.path + "/lib/slipway.db", events).take();
     PodRecord pod;
     pod.id = std::string(64, 'e');
     pod.cgroup = "/slipway/" + pod.id;

@@ -168,18 +168,81 @@ TEST_CASE("UpdateContainerResources is a patch, and goes back when it fails", "[
   CHECK(oci::parse_resources(w.host.applied[w.record(id).cgroup].back()).take().memory->limit == 200 << 20);
 }
 
-TEST_CASE("stats and logs are of running containers", "[engine]") {
+TEST_CASE("usage and logs are of running containers", "[engine]") {
   World w;
   const std::string pod = w.pod();
   const std::string id = w.container(pod);
-  CHECK(w.engine->stats(id).error().code == Code::failed_precondition);
+  CHECK(w.engine->container_usage(id).error().code == Code::failed_precondition);
   CHECK(w.engine->reopen_log(id).error().code == Code::failed_precondition);
+  CHECK(w.engine->pod_usage(pod).value().containers.empty());
   REQUIRE(w.engine->start_container(id).ok());
-  const auto stats = w.engine->stats(id);
-  REQUIRE(stats.ok());
-  CHECK(stats.value().cpu_usage_nanos == 7000);
-  CHECK(stats.value().memory_working_set == 700);
-  CHECK(stats.value().memory_available == 4300);
-  CHECK(stats.value().writable_layer.used_bytes == 4096);
+  const auto usage = w.engine->container_usage(id);
+  REQUIRE(usage.ok());
+  CHECK(usage.value().container.id == id);
+  CHECK(usage.value().cgroup.cpu.usage_usec == 7);
+  CHECK(usage.value().cgroup.memory->working_set() == 700);
+  CHECK(usage.value().processes == 3);
+  CHECK(usage.value().writable_layer.used_bytes == 4096);
   CHECK(w.engine->reopen_log(id).ok());
+}
+
+TEST_CASE("usage of a pod: its cgroup, its running containers; of one that is stopped, none", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.container(pod);
+  REQUIRE(w.engine->start_container(id).ok());
+  const auto usage = w.engine->pod_usage(pod);
+  REQUIRE(usage.ok());
+  CHECK(usage.value().pod.id == pod);
+  CHECK(usage.value().processes == 3);
+  REQUIRE(usage.value().containers.size() == 1);
+  CHECK(usage.value().containers[0].container.id == id);
+  CHECK(w.engine->pod_usage("none").error().code == Code::not_found);
+  REQUIRE(w.engine->stop_pod(pod).ok());
+  CHECK(w.engine->pod_usage(pod).error().code == Code::failed_precondition);
+}
+
+TEST_CASE("a pod's resources are noted and survive", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  LinuxResources overhead, resources;
+  overhead.cpu_shares = 10;
+  resources.memory_limit_in_bytes = 1 << 20;
+  REQUIRE(w.engine->update_pod_resources(pod, overhead, resources).ok());
+  CHECK(w.engine->find_pod(pod).value().spec.overhead.cpu_shares == 10);
+  CHECK(w.engine->find_pod(pod).value().spec.resources.memory_limit_in_bytes == 1 << 20);
+  CHECK(w.host.applied.empty());  // the pod's cgroup is the kubelet's
+  CHECK(w.engine->update_pod_resources("none", overhead, resources).error().code == Code::not_found);
+}
+
+TEST_CASE("events tell of pods and containers in the order of what happened", "[engine]") {
+  World w;
+  const auto listener = w.engine->events().subscribe(now_realtime());
+  const std::string pod = w.pod();
+  const std::string id = w.container(pod);
+  REQUIRE(w.engine->start_container(id).ok());
+  REQUIRE(w.engine->stop_container(id, std::chrono::seconds(1)).ok());
+  REQUIRE(w.engine->remove_container(id).ok());
+  REQUIRE(w.engine->remove_pod(pod).ok());
+  using Type = PodEventType;
+  const std::vector<std::pair<Type, std::string>> wanted = {{Type::created, pod}, {Type::started, pod}, {Type::created, id},
+                                                            {Type::started, id},  {Type::stopped, id},  {Type::deleted, id},
+                                                            {Type::stopped, pod}, {Type::deleted, pod}};
+  for (const auto& [type, about] : wanted) {
+    const auto event = listener->front();
+    REQUIRE(event.ok());
+    REQUIRE(event.value());
+    CHECK(event.value()->type == type);
+    CHECK(event.value()->id == about);
+    CHECK(event.value()->pod_id == pod);
+    listener->pop();
+  }
+  CHECK_FALSE(listener->front().value());
+  // The pod is gone, and what was last known of it is still there for its last event.
+  const auto last = w.engine->view(pod);
+  REQUIRE(last.ok());
+  CHECK(last.value().pod.spec.metadata.name == "web");
+  CHECK(last.value().pod.state == PodState::not_ready);
+  CHECK(last.value().containers.empty());
+  CHECK_FALSE(w.engine->snapshot()->pods.contains(pod));
 }

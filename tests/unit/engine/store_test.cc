@@ -62,9 +62,10 @@ TEST_CASE("a record of another slipwayd is read: unknown fields ignored, missing
 
 TEST_CASE("an intent is unseen until it is committed, and both survive", "[engine]") {
   test::TempDir dir;
+  PodEvents events;
   const std::string path = dir.path + "/slipway.db";
   {
-    auto store = Store::open(path).take();
+    auto store = Store::open(path, events).take();
     REQUIRE(store->begin(pod_record("p1")).ok());
     REQUIRE(store->begin(pod_record("p2")).ok());
     CHECK(store->snapshot()->pods.empty());
@@ -81,7 +82,7 @@ TEST_CASE("an intent is unseen until it is committed, and both survive", "[engin
   struct stat st {};
   REQUIRE(::stat(path.c_str(), &st) == 0);
   CHECK((st.st_mode & 0777) == 0600);
-  auto store = Store::open(path).take();
+  auto store = Store::open(path, events).take();
   CHECK(store->pod_intents().size() == 1);
   CHECK(store->pod("p2")->state == PodState::not_ready);
   REQUIRE(store->remove_pod("p1").ok());
@@ -92,7 +93,8 @@ TEST_CASE("an intent is unseen until it is committed, and both survive", "[engin
 
 TEST_CASE("a container that ends while it is made is committed as ended", "[engine]") {
   test::TempDir dir;
-  auto store = Store::open(dir.path + "/slipway.db").take();
+  PodEvents events;
+  auto store = Store::open(dir.path + "/slipway.db", events).take();
   ContainerRecord record;
   record.id = "c1";
   REQUIRE(store->begin(record).ok());
@@ -104,13 +106,14 @@ TEST_CASE("a container that ends while it is made is committed as ended", "[engi
 
 TEST_CASE("a store of a later schema is not touched", "[engine]") {
   test::TempDir dir;
+  PodEvents events;
   const std::string path = dir.path + "/slipway.db";
-  { auto store = Store::open(path).take(); }
+  { auto store = Store::open(path, events).take(); }
   sqlite3* raw = nullptr;
   REQUIRE(sqlite3_open(path.c_str(), &raw) == SQLITE_OK);
   REQUIRE(sqlite3_exec(raw, "PRAGMA user_version=99", nullptr, nullptr, nullptr) == SQLITE_OK);
   REQUIRE(sqlite3_close(raw) == SQLITE_OK);
-  const auto store = Store::open(path);
+  const auto store = Store::open(path, events);
   REQUIRE_FALSE(store.ok());
   CHECK(store.error().code == Code::failed_precondition);
   CHECK_THAT(store.error().message, Catch::Contains("99"));

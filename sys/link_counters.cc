@@ -1,0 +1,68 @@
+// Counters by /proc/thread-self/net/dev.
+#include "sys/link_counters.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "sys/file.h"
+
+namespace slipway::sys {
+namespace {
+
+constexpr std::size_t kLimit = 1 << 20;
+
+std::string_view take_word(std::string_view& line) {
+  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  const std::size_t end = std::min(line.find(' '), line.size());
+  const std::string_view word = line.substr(0, end);
+  line.remove_prefix(end);
+  return word;
+}
+
+Result<LinkCounters> parse_line(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return fail(Code::internal, "'{}' names no link", line.substr(0, 64));
+  std::string_view name = line.substr(0, colon);
+  LinkCounters out;
+  out.name = std::string(take_word(name));
+  line.remove_prefix(colon + 1);
+  // Receive: bytes packets errs drop fifo frame compressed multicast; transmit: bytes packets errs drop …
+  std::uint64_t* const fields[] = {&out.rx_bytes, &out.rx_packets, &out.rx_errors, &out.rx_dropped, nullptr,        nullptr,
+                                   nullptr,       nullptr,         &out.tx_bytes,  &out.tx_packets, &out.tx_errors, &out.tx_dropped};
+  for (std::uint64_t* const field : fields) {
+    const std::string_view word = take_word(line);
+    std::uint64_t value = 0;
+    const auto parsed = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (word.empty() || parsed.ec != std::errc() || parsed.ptr != word.data() + word.size())
+      return fail(Code::internal, "link '{}': '{}' is no counter", out.name, word.substr(0, 64));
+    if (field != nullptr) *field = value;
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<LinkCounters>> parse_link_counters(std::string_view text) {
+  std::vector<LinkCounters> out;
+  for (int number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (number <= 2 || line.empty()) continue;  // the headings
+    TRY_ASSIGN(LinkCounters counters, parse_line(line));
+    out.push_back(std::move(counters));
+  }
+  return out;
+}
+
+Result<std::vector<LinkCounters>> enter_and_read_link_counters(FdRef network_namespace) {
+  if (::setns(network_namespace.get(), CLONE_NEWNET) != 0) return fail_errno(errno, "enter the network namespace");
+  TRY_ASSIGN(const std::string text, read_file("/proc/thread-self/net/dev", kLimit));
+  TRY_ASSIGN(std::vector<LinkCounters> links, parse_link_counters(text));
+  std::erase_if(links, [](const LinkCounters& link) { return link.name == "lo"; });
+  return links;
+}
+
+}  // namespace slipway::sys
