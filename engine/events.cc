@@ -60,7 +60,8 @@ void discard_unknown(Context& context, const std::string& pod_id, const monitor:
       continue;
     }
     context.chores.add("take back container " + state.id(), [&context, pod_id, id = state.id(), cgroup = state.cgroup()]() -> Result<void> {
-      TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
+      TRY_ASSIGN(const auto guard,
+                 context.pod_locks.lock(pod_id, context.timeouts.lock, std::make_shared<StageNote>("taking back a container")));
       if (context.store->knows_container(id)) return {};
       TRY(context.cgroups->kill_and_remove(cgroup));
       return forget_in_monitor(context, pod_id, id);
@@ -108,7 +109,8 @@ MonitorHooks make_hooks(Context& context, const std::string& pod_id) {
 
 void settle_monitor_later(Context& context, const std::string& pod_id) {
   context.chores.add("settle the lost monitor of pod " + pod_id, [&context, pod_id]() -> Result<void> {
-    TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
+    TRY_ASSIGN(const auto guard,
+               context.pod_locks.lock(pod_id, context.timeouts.lock, std::make_shared<StageNote>("settling a lost monitor")));
     return adopt_or_lose(context, pod_id);
   });
 }

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "engine/stage_note.h"
 
 namespace slipway::engine {
 
@@ -33,17 +34,20 @@ class KeyedLock {
     std::string key_;
   };
 
-  // deadline_exceeded, naming the key, when the operation before does not end in time.
-  Result<Guard> lock(const std::string& key, std::chrono::milliseconds timeout) {
+  // deadline_exceeded, naming the key and what its holder is doing, when the operation before does not end in time. `note` is the new
+  // holder's.
+  Result<Guard> lock(const std::string& key, std::chrono::milliseconds timeout, std::shared_ptr<const StageNote> note = nullptr) {
     std::unique_lock lock(mutex_);
     Entry& entry = entries_[key];
     ++entry.users;
     const bool got = free_.wait_for(lock, timeout, [&] { return !entry.held; });
     if (!got) {
+      const std::string holder = entry.note ? ": " + entry.note->text() : "";
       drop(key);
-      return fail(Code::deadline_exceeded, "another operation on '{}' has not ended in {} ms", key, timeout.count());
+      return fail(Code::deadline_exceeded, "another operation on '{}' has not ended in {} ms{}", key, timeout.count(), holder);
     }
     entry.held = true;
+    entry.note = std::move(note);
     return Guard(*this, key);
   }
 
@@ -56,11 +60,13 @@ class KeyedLock {
   struct Entry {
     bool held = false;
     int users = 0;
+    std::shared_ptr<const StageNote> note;  // the holder's
   };
 
   void unlock(const std::string& key) {
     const std::lock_guard lock(mutex_);
     entries_[key].held = false;
+    entries_[key].note.reset();
     drop(key);
     free_.notify_all();
   }
@@ -74,23 +80,29 @@ class KeyedLock {
   std::map<std::string, Entry> entries_;  // references stay valid while others come and go
 };
 
-// The kubelet repeats a request whose reply it did not wait for: the second caller gets the first one's result.
+// The kubelet repeats a request whose reply it did not wait for: the second caller gets the first one's result, or, when that takes
+// longer than it can wait, what the first one is doing.
 template <class T>
 class InFlight {
  public:
-  Result<T> join(const std::string& key, const std::function<Result<T>()>& run) {
+  using Note = std::shared_ptr<StageNote>;
+
+  Result<T> join(const std::string& key, const char* operation, std::chrono::milliseconds limit,
+                 const std::function<Result<T>(const Note&)>& run) {
     std::promise<Result<T>> promise;
+    const Note note = std::make_shared<StageNote>(operation);
     {
       std::unique_lock lock(mutex_);
       const auto found = running_.find(key);
       if (found != running_.end()) {
-        const std::shared_future<Result<T>> other = found->second;
+        const Flight other = found->second;
         lock.unlock();
-        return other.get();
+        if (other.result.wait_for(limit) == std::future_status::ready) return other.result.get();
+        return fail(Code::deadline_exceeded, "the same call before this one has not ended: {}", other.note->text());
       }
-      running_.emplace(key, promise.get_future().share());
+      running_.emplace(key, Flight{promise.get_future().share(), note});
     }
-    Result<T> result = run();
+    Result<T> result = run(note);
     {
       const std::lock_guard lock(mutex_);
       running_.erase(key);
@@ -100,8 +112,12 @@ class InFlight {
   }
 
  private:
+  struct Flight {
+    std::shared_future<Result<T>> result;
+    Note note;
+  };
   std::mutex mutex_;
-  std::map<std::string, std::shared_future<Result<T>>> running_;
+  std::map<std::string, Flight> running_;
 };
 
 }  // namespace slipway::engine

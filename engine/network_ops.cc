@@ -25,7 +25,8 @@ Result<void> detach_network(Context& context, const std::string& pod_id) {
 
 void detach_in_background(Context& context, const std::string& pod_id) {
   context.network_chores.add("give back the network of pod " + pod_id, [&context, pod_id]() -> Result<void> {
-    TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
+    TRY_ASSIGN(const auto guard,
+               context.pod_locks.lock(pod_id, context.timeouts.lock, std::make_shared<StageNote>("giving back the network")));
     TRY(detach_network(context, pod_id));
     const std::optional<PodRecord> pod = context.store->pod(pod_id);
     if (pod && pod->monitor_pid == 0) TRY(remove_netns(pod->netns));

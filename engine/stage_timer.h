@@ -3,20 +3,26 @@
 // One thread; the operation's stack frame owns it.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/time.h"
+#include "engine/stage_note.h"
 #include "engine/types.h"
 
 namespace slipway::engine {
 
 class StageTimer {
  public:
+  // Without a note nobody can ask meanwhile.
+  explicit StageTimer(std::shared_ptr<StageNote> note = nullptr) : note_(std::move(note)) {}
+
   // Ends the stage before it, if there is one.
   void begin(std::string name) {
     end();
+    if (note_) note_->set(name);
     open_ = stages_.size();
     stages_.push_back({std::move(name), now_monotonic(), 0, 0});
     is_open_ = true;
@@ -36,6 +42,7 @@ class StageTimer {
   }
 
  private:
+  std::shared_ptr<StageNote> note_;
   std::vector<Stage> stages_;
   std::size_t open_ = 0;
   bool is_open_ = false;

@@ -18,6 +18,7 @@ namespace slipway::engine {
 class Stops {
  public:
   using Clock = std::chrono::steady_clock;
+  static constexpr auto kLongest = std::chrono::hours(24 * 365);  // a stop bounds itself: grace, then kill
 
   // When the grace of the stop in flight ends; asked again after each wake.
   class Deadline {
@@ -56,7 +57,7 @@ class Stops {
       shared->shorten(deadline);
       woken();
     }
-    const Result<bool> done = flights_.join(id, [&]() -> Result<bool> {
+    const Result<bool> done = flights_.join(id, "StopContainer", kLongest, [&](const auto&) -> Result<bool> {
       TRY(act(*shared));
       return true;
     });

@@ -32,8 +32,8 @@ Result<std::string> log_path_of(const PodSpec& pod, const ContainerSpec& contain
 
 class CreateContainer {
  public:
-  CreateContainer(Context& context, const PodRecord& pod, ContainerSpec spec)
-      : context_(context), pod_(pod), paths_(context.paths_of(pod.id)) {
+  CreateContainer(Context& context, const PodRecord& pod, ContainerSpec spec, std::shared_ptr<StageNote> note)
+      : context_(context), pod_(pod), paths_(context.paths_of(pod.id)), timer_(std::move(note)) {
     record_.id = make_id();
     record_.pod_id = pod.id;
     record_.spec = std::move(spec);
@@ -219,8 +219,8 @@ Result<void> check(const ContainerSpec& spec) {
 Result<std::string> create_container(Context& context, const std::string& pod_id, ContainerSpec spec) {
   TRY(check(spec));
   const std::string key = fmt::format("{}/{}/{}", pod_id, spec.metadata.name, spec.metadata.attempt);
-  return context.creating.join(key, [&]() -> Result<std::string> {
-    TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock));
+  return context.creating.join(key, "CreateContainer", context.timeouts.lock, [&](const auto& note) -> Result<std::string> {
+    TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock, note));
     const std::optional<PodRecord> pod = context.store->pod(pod_id);
     if (!pod) return fail(Code::not_found, "there is no pod '{}'", pod_id);
     if (pod->state != PodState::ready) return fail(Code::failed_precondition, "pod '{}' is not ready", pod_id);
@@ -228,7 +228,7 @@ Result<std::string> create_container(Context& context, const std::string& pod_id
       if (existing->state == ContainerState::created) return existing->id;
       return fail(Code::already_exists, "container '{}' of this name and attempt has been started already", existing->id);
     }
-    return CreateContainer(context, *pod, std::move(spec))();
+    return CreateContainer(context, *pod, std::move(spec), note)();
   });
 }
 

@@ -30,7 +30,7 @@ Result<ContainerUsage> container_usage(Context& context, const std::string& id);
 Result<PodUsage> pod_usage(Context& context, const std::string& id);
 
 // Parts that other operations need; the pod's lock is held by the caller.
-Result<void> stop_pod_locked(Context& context, const std::string& id);
+Result<void> stop_pod_locked(Context& context, const std::string& id, StageNote& note);
 Result<void> remove_container_locked(Context& context, const ContainerRecord& record);
 // Monitor's entry, cgroup, writable layer, bundle and record of one that has ended, or was never committed.
 Result<void> remove_container_files(Context& context, const ContainerRecord& record);

@@ -48,7 +48,8 @@ Result<void> remove_container_locked(Context& context, const ContainerRecord& re
 Result<void> remove_container(Context& context, const std::string& id) {
   const auto known = context.store->container(id);
   if (!known) return {};
-  TRY_ASSIGN(const auto guard, context.pod_locks.lock(known->pod_id, context.timeouts.lock));
+  TRY_ASSIGN(const auto guard,
+             context.pod_locks.lock(known->pod_id, context.timeouts.lock, std::make_shared<StageNote>("RemoveContainer")));
   const auto record = context.store->container(id);
   if (!record) return {};
   return remove_container_locked(context, *record).context("remove container '{}'", id);

@@ -6,9 +6,10 @@
 namespace slipway::engine {
 namespace {
 
-Result<void> remove_pod_locked(Context& context, const std::string& id) {
+Result<void> remove_pod_locked(Context& context, const std::string& id, StageNote& note) {
   const MonotonicNanos begun = now_monotonic();
-  TRY(stop_pod_locked(context, id));
+  TRY(stop_pod_locked(context, id, note));
+  note.set("remove");
   const std::optional<PodRecord> pod = context.store->pod(id);
   if (!pod) return {};
   for (const ContainerRecord& record : context.store->containers_of(id)) TRY(remove_container_locked(context, record));
@@ -25,8 +26,9 @@ Result<void> remove_pod_locked(Context& context, const std::string& id) {
 
 Result<void> remove_pod(Context& context, const std::string& id) {
   if (!context.store->pod(id)) return {};
-  TRY_ASSIGN(const auto guard, context.pod_locks.lock(id, context.timeouts.lock));
-  return remove_pod_locked(context, id).context("remove pod '{}'", id);
+  const auto note = std::make_shared<StageNote>("RemovePodSandbox");
+  TRY_ASSIGN(const auto guard, context.pod_locks.lock(id, context.timeouts.lock, note));
+  return remove_pod_locked(context, id, *note).context("remove pod '{}'", id);
 }
 
 }  // namespace slipway::engine

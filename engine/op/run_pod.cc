@@ -64,7 +64,7 @@ void put_maps(const std::vector<oci::IdMapping>& from, google::protobuf::Repeate
 
 class RunPod {
  public:
-  RunPod(Context& context, PodSpec spec) : context_(context) {
+  RunPod(Context& context, PodSpec spec, std::shared_ptr<StageNote> note) : context_(context), timer_(std::move(note)) {
     pod_.id = make_id();
     pod_.spec = std::move(spec);
     pod_.boot_id = context.boot_id;
@@ -199,12 +199,12 @@ void run_undo(Undo& undo, const std::string& what) {
 Result<std::string> run_pod(Context& context, PodSpec spec) {
   const std::string name = name_of(spec.metadata);
   if (auto checked = check(spec); !checked.ok()) return std::move(checked).error().within("run pod '{}'", name);
-  return context.running_pods.join(name, [&]() -> Result<std::string> {
+  return context.running_pods.join(name, "RunPodSandbox", context.timeouts.lock, [&](const auto& note) -> Result<std::string> {
     if (const auto existing = context.store->find_pod(spec.metadata)) {
       if (existing->state == PodState::ready) return existing->id;
       return fail(Code::already_exists, "run pod '{}': pod '{}' of this name is not ready, it has to be removed first", name, existing->id);
     }
-    return RunPod(context, std::move(spec))().context("run pod '{}'", name);
+    return RunPod(context, std::move(spec), note)().context("run pod '{}'", name);
   });
 }
 

@@ -22,11 +22,11 @@ void record_start_error(Context& context, const ContainerRecord& record, const E
   if (!recorded.ok()) log::error("container {}: {}", record.id, recorded.error().message);
 }
 
-Result<void> start_locked(Context& context, const ContainerRecord& record) {
+Result<void> start_locked(Context& context, const ContainerRecord& record, const std::shared_ptr<StageNote>& note) {
   if (record.state != ContainerState::created) return fail(Code::failed_precondition, "it has been started already");
   TRY_ASSIGN(const auto client, context.monitors.find(record.pod_id));
   const MonotonicNanos begun = now_monotonic();
-  StageTimer timer;
+  StageTimer timer(note);
   timer.begin("start");
   monitor::Request request;
   request.mutable_start()->set_id(record.id);
@@ -53,10 +53,11 @@ Result<void> start_locked(Context& context, const ContainerRecord& record) {
 Result<void> start_container(Context& context, const std::string& id) {
   const auto known = context.store->container(id);
   if (!known) return fail(Code::not_found, "there is no container '{}'", id);
-  TRY_ASSIGN(const auto guard, context.pod_locks.lock(known->pod_id, context.timeouts.lock));
+  const auto note = std::make_shared<StageNote>("StartContainer");
+  TRY_ASSIGN(const auto guard, context.pod_locks.lock(known->pod_id, context.timeouts.lock, note));
   const auto record = context.store->container(id);
   if (!record) return fail(Code::not_found, "there is no container '{}'", id);
-  return start_locked(context, *record).context("start container '{}'", id);
+  return start_locked(context, *record, note).context("start container '{}'", id);
 }
 
 }  // namespace slipway::engine

@@ -44,15 +44,17 @@ Result<void> shut_monitor_down(Context& context, const PodRecord& pod) {
   return context.cgroups->kill_and_remove(paths.monitor_cgroup);
 }
 
-Result<void> stop_pod_locked(Context& context, const std::string& id) {
+Result<void> stop_pod_locked(Context& context, const std::string& id, StageNote& note) {
   std::optional<PodRecord> pod = context.store->pod(id);
   if (!pod) return {};
   const MonotonicNanos begun = now_monotonic();
   if (pod->state == PodState::ready) {
     TRY(context.store->update_pod(id, [](PodRecord& changed) { changed.state = PodState::not_ready; }));
   }
+  note.set("kill containers");
   TRY(kill_containers(context, *pod));
   if (pod->network_up) {
+    note.set("network");
     const Result<void> detached = detach_network(context, id);
     if (!detached.ok()) {
       detach_in_background(context, id);  // also when nobody asks again
@@ -60,6 +62,7 @@ Result<void> stop_pod_locked(Context& context, const std::string& id) {
     }
   }
   if (pod->monitor_pid != 0) {
+    note.set("end the monitor");
     TRY(shut_monitor_down(context, *pod));
     TRY(context.store->update_pod(id, [](PodRecord& changed) { changed.monitor_pid = 0; }));
     tell_pod("pod stopped", *pod, begun);
@@ -69,8 +72,9 @@ Result<void> stop_pod_locked(Context& context, const std::string& id) {
 
 Result<void> stop_pod(Context& context, const std::string& id) {
   if (!context.store->pod(id)) return {};
-  TRY_ASSIGN(const auto guard, context.pod_locks.lock(id, context.timeouts.lock));
-  return stop_pod_locked(context, id).context("stop pod '{}'", id);
+  const auto note = std::make_shared<StageNote>("StopPodSandbox");
+  TRY_ASSIGN(const auto guard, context.pod_locks.lock(id, context.timeouts.lock, note));
+  return stop_pod_locked(context, id, *note).context("stop pod '{}'", id);
 }
 
 }  // namespace slipway::engine

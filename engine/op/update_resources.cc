@@ -63,7 +63,8 @@ Result<void> update_locked(Context& context, const ContainerRecord& record, cons
 Result<void> update_resources(Context& context, const std::string& id, const LinuxResources& patch) {
   const auto known = context.store->container(id);
   if (!known) return fail(Code::not_found, "there is no container '{}'", id);
-  TRY_ASSIGN(const auto guard, context.pod_locks.lock(known->pod_id, context.timeouts.lock));
+  TRY_ASSIGN(const auto guard,
+             context.pod_locks.lock(known->pod_id, context.timeouts.lock, std::make_shared<StageNote>("UpdateContainerResources")));
   const auto record = context.store->container(id);
   if (!record) return fail(Code::not_found, "there is no container '{}'", id);
   return update_locked(context, *record, patch).context("update container '{}'", id);

@@ -52,22 +52,22 @@ TEST_CASE("a repeated request gets the first one's result", "[engine]") {
   InFlight<std::string> flights;
   std::promise<void> entered, go;
   std::atomic<int> runs{0};
-  const std::function<Result<std::string>()> run = [&]() -> Result<std::string> {
+  const auto run = [&](const std::shared_ptr<StageNote>&) -> Result<std::string> {
     if (++runs == 1) {
       entered.set_value();
       go.get_future().wait();
     }
     return std::string("id-1");
   };
-  auto first = std::async(std::launch::async, [&] { return flights.join("k", run).value(); });
+  auto first = std::async(std::launch::async, [&] { return flights.join("k", "Work", 10s, run).value(); });
   entered.get_future().wait();
-  auto second = std::async(std::launch::async, [&] { return flights.join("k", run).value(); });
-  CHECK(flights.join("other", [] { return Result<std::string>(std::string("x")); }).value() == "x");
+  auto second = std::async(std::launch::async, [&] { return flights.join("k", "Work", 10s, run).value(); });
+  CHECK(flights.join("other", "Work", 10s, [](const auto&) { return Result<std::string>(std::string("x")); }).value() == "x");
   go.set_value();
   CHECK(first.get() == "id-1");
   CHECK(second.get() == "id-1");
   CHECK(runs >= 1);
-  const auto failed = flights.join("k", [] { return Result<std::string>(fail(Code::internal, "no")); });
+  const auto failed = flights.join("k", "Work", 10s, [](const auto&) { return Result<std::string>(fail(Code::internal, "no")); });
   CHECK_FALSE(failed.ok());  // a result is not kept beyond its flight
 }
 
@@ -95,6 +95,35 @@ TEST_CASE("a second stop shortens the first one's grace and does not act itself"
   CHECK(stops.join("c", start + 1s, never, [&] { woken.set_value(); }).ok());
   CHECK(first.get());
   CHECK(acts <= 2);  // 2: the first had ended just before the second looked
+}
+
+TEST_CASE("who waits too long is told what the other one is doing", "[engine]") {
+  KeyedLock locks;
+  const auto note = std::make_shared<StageNote>("CreateContainer");
+  const auto held = locks.lock("pod", 1s, note);
+  REQUIRE(held.ok());
+  CHECK_THAT(locks.lock("pod", 1ms).error().message, Catch::Contains("CreateContainer is at work since 0 s"));
+  note->set("mounts");
+  const auto late = locks.lock("pod", 1ms);
+  CHECK(late.error().code == Code::deadline_exceeded);
+  CHECK_THAT(late.error().message, Catch::Contains("CreateContainer is in its stage 'mounts' since 0 s"));
+
+  InFlight<int> flights;
+  std::promise<void> begun, go;
+  auto first = std::async(std::launch::async, [&] {
+    return flights.join("web", "RunPodSandbox", 10s, [&](const auto& mine) -> Result<int> {
+      mine->set("network");
+      begun.set_value();
+      go.get_future().wait();
+      return 7;
+    });
+  });
+  begun.get_future().wait();
+  const auto second = flights.join("web", "RunPodSandbox", 1ms, [](const auto&) -> Result<int> { return 0; });
+  CHECK(second.error().code == Code::deadline_exceeded);
+  CHECK_THAT(second.error().message, Catch::Contains("RunPodSandbox is in its stage 'network'"));
+  go.set_value();
+  CHECK(first.get().value() == 7);
 }
 
 TEST_CASE("a chore is repeated until it succeeds", "[engine]") {
