@@ -77,6 +77,11 @@ class PodEvents {
 
   std::unique_ptr<Subscription> subscribe(UnixNanos now);
 
+  std::size_t subscribers() const {
+    const std::lock_guard lock(mutex_);
+    return subscribers_.size();
+  }
+
   // The last record of a pod that was removed lately.
   std::optional<PodRecord> gone(const std::string& pod_id) const;
 
