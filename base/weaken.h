@@ -33,6 +33,9 @@ namespace slipway {
   X(annotations)         /* engine: a pod's annotations go no further */            \
   X(control_characters)  /* engine: a value is one line of a file */                \
   X(exec_output)         /* engine: ExecSync keeps 16 MiB */                        \
+  X(exec_ends)           /* engine: an exec ends with its client */                 \
+  X(exec_parts)          /* monitor: an exec ends with all that it started */       \
+  X(reader_gone)         /* monitor: who attached and left is forgotten */          \
   X(bounded_reads)       /* sys, image, oci: what is read has a bound */            \
   X(path_sockets)        /* sys: sockets have a path and a mode */                  \
   X(private_directories) /* sys, engine: directories are 0700 */                    \

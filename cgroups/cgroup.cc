@@ -130,6 +130,16 @@ Result<Cgroup> Cgroup::create(const Root& root, std::string_view path) {
   return Cgroup(full, std::move(last.dir), last.was_there);
 }
 
+Result<Cgroup> Cgroup::make_part(const std::string& name) const {
+  TRY_ASSIGN(Made made, make_one(dir_, name));
+  return Cgroup(path_ + "/" + name, std::move(made.dir), made.was_there);
+}
+
+Result<Cgroup> Cgroup::open_part(const std::string& name) const {
+  TRY_ASSIGN(UniqueFd dir, sys::open_at(dir_, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  return Cgroup(path_ + "/" + name, std::move(dir), true);
+}
+
 Result<Cgroup> Cgroup::open_enabled(const Root& root, std::string_view path) {
   TRY_ASSIGN(Cgroup cgroup, open(root, path));
   TRY_ASSIGN(const std::vector<std::string> parts, components(path));

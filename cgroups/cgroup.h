@@ -33,6 +33,12 @@ class Cgroup {
   // One that systemd has made: opened, its parents handing down also the controllers that systemd does not know (hugetlb).
   static Result<Cgroup> open_enabled(const Root& root, std::string_view path);
 
+  // A child without controllers of its own: what is in it is limited and counted as if it were here, and can be killed by itself.
+  // sys_errno tells why the kernel allows none (EAGAIN: cgroup.max.descendants).
+  Result<Cgroup> make_part(const std::string& name) const;
+  Result<Cgroup> open_part(const std::string& name) const;  // not_found: there is none
+  Result<void> remove_part(const std::string& name) const;  // does not wait: with processes in it it stays, and this fails. Absent = ok.
+
   FdRef dir() const { return dir_; }                 // O_RDONLY|O_DIRECTORY, for clone3's CLONE_INTO_CGROUP
   const std::string& path() const { return path_; }  // absolute
   bool was_there() const { return was_there_; }

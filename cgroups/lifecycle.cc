@@ -232,6 +232,13 @@ Result<void> Cgroup::remove(int timeout_ms) const {
   }
 }
 
+Result<void> Cgroup::remove_part(const std::string& name) const {
+  if (::unlinkat(dir_.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+  const auto part = open_part(name);  // it may have children
+  if (!part.ok()) return is_gone(part.error()) ? Result<void>() : part.error();
+  return part.value().remove(0);
+}
+
 Result<void> Cgroup::kill_and_remove(const Root& root, std::string_view path, int timeout_ms) {
   auto cgroup = open(root, path);
   if (!cgroup.ok() && is_gone(cgroup.error())) return {};

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/weaken.h"
 #include "sys/descriptor.h"
 #include "sys/file.h"
 
@@ -18,6 +19,7 @@ Result<void> Attachments::add(UniqueFd pipe, Stream stream) {
   const auto at = std::prev(all_.end());
   at->pipe = std::move(pipe);
   at->stream = stream;
+  if (weakened(Defence::reader_gone)) return {};
   auto watched = at->watch.start(loop_, at->pipe, 0, [this, at](std::uint32_t) { all_.erase(at); });
   if (!watched.ok()) all_.erase(at);
   return watched;

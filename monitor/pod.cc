@@ -18,7 +18,8 @@ namespace {
 
 constexpr MonotonicNanos kSecond = 1'000'000'000;
 constexpr MonotonicNanos kTaskTime = 60 * kSecond;
-constexpr MonotonicNanos kLogTime = kSecond / 2;  // an exit waits this long for its log: whoever hears of it may read it
+constexpr MonotonicNanos kTidyTime = kSecond / 2;  // after the last request
+constexpr MonotonicNanos kLogTime = kSecond / 2;   // an exit waits this long for its log: whoever hears of it may read it
 
 }  // namespace
 
@@ -80,6 +81,7 @@ MonotonicNanos Pod::next_deadline() const {
 void Pod::expire(MonotonicNanos now) {
   if (tidy_at_ != 0 && tidy_at_ <= now) {
     tidy_at_ = 0;
+    clear_parts();
     stay_small();
     drop_code_pages();
   }
@@ -92,6 +94,10 @@ void Pod::expire(MonotonicNanos now) {
     ending_.reset();
     answer(asker, fail(Code::deadline_exceeded, "processes of the pod could not be ended"));
   }
+}
+
+void Pod::tidy_later() {
+  tidy_at_ = now_monotonic() + kTidyTime;
 }
 
 Result<void> Pod::begin_task(std::vector<int> keep, const Task::Work& work, Task::Done done) {
@@ -215,19 +221,6 @@ void Pod::presume_oom(Container& container) {
   for (const auto& [id, other] : containers_)
     if (other->state != Container::State::exited) told += other->oom.kills();
   if (all.value() > told) container.oom.presume(*pod_cgroup_, all.value() - told);
-}
-
-void Pod::on_session_exit(const std::string& id) {
-  const auto at = sessions_.find(id);
-  if (at == sessions_.end()) return;
-  const auto status = sys::try_wait_pidfd(at->second->pidfd);
-  if (status.ok() && !status.value()) return;
-  Event event;
-  event.mutable_exec_exited()->set_id(id);
-  event.mutable_exec_exited()->set_container_id(at->second->container_id);
-  *event.mutable_exec_exited()->mutable_exit() = make_exit_record(status.ok() ? *status.value() : sys::ExitStatus{255, 0}, now_realtime());
-  sessions_.erase(at);
-  tell(std::move(event));
 }
 
 void Pod::on_oom(const std::string& id, std::uint64_t kills) {

@@ -62,10 +62,14 @@ struct Container {
   };
   std::optional<Reopening> reopening;
   bool removing = false;
+  std::vector<std::string> parts;  // cgroups of sessions that have ended, with processes in them still
 };
 
+// An exec, from the request on: until its runner has reported it has no process yet.
 struct Session {
   std::string id, container_id;
+  bool doomed = false;  // killed before it had one
+  bool part = false;    // with a cgroup of its own
   pid_t pid = 0;
   UniqueFd pidfd;
   Watch pidfd_watch;
@@ -102,9 +106,7 @@ class Pod final : public Requests {
   Result<int> pid_process_of(const CreateContainer& request);
   Result<void> start(const Asker& asker, const StartContainer& request);
   Result<void> signal(const Signal& request);
-  static Result<void> signal_session(const Session& session, int number, bool group);
   Result<void> remove(const Asker& asker, const RemoveContainer& request);
-  Result<void> exec(const Asker& asker, Exec& request, Fds fds);
   Result<void> attach(const Asker& asker, const Attach& request, Fds fds);
   Result<void> dial(const Asker& asker, const Dial& request);
   Result<void> update(const Asker& asker, const Update& request);
@@ -112,9 +114,20 @@ class Pod final : public Requests {
   void hello(const Asker& asker, const Hello& request);
   void created(const std::string& id, const Asker& asker, Outcome outcome);
   Result<void> adopt(Container& container, Outcome& outcome);
-  void executed(const Exec& request, const Asker& asker, Outcome outcome);
   void started(Container& container);
   void removed(const std::string& id);
+
+  // pod_sessions.cc
+  Result<void> exec(const Asker& asker, Exec& request, Fds fds);
+  void executed(const std::string& id, const Asker& asker, Outcome outcome);
+  Result<void> begin_session(Session& session, Outcome& outcome);
+  // `all`: also all that the process has started (SIGKILL), or its process group (another signal).
+  Result<void> signal_session(Session& session, int number, bool all);
+  Result<void> kill_part(const Session& session);
+  void on_session_exit(const std::string& id);
+  void end_session(const std::string& id);
+  void clear_parts();
+  static void clear_parts(Container& container);
 
   // pod.cc
   Result<void> begin_task(std::vector<int> keep, const Task::Work& work, Task::Done done);
@@ -129,11 +142,11 @@ class Pod final : public Requests {
   void on_log_progress();
   void settle_log(Container& container, MonotonicNanos now);
   void presume_oom(Container& container);
-  void on_session_exit(const std::string& id);
   void on_oom(const std::string& id, std::uint64_t kills);
   void on_children();
   void on_init_exit();
   void reap_strangers();
+  void tidy_later();
   void greet();
   MonotonicNanos next_deadline() const;
   void expire(MonotonicNanos now);
@@ -169,7 +182,7 @@ class Pod final : public Requests {
     MonotonicNanos logs_until = 0;  // the last entries are waited for no longer
   };
   std::optional<Ending> ending_;
-  MonotonicNanos tidy_at_ = 1;  // when nothing has been asked for a while: give memory back; 0 = done
+  MonotonicNanos tidy_at_ = 1;  // when nothing has been asked for a while: give memory and cgroups back; 0 = done
   bool done_ = false;
 };
 

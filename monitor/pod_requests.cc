@@ -1,7 +1,5 @@
 // What slipwayd asks of a pod, request by request.
 #include <fcntl.h>
-#include <strings.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -22,48 +20,13 @@ constexpr std::uint32_t kVersion = 1;
 constexpr MonotonicNanos kEndingTime = 10'000'000'000;
 constexpr MonotonicNanos kGreetingTime = 2'000'000'000;
 constexpr MonotonicNanos kEndingLogTime = 2'000'000'000;
-constexpr MonotonicNanos kTidyTime = 500'000'000;  // after the last request
-
-// An environment may be in it: it leaves the heap for a file that only one fork reads.
-Result<UniqueFd> to_memfd(std::string& json) {
-  auto file = sys::memory_file("process", json);
-  ::explicit_bzero(json.data(), json.size());
-  json.clear();
-  return file;
-}
-
-struct ExecFds {
-  UniqueFd process, in, out, err;
-};
-
-Result<ExecFds> sort_fds(Exec& request, std::vector<UniqueFd> fds) {
-  ExecFds sorted;
-  const int sources = (request.process_fd() ? 1 : 0) + (request.process_path().empty() ? 0 : 1) + (request.process_json().empty() ? 0 : 1);
-  if (sources != 1) return fail(Code::invalid_argument, "exec '{}': exactly one of process_fd, process_path, process_json", request.id());
-  if (request.tty() && (request.has_stdin() || request.has_stdout() || request.has_stderr()))
-    return fail(Code::invalid_argument, "exec '{}': a terminal or descriptors, not both", request.id());
-  std::size_t next = 0;
-  const auto take = [&fds, &next](bool wanted, UniqueFd& into) {
-    if (wanted && next < fds.size()) into = std::move(fds[next]);
-    if (wanted) ++next;
-  };
-  take(request.process_fd(), sorted.process);
-  take(request.has_stdin(), sorted.in);
-  take(request.has_stdout(), sorted.out);
-  take(request.has_stderr(), sorted.err);
-  if (next != fds.size()) return fail(Code::invalid_argument, "exec '{}': {} descriptors, {} expected", request.id(), fds.size(), next);
-  if (!request.process_json().empty()) {
-    TRY_ASSIGN(sorted.process, to_memfd(*request.mutable_process_json()));
-  }
-  return sorted;
-}
 
 }  // namespace
 
 void Pod::on_request(ControllerId from, Request& request, Fds fds) {
   const Asker asker{from, request.id()};
   later_ = false;
-  tidy_at_ = now_monotonic() + kTidyTime;
+  tidy_later();
   const Result<void> result = dispatch(asker, request, std::move(fds));
   if (!later_) answer(asker, result);
 }
@@ -230,13 +193,6 @@ void Pod::started(Container& container) {
   answer(asker, std::move(reply));
 }
 
-// Its init made it the leader of a process group.
-Result<void> Pod::signal_session(const Session& session, int number, bool group) {
-  // lint: allow kill, because the number is nobody else's: we are the one that reaps it, and have not
-  if (group) (void)::kill(-session.pid, number);
-  return sys::pidfd_send_signal(session.pidfd, number);
-}
-
 Result<void> Pod::signal(const Signal& request) {
   const int number = static_cast<int>(request.signal());
   if (number < 1 || number >= NSIG) return fail(Code::invalid_argument, "signal {}", request.signal());
@@ -283,51 +239,6 @@ void Pod::removed(const std::string& id) {
   if (const auto at = containers_.find(id); at != containers_.end() && at->second->tell_at != 0) tell_exit(*at->second);
   containers_.erase(id);
   if (auto gone = remove_exit_record(parts_.config.directory(), id); !gone.ok()) log::warn("{}", gone.error().message);
-}
-
-Result<void> Pod::exec(const Asker& asker, Exec& request, Fds fds) {
-  const MonotonicNanos begun = now_monotonic();
-  TRY(check_name("exec id", request.id()));
-  if (sessions_.contains(request.id()) || containers_.contains(request.id()))
-    return fail(Code::already_exists, "'{}' exists already", request.id());
-  TRY_ASSIGN(const ExecFds given, sort_fds(request, std::move(fds)));
-  TRY_ASSIGN(Container * container, find_live(request.container_id()));
-  if (container->state != Container::State::running)
-    return fail(Code::failed_precondition, "container '{}' is not running", request.container_id());
-  const ExecWork work{&request,
-                      container->bundle,
-                      container->cgroup_path,
-                      container->pid,
-                      container->pidfd.get(),
-                      given.process.get(),
-                      {given.in.get(), given.out.get(), given.err.get()},
-                      begun};
-  TRY(begin_task(
-      {container->pidfd.get(), given.process.get(), given.in.get(), given.out.get(), given.err.get()},
-      [&work](Outcome& outcome) { run_exec(work, outcome); },
-      [this, request, asker](Outcome outcome) { executed(request, asker, std::move(outcome)); }));
-  later_ = true;
-  return {};
-}
-
-void Pod::executed(const Exec& request, const Asker& asker, Outcome outcome) {
-  if (outcome.reply.code() != 0) return answer(asker, std::move(outcome.reply));
-  auto session = std::make_unique<Session>();
-  session->id = request.id();
-  session->container_id = request.container_id();
-  session->pid = static_cast<pid_t>(outcome.reply.pid());
-  if (outcome.fds.empty()) return answer(asker, fail(Code::internal, "the runner reported no descriptor"));
-  session->pidfd = std::move(outcome.fds[0]);
-  outcome.fds.erase(outcome.fds.begin());
-  const auto watched =
-      session->pidfd_watch.start(loop_, session->pidfd, EPOLLIN, [this, id = request.id()](std::uint32_t) { on_session_exit(id); });
-  if (!watched.ok()) {
-    (void)sys::pidfd_send_signal(session->pidfd, SIGKILL);
-    return answer(asker, watched);
-  }
-  sessions_.emplace(request.id(), std::move(session));
-  answer(asker, std::move(outcome.reply), std::move(outcome.fds));
-  if (ending_) end_everything();
 }
 
 Result<void> Pod::attach(const Asker& asker, const Attach& request, Fds fds) {

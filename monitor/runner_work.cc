@@ -100,6 +100,7 @@ Result<void> exec(const ExecWork& work, Outcome& outcome) {
   record.pid = work.pid;
   exec.record = &record;
   exec.cgroup = work.cgroup;
+  exec.part = work.part;
   exec.stdio = work.stdio;
   exec.child_of_parent = true;
   exec.id = work.request->container_id();

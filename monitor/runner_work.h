@@ -27,6 +27,7 @@ struct ExecWork {
   const Exec* request = nullptr;
   std::string bundle;  // of the container: its seccomp profile is read from there
   std::string cgroup;
+  std::string part;  // the session's own cgroup in it
   pid_t pid = 0;
   int pidfd = -1;
   int process_fd = -1;  // the process object, where it came as a descriptor

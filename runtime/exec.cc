@@ -46,11 +46,15 @@ Result<void> plan_cpus(const oci::Process& process, LaunchPlan& plan) {
   return {};
 }
 
-// A container may have made cgroups of its own, with its processes in them: then its cgroup takes none (cgroups(7), "no internal
-// processes"), and the new process goes where the container's first one is.
-Result<cgroups::Cgroup> open_cgroup(const ExecRequest& request, bool beside_init) {
+enum class Place { part, container, beside_init };
+
+Result<cgroups::Cgroup> open_cgroup(const ExecRequest& request, Place place) {
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  if (!beside_init && !request.cgroup.empty()) return cgroups::Cgroup::open(root, request.cgroup);
+  if (place != Place::beside_init && !request.cgroup.empty()) {
+    TRY_ASSIGN(cgroups::Cgroup container, cgroups::Cgroup::open(root, request.cgroup));
+    if (place == Place::container) return container;
+    return container.make_part(request.part);
+  }
   TRY_ASSIGN(const std::string path, cgroups::path_of(request.pid));
   return cgroups::Cgroup::open(root, path);
 }
@@ -79,10 +83,25 @@ Result<void> plan_exec(const ExecRequest& request, int pidfd, LaunchPlan& plan) 
   return {};
 }
 
-Result<Launched> launch_in(const ExecRequest& request, LaunchPlan& plan, LaunchRequest& launch_request, bool beside_init) {
-  TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(request, beside_init));
+Result<Launched> launch_in(const ExecRequest& request, LaunchPlan& plan, LaunchRequest& launch_request, Place place) {
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(request, place));
   launch_request.cgroup = cgroup.dir().get();
-  return launch(plan, launch_request);
+  auto launched = launch(plan, launch_request);
+  if (!launched.ok() && place == Place::part) (void)cgroup.remove(0);
+  return launched;
+}
+
+// In a cgroup of its own where one is wanted and the container's allows it: one that is threaded or that limits its descendants does not.
+// A container may also have made cgroups of its own, with its processes in them: then its cgroup takes none (cgroups(7), "no internal
+// processes"), and the new process goes where the container's first one is.
+Result<Launched> launch_somewhere(const ExecRequest& request, LaunchPlan& plan, LaunchRequest& launch_request) {
+  if (!request.part.empty() && !request.cgroup.empty()) {
+    auto launched = launch_in(request, plan, launch_request, Place::part);
+    if (launched.ok() || (launched.error().sys_errno != EAGAIN && launched.error().sys_errno != EOPNOTSUPP)) return launched;
+  }
+  auto launched = launch_in(request, plan, launch_request, Place::container);
+  if (!launched.ok() && launched.error().sys_errno == EBUSY) return launch_in(request, plan, launch_request, Place::beside_init);
+  return launched;
 }
 
 }  // namespace
@@ -110,8 +129,7 @@ Result<Created> exec(const ExecRequest& request) {
       return send_listener(*request.linux_->seccomp, *request.record, Status::running, pid, listener);
     };
   }
-  auto launched = launch_in(request, plan, launch_request, false);
-  if (!launched.ok() && launched.error().sys_errno == EBUSY) launched = launch_in(request, plan, launch_request, true);
+  auto launched = launch_somewhere(request, plan, launch_request);
   if (!launched.ok()) return std::move(launched).error();
   clock.end("clone", launched.value().cloned_at);
   clock.end("init");

@@ -93,6 +93,7 @@ struct ExecRequest {
   std::string program;                 // the file to execute; empty: process.args[0] says it
   const oci::Linux* linux_ = nullptr;  // of the container: seccomp, personality, memoryPolicy
   std::string cgroup;                  // beneath the cgroup2 root
+  std::string part;                    // the name of a cgroup of the process's own in it, made here; empty = none
   Stdio stdio;
   int preserve_fds = 0;
   bool child_of_parent = false;

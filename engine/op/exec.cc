@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/ids.h"
+#include "base/weaken.h"
 #include "engine/exec_process.h"
 #include "engine/op/ops.h"
 #include "sys/descriptor.h"
@@ -16,7 +17,7 @@ class ExecStreams final : public ProcessStreams {
  public:
   ExecStreams(Context& context, const ContainerRecord& record) : context_(context), container_(record.id), id_(make_id()) {}
   ~ExecStreams() override {
-    if (started_ && !told()) kill_exec(context_, *client_, id_, container_);
+    if (started_ && !told() && !weakened(Defence::exec_ends)) kill_exec(context_, *client_, id_, container_);
     context_.execs.close(id_);
   }
   ExecStreams(const ExecStreams&) = delete;
@@ -47,6 +48,7 @@ class ExecStreams final : public ProcessStreams {
     request.mutable_exec()->set_id(id_);
     request.mutable_exec()->set_container_id(container_);
     request.mutable_exec()->set_process_fd(true);
+    request.mutable_exec()->set_part(true);
     return request;
   }
 

@@ -13,7 +13,7 @@ def main():
     if os.geteuid() != 0:
         sys.exit("attacks: needs root")
     os.environ["SLIPWAY_BUILD"] = os.path.realpath(sys.argv[1])
-    sys.path[:0] = [HERE, HERE + "/../root", HERE + "/../images"]
+    sys.path[:0] = [HERE, HERE + "/../root", HERE + "/../images", HERE + "/../integration"]
     result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromNames(sys.argv[2:]))
     sys.exit(0 if result.wasSuccessful() and result.testsRun > 1 else 1)
 

@@ -340,4 +340,5 @@ def main():
         return 98
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -63,8 +63,8 @@ for by in spdy websocket; do
   assert_eq "$(stream "$by" command "$(exec_url . sh -c 'head -c 3000000 /dev/zero; sleep 1001 & exit 0')" | wc -c)" 3000000
 
   echo "$SECONDS s: the client goes: the process goes, and what it started"
-  stream "$by" command "$(exec_url '.stdin = true' sh -c 'echo up; sleep 1002 & sleep 1003')" --keep --until up --leave >/dev/null
-  wait_for 10 "end of an exec without a client" ended 'sleep 100[23]'
+  stream "$by" command "$(exec_url '.stdin = true' sh -c 'sleep 1002 & setsid sleep 1004 & echo up; sleep 1003')" --keep --until up --leave >/dev/null
+  wait_for 10 "end of an exec without a client" ended 'sleep 100[234]'
 
   echo "$SECONDS s: port-forward: two connections at once, a reset of one, a port that nobody listens on"
   forward() { cri PortForward "{\"pod_sandbox_id\": \"$pod\"}" | jq -r .url; }

@@ -61,6 +61,24 @@ TEST_CASE("kill ends the whole subtree", "[cgroups][host]") {
   CHECK(top.remove(5000).ok());
 }
 
+TEST_CASE("a part is killed and removed by itself", "[cgroups][host]") {
+  HostCgroup host;
+  const Cgroup whole = host.make("/whole");
+  CHECK(whole.open_part("exec").error().code == Code::not_found);
+  const auto part = whole.make_part("exec");
+  REQUIRE(part.ok());
+  Sleeper inside(part.value());
+  Sleeper beside(whole);
+  CHECK_FALSE(whole.remove_part("exec").ok());  // somebody is in it, and it does not wait
+  CHECK(whole.processes_below().value().size() == 2);
+  REQUIRE(part.value().kill().ok());
+  CHECK(inside.reap() == SIGKILL);
+  CHECK(part.value().wait_empty(5000).value());
+  CHECK(whole.remove_part("exec").ok());
+  CHECK(whole.remove_part("exec").ok());
+  CHECK(whole.populated().value());
+}
+
 TEST_CASE("kill without cgroup.kill does too", "[cgroups][host]") {
   HostCgroup host;
   const Cgroup top = host.make();

@@ -29,32 +29,6 @@ bool wait_for_text(const std::string& path, const std::string& text) {
   return false;
 }
 
-Result<engine::MonitorReply> exec(PodFixture& pod, const std::string& id, const std::string& container, oci::Process process,
-                                  std::span<const int> stdio = {}) {
-  const std::string path = pod.dir.path + "/process-" + id;
-  std::ofstream(path) << oci::write_process(process);
-  const auto fd = sys::open_path(path, O_RDONLY);
-  monitor::Request request;
-  auto& e = *request.mutable_exec();
-  e.set_id(id);
-  e.set_container_id(container);
-  e.set_process_fd(true);
-  e.set_tty(process.terminal);
-  e.set_has_stdin(stdio.size() > 0);
-  e.set_has_stdout(stdio.size() > 1);
-  e.set_has_stderr(stdio.size() > 2);
-  std::vector<int> fds = {fd.value().get()};
-  fds.insert(fds.end(), stdio.begin(), stdio.end());
-  return pod.call(std::move(request), fds);
-}
-
-oci::Process shell(const std::string& script) {
-  oci::Process process;
-  process.args = {"/bin/busybox", "sh", "-c", script};
-  process.env = {"PATH=/bin"};
-  return process;
-}
-
 }  // namespace
 
 TEST_CASE("a container runs in the pod's namespaces, its output and exit are recorded", "[monitor][root]") {
@@ -307,55 +281,6 @@ TEST_CASE("secrets of config.json never reach the monitor's memory", "[monitor][
   }
   CHECK(searched > 100'000);
   CHECK_FALSE(found);
-}
-
-TEST_CASE("exec: output, exit code, its own end by a signal", "[monitor][root]") {
-  PodFixture pod;
-  pod.start();
-  pod.run("c1", "busybox sleep 1000");
-  int out[2];
-  REQUIRE(::pipe2(out, O_CLOEXEC) == 0);
-  UniqueFd read_end(out[0]);
-  UniqueFd write_end(out[1]);
-  UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  const int stdio[] = {null.get(), write_end.get(), write_end.get()};
-  REQUIRE(exec(pod, "e1", "c1", shell("busybox hostname; exit 5"), stdio).ok());
-  write_end.reset();
-  CHECK(pod.events.wait_exit("e1").code() == 5);
-  CHECK(sys::read_fd(read_end, 100).value() == "test-pod\n");  // and its end: nobody else holds the pipe
-
-  REQUIRE(exec(pod, "e2", "c1", shell("busybox sleep 1000")).ok());
-  CHECK(exec(pod, "e2", "c1", shell("true")).error().code == Code::already_exists);
-  REQUIRE(pod.signal("e2", SIGKILL).ok());
-  CHECK(pod.events.wait_exit("e2").code() == 137);
-  oci::Process none;
-  none.args = {"/bin/none"};
-  CHECK(exec(pod, "e3", "c1", none).error().code == Code::not_found);
-  CHECK(exec(pod, "e4", "none", shell("true")).error().code == Code::not_found);
-
-  REQUIRE(exec(pod, "e5", "c1", shell("busybox sleep 1000")).ok());
-  REQUIRE(pod.signal("c1", SIGKILL).ok());
-  CHECK(pod.events.wait_exit("c1").code() == 137);
-  CHECK(pod.events.wait_exit("e5").code() == 137);
-  CHECK(exec(pod, "e6", "c1", shell("true")).error().code == Code::failed_precondition);
-}
-
-TEST_CASE("exec with a terminal gives its master away", "[monitor][root]") {
-  PodFixture pod;
-  pod.start();
-  pod.run("c1", "busybox sleep 1000");
-  oci::Process process = shell("busybox tty; read x; echo got $x");
-  process.terminal = true;
-  auto reply = exec(pod, "e1", "c1", process);
-  REQUIRE(reply.ok());
-  REQUIRE(reply.value().fds.size() == 1);
-  const UniqueFd& master = reply.value().fds[0];
-  REQUIRE(::write(master.get(), "hello\n", 6) == 6);
-  std::string text;
-  char part[256];
-  for (ssize_t n = 0; (n = ::read(master.get(), part, sizeof part)) > 0;) text.append(part, static_cast<std::size_t>(n));
-  CHECK_THAT(text, Catch::Contains("/dev/pts/") && Catch::Contains("got hello"));
-  CHECK(pod.events.wait_exit("e1").code() == 0);
 }
 
 TEST_CASE("slipwayd's death costs nothing: output goes on, exits are told to the next", "[monitor][root]") {

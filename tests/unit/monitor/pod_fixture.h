@@ -1,6 +1,7 @@
 // A pod under a real monitor, as slipwayd would have it, in a temporary directory and cgroups of its own (root).
 #pragma once
 
+#include <fcntl.h>
 #include <sys/mount.h>
 
 #include <catch2/catch.hpp>
@@ -207,5 +208,32 @@ class PodFixture {
   Events events;
   std::shared_ptr<engine::MonitorClient> client;
 };
+
+inline Result<engine::MonitorReply> exec(PodFixture& pod, const std::string& id, const std::string& container, oci::Process process,
+                                         std::span<const int> stdio = {}) {
+  const std::string path = pod.dir.path + "/process-" + id;
+  std::ofstream(path) << oci::write_process(process);
+  const auto fd = sys::open_path(path, O_RDONLY);
+  monitor::Request request;
+  auto& e = *request.mutable_exec();
+  e.set_id(id);
+  e.set_container_id(container);
+  e.set_process_fd(true);
+  e.set_part(true);
+  e.set_tty(process.terminal);
+  e.set_has_stdin(stdio.size() > 0);
+  e.set_has_stdout(stdio.size() > 1);
+  e.set_has_stderr(stdio.size() > 2);
+  std::vector<int> fds = {fd.value().get()};
+  fds.insert(fds.end(), stdio.begin(), stdio.end());
+  return pod.call(std::move(request), fds);
+}
+
+inline oci::Process shell(const std::string& script) {
+  oci::Process process;
+  process.args = {"/bin/busybox", "sh", "-c", script};
+  process.env = {"PATH=/bin"};
+  return process;
+}
 
 }  // namespace slipway::test
