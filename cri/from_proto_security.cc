@@ -79,6 +79,32 @@ Result<void> refuse_old_form(std::string_view field, const std::string& value, b
   return fail(Code::invalid_argument, "{}: '{}' is the deprecated form; send a SecurityProfile", field, value);
 }
 
+constexpr std::string_view kLocalhost = "localhost/";
+
+// The kubelet sends both forms, older clients the deprecated one alone.
+Result<engine::SecurityProfile> apparmor_of(const v1::LinuxContainerSecurityContext& context) {
+  engine::SecurityProfile out;
+  if (context.has_apparmor()) {
+    TRY_ASSIGN(out, profile_of("apparmor", context.apparmor()));
+    // A profile's name has no such beginning; clients of the deprecated form keep it.
+    if (out.localhost_ref.starts_with(kLocalhost) && out.localhost_ref.size() > kLocalhost.size())
+      out.localhost_ref.erase(0, kLocalhost.size());
+    return out;
+  }
+  const std::string& old = old_apparmor(context);
+  TRY(check_text("apparmor_profile", old));
+  if (old.empty()) {
+    out.type = engine::ProfileType::implied;
+  } else if (old == "runtime/default") {
+    out.type = engine::ProfileType::runtime_default;
+  } else if (old.starts_with(kLocalhost) && old.size() > kLocalhost.size()) {
+    out = {engine::ProfileType::localhost, old.substr(kLocalhost.size())};
+  } else if (old != "unconfined") {
+    return fail(Code::invalid_argument, "apparmor_profile: '{}' is none of runtime/default, unconfined, localhost/NAME", old);
+  }
+  return out;
+}
+
 // The fields that both kinds of contexts spell alike.
 template <class Context>
 Result<engine::SecurityContext> common_of(const Context& context) {
@@ -104,9 +130,6 @@ Result<engine::SecurityContext> common_of(const Context& context) {
   // No profile at all is CRI's old "unconfined"; the kubelet always sends one.
   if (context.has_seccomp()) {
     TRY_ASSIGN(out.seccomp, profile_of("seccomp", context.seccomp()));
-  }
-  if (context.has_apparmor()) {
-    TRY_ASSIGN(out.apparmor, profile_of("apparmor", context.apparmor()));
   }
   TRY(refuse_old_form("seccomp_profile_path", old_seccomp(context), context.has_seccomp()));
   return out;
@@ -150,7 +173,7 @@ Result<engine::SecurityContext> from_proto(const v1::LinuxContainerSecurityConte
   TRY(check_text("run_as_username", out.run_as_username));
   if (out.run_as_group && !out.run_as_user && out.run_as_username.empty())
     return fail(Code::invalid_argument, "run_as_group: {} without run_as_user or run_as_username", *out.run_as_group);
-  TRY(refuse_old_form("apparmor_profile", old_apparmor(context), context.has_apparmor()));
+  TRY_ASSIGN(out.apparmor, apparmor_of(context));
   const auto& capabilities = context.capabilities();
   out.add_capabilities = to_vector(capabilities.add_capabilities());
   out.drop_capabilities = to_vector(capabilities.drop_capabilities());

@@ -43,6 +43,7 @@ json profile_of(const engine::SecurityProfile& profile) {
     case engine::ProfileType::runtime_default: return "runtime/default";
     case engine::ProfileType::unconfined: return "unconfined";
     case engine::ProfileType::localhost: return "localhost/" + profile.localhost_ref;
+    case engine::ProfileType::implied: return "none named";
   }
   return nullptr;
 }

@@ -52,8 +52,8 @@ Result<bool> is_loaded(const std::string& name) {
 }
 
 Result<std::string> find_parser() {
-  for (const char* path : {"/usr/sbin/apparmor_parser", "/sbin/apparmor_parser"})
-    if (sys::exists(path)) return std::string(path);
+  std::string path = apparmor_parser();
+  if (!path.empty()) return path;
   return fail(Code::failed_precondition, "AppArmor profile RuntimeDefault: this host has AppArmor but no apparmor_parser to load it with");
 }
 
@@ -78,6 +78,17 @@ Result<void> load(const std::string& text) {
 }
 
 }  // namespace
+
+std::string apparmor_parser() {
+  for (const char* path : {"/usr/sbin/apparmor_parser", "/sbin/apparmor_parser"})
+    if (sys::exists(path)) return path;
+  return {};
+}
+
+bool wants_default_apparmor(const SecurityContext& security, const HostFacts& host) {
+  if (!host.apparmor || security.privileged) return false;
+  return security.apparmor.type == ProfileType::runtime_default || (security.apparmor.type == ProfileType::implied && host.apparmor_parser);
+}
 
 std::string default_apparmor_text() {
   return fmt::format("profile {}{}", kDefaultAppArmorProfile, kRules);

@@ -7,12 +7,20 @@
 #include <string>
 
 #include "base/result.h"
+#include "engine/host_facts.h"
+#include "engine/types.h"
 
 namespace slipway::engine {
 
 // The number goes up with each change of the text: a profile that an older slipwayd loaded stays for its containers.
 inline constexpr const char* kDefaultAppArmorProfile = "slipway-default-1";
 std::string default_apparmor_text();
+
+// Where the compiler is, "" = nowhere.
+std::string apparmor_parser();
+
+// A request for it, or none for any: a container whose request says nothing of AppArmor is confined where that is possible.
+bool wants_default_apparmor(const SecurityContext& security, const HostFacts& host);
 
 class AppArmor {
  public:

@@ -19,6 +19,7 @@
 
 #include "cgroups/cgroup.h"
 #include "cgroups/root.h"
+#include "engine/apparmor.h"
 #include "sys/file.h"
 
 namespace slipway::engine {
@@ -210,6 +211,7 @@ Result<HostFacts> probe_host() {
   facts.swap_accounting = probe_swap(root);
   facts.selinux = sys::exists("/sys/fs/selinux/enforce");
   facts.apparmor = is_yes("/sys/module/apparmor/parameters/enabled");
+  facts.apparmor_parser = !apparmor_parser().empty();
   return facts;
 }
 

@@ -20,6 +20,7 @@ struct HostFacts {
   bool swap_accounting = false;                               // memory.swap.max exists
   bool selinux = false;
   bool apparmor = false;
+  bool apparmor_parser = false;  // what loads the default profile
 };
 
 Result<HostFacts> probe_host();

@@ -43,7 +43,8 @@ NLOHMANN_JSON_SERIALIZE_ENUM(NamespaceMode, {{NamespaceMode::pod, "pod"},
                                              {NamespaceMode::target, "target"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(ProfileType, {{ProfileType::unconfined, "unconfined"},
                                            {ProfileType::runtime_default, "runtime_default"},
-                                           {ProfileType::localhost, "localhost"}})
+                                           {ProfileType::localhost, "localhost"},
+                                           {ProfileType::implied, "implied"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(SupplementalGroupsPolicy,
                              {{SupplementalGroupsPolicy::merge, "merge"}, {SupplementalGroupsPolicy::strict, "strict"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Propagation, {{Propagation::private_, "private"},

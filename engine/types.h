@@ -30,7 +30,8 @@ struct NamespaceOptions {
   std::vector<oci::IdMapping> gid_mappings;
 };
 
-enum class ProfileType { runtime_default, unconfined, localhost };
+// `implied`: none was named. AppArmor's default where the host has it and can load it.
+enum class ProfileType { runtime_default, unconfined, localhost, implied };
 
 struct SecurityProfile {
   ProfileType type = ProfileType::unconfined;

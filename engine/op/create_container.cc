@@ -96,9 +96,7 @@ class CreateContainer {
     TRY_ASSIGN(in.devices, resolve_devices(record_.spec.devices));
     if (record_.spec.security.privileged) in.host_devices = list_host_devices();
     TRY_ASSIGN(in.localhost_profile, seccomp_profile());
-    const SecurityContext& security = record_.spec.security;
-    if (context_.host.apparmor && !security.privileged && security.apparmor.type == ProfileType::runtime_default)
-      TRY(context_.apparmor.need_default());
+    if (wants_default_apparmor(record_.spec.security, context_.host)) TRY(context_.apparmor.need_default());
 
     record_.image_id = image_.id;
     record_.resources = record_.spec.resources;

@@ -32,6 +32,7 @@ Result<std::optional<oci::Seccomp>> plan_seccomp(const SpecInputs& in, const oci
   const SecurityContext& security = in.container->security;
   if (security.privileged) return std::optional<oci::Seccomp>{};
   switch (security.seccomp.type) {
+    case ProfileType::implied:
     case ProfileType::unconfined: return std::optional<oci::Seccomp>{};
     case ProfileType::runtime_default: {
       TRY_ASSIGN(oci::Seccomp profile, oci::default_profile(capabilities.bounding));

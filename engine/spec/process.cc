@@ -104,7 +104,8 @@ Result<void> plan_labels(const SecurityContext& security, const HostFacts& host,
   switch (security.apparmor.type) {
     case ProfileType::unconfined: return {};
     case ProfileType::runtime_default:
-      if (host.apparmor && !security.privileged) process.apparmor_profile = kDefaultAppArmorProfile;
+    case ProfileType::implied:
+      if (wants_default_apparmor(security, host)) process.apparmor_profile = kDefaultAppArmorProfile;
       return {};
     case ProfileType::localhost:
       if (!host.apparmor)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# AppArmor: RuntimeDefault loads slipway's own profile, Localhost one of the host's, Unconfined none; exec as the container.
+# AppArmor: RuntimeDefault (and no word of it) loads slipway's own profile, Localhost one of the host's, Unconfined none; exec as the container.
 # timeout: 300
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../cri.sh"
@@ -25,9 +25,20 @@ grep -q '^slipway-default-1 (enforce)$' /sys/kernel/security/apparmor/profiles |
 stop_container "$id" 1
 assert_eq "$(status "$id" exit_code)" 137 "ended from outside"
 
+# Who names none gets the same, unless privileged.
+attr='cat /proc/self/attr/current'
+run_to_end guarded "$pod" none "$busybox" "$network" sh -c "$attr" >/dev/null
+assert_eq "$(log_of guarded none)" "slipway-default-1 (enforce)" "no profile named"
+run_to_end guarded "$pod" old "$busybox" "$network | .linux.security_context.apparmor_profile = \"runtime/default\"" sh -c "$attr" >/dev/null
+assert_eq "$(log_of guarded old)" "slipway-default-1 (enforce)" "the deprecated field"
+strong=$(run_pod strong ".linux.security_context.privileged = true | $network")
+run_to_end strong "$strong" privileged "$busybox" ".linux.security_context.privileged = true" sh -c "$attr" >/dev/null
+assert_eq "$(log_of strong privileged)" unconfined "a privileged container"
+remove_pod "$strong"
+
 # Unconfined, and a profile of the host's.
-run_to_end guarded "$pod" none "$busybox" "$(profile Unconfined)" sh -c 'cat /proc/self/attr/current; mount -t tmpfs t /tmp && echo mounted' >/dev/null
-assert_eq "$(log_of guarded none)" "$(printf 'unconfined\nmounted')"
+run_to_end guarded "$pod" unconfined "$busybox" "$(profile Unconfined)" sh -c 'cat /proc/self/attr/current; mount -t tmpfs t /tmp && echo mounted' >/dev/null
+assert_eq "$(log_of guarded unconfined)" "$(printf 'unconfined\nmounted')"
 apparmor_parser --replace --skip-cache <<<'profile case-nowrite flags=(attach_disconnected) { file, capability, network, deny /secret/** w, }'
 at_exit eval "echo 'profile case-nowrite { }' | apparmor_parser --remove"
 localhost="$(profile Localhost) | .linux.security_context.apparmor.localhost_ref = \"case-nowrite\""

@@ -18,7 +18,8 @@ show() { # NAME JQ COMMAND…: the output of a container that ends
 
 # A system call outside the profile fails with EPERM, inside Unconfined it does not.
 assert_contains "$(show default . sh -c 'unshare -m true; echo "status $?"')" "Operation not permitted"
-unconfined='.linux.security_context.seccomp.profile_type = "Unconfined" | .linux.security_context.capabilities.add_capabilities = ["SYS_ADMIN"]'
+bare='.linux.security_context.apparmor.profile_type = "Unconfined"'
+unconfined="$bare | "'.linux.security_context.seccomp.profile_type = "Unconfined" | .linux.security_context.capabilities.add_capabilities = ["SYS_ADMIN"]'
 assert_contains "$(show unconfined "$unconfined" sh -c 'unshare -m true; echo "status $?"')" "status 0"
 echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]}' >"$CASE_DIR/profiles/nodirs.json"
 localhost=".linux.security_context.seccomp = {profile_type: \"Localhost\", localhost_ref: \"$CASE_DIR/profiles/nodirs.json\"}"
@@ -41,7 +42,7 @@ assert_eq "$(show environment . env | cut -d= -f1 | sort | tr '\n' ' ')" "HOME H
 
 # Namespaces and what is hidden.
 assert_matches "$(show pid . sh -c 'echo $$; ls /proc | grep -c "^[0-9]"')" '^1[[:space:]][123]$' "a PID namespace of its own"
-hidden='.linux.security_context |= (.masked_paths = ["/proc/kcore", "/proc/acpi"] | .readonly_paths = ["/proc/sys"])'
+hidden="$bare | "'.linux.security_context |= (.masked_paths = ["/proc/kcore", "/proc/acpi"] | .readonly_paths = ["/proc/sys"])'
 assert_eq "$(show hidden "$hidden" sh -c 'wc -c </proc/kcore; echo x 2>/dev/null >/proc/sys/kernel/hostname || echo refused; mount | grep -c " on /sys/fs/cgroup .*ro,"' 2>&1)" "$(printf '0\nrefused\n1')"
 readonly_root='.linux.security_context.readonly_rootfs = true'
 assert_contains "$(show readonly "$readonly_root" sh -c 'touch /x')" "Read-only file system"

@@ -39,7 +39,7 @@ user=".linux.security_context |= (.run_as_user = {value: \"1000\"} | .run_as_gro
 run_to_end mapped "$pod" user "$busybox" "$own | $user" sh -c 'id -u; id -g; id -G; ulimit -n; readlink /proc/self/ns/user; stat -L -c %u /dev/stdout; cat /proc/1/comm' >/dev/null
 assert_eq "$(log_of mapped user)" "$(printf '1000\n1001\n1001 5\n1048576\n%s\n1000\npod-init' "$(readlink "/proc/$pid/ns/user")")" "a user of the pod"
 assert_fails "not mapped" create mapped "$pod" bad "$busybox" "$own | .linux.security_context.run_as_user = {value: \"70000\"}" true
-powers='.linux.security_context.capabilities.add_capabilities = ["SYS_ADMIN", "SYS_PTRACE"] | .linux.security_context.seccomp.profile_type = "Unconfined"'
+powers='.linux.security_context.apparmor.profile_type = "Unconfined" | .linux.security_context.capabilities.add_capabilities = ["SYS_ADMIN", "SYS_PTRACE"] | .linux.security_context.seccomp.profile_type = "Unconfined"'
 run_to_end mapped "$pod" admin "$busybox" "$own | $powers" sh -c 'mount -t tmpfs t /tmp && echo mounted; echo 1 2>/dev/null >/proc/sys/vm/drop_caches || echo refused; mknod /tmp/sda b 8 0 2>/dev/null || echo no device' >/dev/null
 assert_eq "$(log_of mapped admin)" "$(printf 'mounted\nrefused\nno device')" "SYS_ADMIN in the pod's user namespace"
 

@@ -295,6 +295,35 @@ TEST_CASE("signals, identities and resources that cannot be are refused by field
   }
 }
 
+TEST_CASE("AppArmor: none named, the deprecated form, and the new one, which wins", "[cri]") {
+  v1::LinuxContainerSecurityContext context;
+  const auto profile = [&context] {
+    const auto out = from_proto(context);
+    REQUIRE(out.ok());
+    return std::pair(out.value().apparmor.type, out.value().apparmor.localhost_ref);
+  };
+  using Type = engine::ProfileType;
+  CHECK(profile() == std::pair(Type::implied, std::string()));
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  context.set_apparmor_profile("runtime/default");
+  CHECK(profile().first == Type::runtime_default);
+  context.set_apparmor_profile("unconfined");
+  CHECK(profile().first == Type::unconfined);
+  for (const char* wrong : {"localhost/", "strict", "localhost/a\nb"}) {
+    context.set_apparmor_profile(wrong);
+    CHECK(from_proto(context).error().code == Code::invalid_argument);
+  }
+  context.set_apparmor_profile("localhost/old");
+  CHECK(profile() == std::pair(Type::localhost, std::string("old")));
+#pragma GCC diagnostic pop
+  context.mutable_apparmor()->set_profile_type(v1::SecurityProfile::Localhost);
+  context.mutable_apparmor()->set_localhost_ref("new");
+  CHECK(profile() == std::pair(Type::localhost, std::string("new")));
+  context.mutable_apparmor()->set_localhost_ref("localhost/new");
+  CHECK(profile().second == "new");
+}
+
 TEST_CASE("every CRI signal has a name", "[cri]") {
   for (int i = v1::Signal_MIN; i <= v1::Signal_MAX; ++i) {
     const auto name = from_proto(static_cast<v1::Signal>(i));

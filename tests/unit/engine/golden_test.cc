@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "engine/apparmor.h"
 #include "engine/spec/builder.h"
 #include "oci/parse.h"
 
@@ -88,6 +89,25 @@ TEST_CASE("golden: a pod with a user namespace, id-mapped volumes and AppArmor's
   c.in.mounts.push_back(
       {{.container_path = "/data", .host_path = "/var/lib/data", .uid_mappings = ids, .gid_mappings = ids}, "/var/lib/data", true});
   compare("user-namespace", c);
+}
+
+TEST_CASE("AppArmor's default is for who asks for it, and for who asks for nothing where it can be loaded", "[golden]") {
+  const auto profile = [](ProfileType type, bool host, bool parser, bool privileged) {
+    Case c;
+    c.container.security.apparmor.type = type;
+    c.host.apparmor = host;
+    c.host.apparmor_parser = parser;
+    c.container.security.privileged = c.pod.spec.security.privileged = privileged;
+    const auto spec = c.build();
+    REQUIRE(spec.ok());
+    return spec.value().process->apparmor_profile.value_or("none");
+  };
+  CHECK(profile(ProfileType::implied, true, true, false) == engine::kDefaultAppArmorProfile);
+  CHECK(profile(ProfileType::implied, true, false, false) == "none");
+  CHECK(profile(ProfileType::implied, false, true, false) == "none");
+  CHECK(profile(ProfileType::implied, true, true, true) == "none");
+  CHECK(profile(ProfileType::runtime_default, true, false, false) == engine::kDefaultAppArmorProfile);  // its load fails, by name
+  CHECK(profile(ProfileType::unconfined, true, true, false) == "none");
 }
 
 TEST_CASE("golden: a web server as the kubelet asks for it", "[golden]") {
