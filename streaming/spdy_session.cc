@@ -116,7 +116,7 @@ Result<void> SpdySession::control(std::string_view body) {
   };
   switch (type_) {
     case kSynStream: TRY(wants(10)); return syn_stream(body);
-    case kSynReply: return fail(Code::invalid_argument, "SPDY: SYN_REPLY to a stream that we never opened");
+    case kSynReply: TRY(wants(4)); return syn_reply(body);
     case kHeaders: TRY(wants(4)); return headers(body);
     case kRstStream:
       TRY(wants(8));
@@ -137,6 +137,7 @@ Result<void> SpdySession::syn_stream(std::string_view body) {
   const StreamId id = get_u32(body, 0) & kIdMask;
   // Read also where the stream is refused: the blocks of a connection are one zlib stream.
   TRY_ASSIGN(const Headers headers, reader_.read(body.substr(10)));
+  if (opener_) return fail(Code::invalid_argument, "SPDY: stream {} is opened by the server", id);
   if (id % 2 == 0 || id <= last_) return fail(Code::invalid_argument, "SPDY: stream {} after stream {}", id, last_);
   last_ = id;
   if (streams_.size() >= kMaxStreams) {
@@ -149,6 +150,12 @@ Result<void> SpdySession::syn_stream(std::string_view body) {
   events_.on_stream(id, headers);
   if (fin) finished_there(id);
   return {};
+}
+
+Result<void> SpdySession::syn_reply(std::string_view body) {
+  const StreamId id = get_u32(body, 0) & kIdMask;
+  if (!opener_ || id % 2 == 0 || id > last_) return fail(Code::invalid_argument, "SPDY: SYN_REPLY to a stream that we never opened");
+  return headers(body);
 }
 
 Result<void> SpdySession::headers(std::string_view body) {
@@ -213,6 +220,22 @@ void SpdySession::finished_there(StreamId id) {
 void SpdySession::forget_if_done(StreamId id) {
   const auto at = streams_.find(id);
   if (at != streams_.end() && at->second.finished_here && at->second.finished_there) streams_.erase(at);
+}
+
+StreamId SpdySession::open(const Headers& headers) {
+  const auto block = writer_.write(headers);
+  if (!block.ok()) return 0;
+  opener_ = true;
+  last_ = last_ == 0 ? 1 : last_ + 2;
+  streams_.emplace(last_, Stream{});
+  std::string body;
+  put_u32(body, last_);
+  put_u32(body, 0);  // belongs to no other stream
+  put_u32(body, 0);  // priority 0, no slot
+  body.resize(10);   // those are two bytes
+  body += block.value();
+  write_control(kSynStream, body);
+  return last_;
 }
 
 void SpdySession::reply(StreamId id) {

@@ -1,12 +1,12 @@
-// The server's end of one SPDY/3.1 connection: bytes in, events and bytes out (SPDY Protocol Draft 3.1).
+// One end of a SPDY/3.1 connection: bytes in, events and bytes out (SPDY Protocol Draft 3.1).
 //
-//   client ── SYN_STREAM ─▶ on_stream → reply() ── SYN_REPLY ─▶     Streams are the client's (odd ids); we never open one.
+//   client ── SYN_STREAM ─▶ on_stream → reply() ── SYN_REPLY ─▶     Streams are the client's (odd ids): it alone calls open().
 //          ── DATA ──────▶ on_data           send() ── DATA ──▶     Data is handed on as it comes, never collected.
 //          ── RST_STREAM ▶ on_reset         reset() ── RST_STREAM ▶ ends one stream; the others go on.
 //
 // Flow control: Kubernetes' clients ignore windows in both directions, so TCP's is what holds a sender up. We give the client's window
 // back as its data comes (WINDOW_UPDATE) and do not count our own. Pure; one thread. Bounded: control frames end at kMaxControl,
-// open streams at kMaxStreams; what is written is the sink's to bound.
+// the client's open streams at kMaxStreams; what is written is the sink's to bound.
 #pragma once
 
 #include <cstddef>
@@ -40,9 +40,9 @@ class SpdyEvents {
   // To be answered by reply() or reset(); data for it may follow at once.
   virtual void on_stream(StreamId id, const Headers& headers) = 0;
   virtual void on_data(StreamId id, std::string_view data) = 0;
-  virtual void on_finished(StreamId id) = 0;  // the client sends no more on it; we still may
+  virtual void on_finished(StreamId id) = 0;  // the other side sends no more on it; we still may
   virtual void on_reset(StreamId id) = 0;     // the stream is gone in both directions
-  virtual void on_going_away() = 0;           // the client opens no more streams
+  virtual void on_going_away() = 0;           // the other side opens no more streams
 
  protected:
   ~SpdyEvents() = default;
@@ -61,6 +61,8 @@ class SpdySession {
   // The connection's next bytes, cut anywhere. An error ends the connection: GOAWAY has been written.
   Result<void> feed(std::string_view bytes);
 
+  // The client's: a stream of ours, which may be sent on at once. 0: the headers cannot be written.
+  StreamId open(const Headers& headers);
   // All of these do nothing for a stream that is gone.
   void reply(StreamId id);
   void send(StreamId id, std::string_view data);
@@ -81,6 +83,7 @@ class SpdySession {
   Result<void> begin_frame();
   Result<void> control(std::string_view body);
   Result<void> syn_stream(std::string_view body);
+  Result<void> syn_reply(std::string_view body);
   Result<void> headers(std::string_view body);
   Result<void> settings(std::string_view body);
   void rst_stream(std::string_view body);
@@ -97,7 +100,8 @@ class SpdySession {
   HeaderReader reader_;
   HeaderWriter writer_;
   std::map<StreamId, Stream> streams_;
-  StreamId last_ = 0;  // the newest of the client's
+  StreamId last_ = 0;  // the newest of the client's, be that who it may
+  bool opener_ = false;
 
   // The frame that is being read.
   std::string head_;  // at most 8 bytes

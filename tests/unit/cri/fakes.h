@@ -51,14 +51,17 @@ class FakeEngine final : public engine::Engine {
   }
   Result<std::unique_ptr<engine::ProcessStreams>> exec(const std::string& id, const engine::StreamSpec& spec) override {
     TRY(note("exec " + id + " " + spec.command[0]));
+    if (make_streams) return make_streams(spec);
     return fail(Code::unimplemented, "this engine runs nothing");
   }
-  Result<std::unique_ptr<engine::ProcessStreams>> attach(const std::string& id, const engine::StreamSpec&) override {
+  Result<std::unique_ptr<engine::ProcessStreams>> attach(const std::string& id, const engine::StreamSpec& spec) override {
     TRY(note("attach " + id));
+    if (make_streams) return make_streams(spec);
     return fail(Code::unimplemented, "this engine runs nothing");
   }
   Result<UniqueFd> dial(const std::string& pod_id, std::uint32_t port) override {
     TRY(note("dial " + pod_id + " " + std::to_string(port)));
+    if (make_connection) return make_connection(port);
     return fail(Code::unimplemented, "this engine runs nothing");
   }
   Result<void> reopen_log(const std::string& id) override { return note("reopen_log " + id); }
@@ -126,6 +129,9 @@ class FakeEngine final : public engine::Engine {
   std::vector<std::string> asked;
   std::optional<Error> failure;
   std::function<void()> on_call;  // runs within every call that is noted
+  // What exec, attach and dial answer with; else that nothing is run here.
+  std::function<Result<std::unique_ptr<engine::ProcessStreams>>(const engine::StreamSpec&)> make_streams;
+  std::function<Result<UniqueFd>(std::uint32_t port)> make_connection;
 
  private:
   Result<void> note(std::string call) {
