@@ -88,6 +88,13 @@ class GrpcClient final : public Client {
   Result<v1::ExecSyncResponse> exec(const v1::ExecSyncRequest& request) override {
     return call(*runtime_, &Runtime::ExecSync, request, request.timeout() > 0 ? seconds(request.timeout()) + kUsual : kNone);
   }
+  Result<std::string> exec_url(const v1::ExecRequest& request) override { return url(call(*runtime_, &Runtime::Exec, request, kUsual)); }
+  Result<std::string> attach_url(const v1::AttachRequest& request) override {
+    return url(call(*runtime_, &Runtime::Attach, request, kUsual));
+  }
+  Result<std::string> port_forward_url(const v1::PortForwardRequest& request) override {
+    return url(call(*runtime_, &Runtime::PortForward, request, kUsual));
+  }
   Result<v1::ListImagesResponse> images() override { return call(*image_, &Image::ListImages, v1::ListImagesRequest(), kUsual); }
   Result<v1::ImageStatusResponse> image_status(const std::string& reference) override {
     v1::ImageStatusRequest request;
@@ -134,6 +141,12 @@ class GrpcClient final : public Client {
   static Result<void> drop(Result<Response> result) {
     if (!result.ok()) return std::move(result).error();
     return {};
+  }
+
+  template <class Response>
+  static Result<std::string> url(Result<Response> result) {
+    if (!result.ok()) return std::move(result).error();
+    return result.value().url();
   }
 
   Result<void> follow(std::unique_ptr<grpc::ClientReader<admin::Progress>> stream, const OnProgress& progress) {

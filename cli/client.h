@@ -41,6 +41,10 @@ class Client {
   virtual Result<v1::ListContainersResponse> containers() = 0;
   virtual Result<v1::ListContainerStatsResponse> container_stats() = 0;
   virtual Result<v1::ExecSyncResponse> exec(const v1::ExecSyncRequest& request) = 0;
+  // The URLs of streams, each good once and for a minute.
+  virtual Result<std::string> exec_url(const v1::ExecRequest& request) = 0;
+  virtual Result<std::string> attach_url(const v1::AttachRequest& request) = 0;
+  virtual Result<std::string> port_forward_url(const v1::PortForwardRequest& request) = 0;
   virtual Result<v1::ListImagesResponse> images() = 0;
   virtual Result<v1::ImageStatusResponse> image_status(const std::string& reference) = 0;
   virtual Result<void> remove_image(const std::string& reference) = 0;

@@ -31,7 +31,7 @@ struct Values {
   std::vector<std::string> names;
   std::string path, name;
   long grace = 10;
-  bool all = false, force = false;
+  bool all = false, force = false, no_input = false;
 };
 
 class Parser {
@@ -166,13 +166,23 @@ class Parser {
     logs_verb->add_flag("-f,--follow", values_->logs.follow, "Go on until the container ends");
     logs_verb->add_flag("-t,--timestamps", values_->logs.timestamps, "With the time of each line");
     logs_verb->add_option("-n,--tail", values_->logs.tail, "Only the last lines")->check(kCount)->type_name("LINES");
-    exec_ = add("exec", "Run a command in a running container and print its output when it has ended",
+    exec_ = add("exec", "Run a command in a running container; without -i and -t its output comes when it has ended",
                 [](Session& s, Values& v) { return exec(s, v.exec); });
-    exec_->add_flag("-i,--interactive", values_->exec.interactive, "Not in slipctl: crictl exec has it");
-    exec_->add_flag("-t,--tty", values_->exec.tty, "Not in slipctl: crictl exec has it");
+    exec_->add_flag("-i,--interactive", values_->exec.interactive, "Give it our input; output comes as it is written");
+    exec_->add_flag("-t,--tty", values_->exec.tty, "Give it a terminal; output comes as it is written");
     exec_->add_option("--timeout", values_->exec.timeout, "Kill the command after so many seconds")->check(kSeconds)->type_name("SECONDS");
     exec_->add_option("CONTAINER", values_->exec.name, "A container, or a pod that has one")->required();
     exec_->add_option("COMMAND", values_->exec.command, "The command")->required()->type_name("ARG...");
+    auto* attach_verb = add("attach", "Connect to a running container's own input and output, from now on",
+                            [](Session& s, Values& v) { return attach(s, v.name, v.no_input); });
+    attach_verb->add_option("CONTAINER", values_->name, "A container, or a pod that has one")->required();
+    attach_verb->add_flag("--no-stdin", values_->no_input, "Give it no input");
+    auto* forward_verb = add("port-forward", "Lead ports of this machine's loopback into a pod until ^C",
+                             [](Session& s, Values& v) { return port_forward(s, v.name, v.names); });
+    forward_verb->add_option("POD", values_->name, "A pod, or a container of it")->required();
+    forward_verb->add_option("PORT", values_->names, "A port of the pod; of this machine the same, LOCAL, or with : alone any")
+        ->required()
+        ->type_name("[LOCAL:]REMOTE...");
   }
 
   void add_ends() {

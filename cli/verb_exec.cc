@@ -1,28 +1,25 @@
-// exec: one command in a running container, its output when it has ended.
+// exec: one command in a running container; its output when it has ended, or with -i or -t as it comes.
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
-#include "cli/targets.h"
 #include "cli/verbs.h"
 
 namespace slipway::cli {
-namespace {
 
-Result<Target> target_of(Session& session, const std::string& name) {
-  TRY_ASSIGN(const auto pods, session.client.pods());
-  TRY_ASSIGN(const auto containers, session.client.containers());
+Result<Target> container_of(Client& client, const std::string& name) {
+  TRY_ASSIGN(const auto pods, client.pods());
+  TRY_ASSIGN(const auto containers, client.containers());
   return find_container(targets_of(pods, containers), name);
 }
 
-}  // namespace
-
 Result<int> exec(Session& session, const ExecOptions& options) {
-  if (options.interactive || options.tty)
-    return fail(Code::unimplemented, "exec: slipctl has no {}; `crictl exec` has it. Without it output comes when the command has ended",
-                options.interactive ? "--interactive" : "--tty");
-  const auto target = target_of(session, options.name);
+  const bool streamed = options.interactive || options.tty;
+  if (streamed && options.timeout > 0) return fail(Code::invalid_argument, "exec: --timeout goes with neither --interactive nor --tty");
+  if (streamed && session.style.json) return fail(Code::invalid_argument, "exec: --output json goes with neither --interactive nor --tty");
+  const auto target = container_of(session.client, options.name);
   if (!target.ok()) return report(target.error(), kExitSlipway);
+  if (streamed) return exec_stream(session, options, target.value().id);
   v1::ExecSyncRequest request;
   request.set_container_id(target.value().id);
   for (const auto& word : options.command) request.add_cmd(word);

@@ -65,9 +65,7 @@ Result<v1::ContainerStatus> follow(Session& session, LogReader& reader, Printer&
 }  // namespace
 
 Result<int> logs(Session& session, const LogsOptions& options) {
-  TRY_ASSIGN(const auto pod_list, session.client.pods());
-  TRY_ASSIGN(const auto container_list, session.client.containers());
-  TRY_ASSIGN(const Target target, find_container(targets_of(pod_list, container_list), options.name));
+  TRY_ASSIGN(const Target target, container_of(session.client, options.name));
   TRY_ASSIGN(const auto status, session.client.container_status(target.id));
   if (status.status().log_path().empty()) return fail(Code::failed_precondition, "container '{}' was made without a log", options.name);
   TRY_ASSIGN(LogReader reader, LogReader::open(status.status().log_path()));

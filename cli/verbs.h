@@ -13,6 +13,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/run_plan.h"
+#include "cli/targets.h"
 
 namespace slipway::cli {
 
@@ -73,6 +74,8 @@ Result<int> logs(Session& session, const LogsOptions& options);
 Result<int> follow_to_exit(Session& session, const std::string& container_id, const volatile std::sig_atomic_t& stop);
 
 // verb_exec.cc
+// The container that a person means, by its name or its pod's.
+Result<Target> container_of(Client& client, const std::string& name);
 struct ExecOptions {
   std::string name;
   std::vector<std::string> command;
@@ -80,6 +83,11 @@ struct ExecOptions {
   long timeout = 0;  // seconds; 0 = none
 };
 Result<int> exec(Session& session, const ExecOptions& options);
+
+// verb_streams.cc
+Result<int> exec_stream(Session& session, const ExecOptions& options, const std::string& container);  // of exec, with -i or -t
+Result<int> attach(Session& session, const std::string& name, bool no_input);
+Result<int> port_forward(Session& session, const std::string& name, const std::vector<std::string>& ports);
 
 // verb_end.cc
 Result<int> stop(Session& session, const std::vector<std::string>& names, long grace);

@@ -121,18 +121,20 @@ TEST_CASE("exit codes: 0 done, 1 failed, 2 usage, exec's own", "[cli]") {
   CHECK_THAT(f.engine.calls().back(), Contains(" ls 5"));
 }
 
-TEST_CASE("what slipctl does not have is said by name", "[cli]") {
+TEST_CASE("what cannot go together is said by name", "[cli]") {
   Fixture f;
   f.add_pod("web");
-  const auto ran = f.run("exec -it web sh");
-  CHECK(ran.code == 1);
-  CHECK_THAT(ran.err, Contains("--interactive") && Contains("crictl exec"));
+  const auto timeout = f.run("exec -i --timeout 3 web sh");
+  CHECK(timeout.code == 1);
+  CHECK_THAT(timeout.err, Contains("--timeout") && Contains("--interactive"));
+  CHECK_THAT(f.run("-o json exec -t web sh").err, Contains("--output json"));
+  CHECK_THAT(f.run("port-forward web 80:http").err, Contains("'http' is no port"));
 }
 
 TEST_CASE("every verb has help", "[cli]") {
   Fixture f;
-  for (const char* verb :
-       {"version", "info", "pull", "load", "images", "rmi", "run", "pods", "ps", "inspect", "logs", "exec", "stop", "rm", "timeline"}) {
+  for (const char* verb : {"version", "info", "pull", "load", "images", "rmi", "run", "pods", "ps", "inspect", "logs", "exec", "attach",
+                           "port-forward", "stop", "rm", "timeline"}) {
     const auto ran = f.run(std::string(verb) + " --help");
     CHECK(ran.code == 0);
     CHECK_THAT(ran.out, Contains("Usage: slipctl " + std::string(verb)));

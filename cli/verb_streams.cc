@@ -1,0 +1,79 @@
+// exec with a terminal or input, attach, port-forward: the verbs that stay connected.
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/port_forward.h"
+#include "cli/remote_command.h"
+#include "cli/targets.h"
+#include "cli/verbs.h"
+
+namespace slipway::cli {
+namespace {
+
+struct Streams {
+  bool in = false, tty = false;
+};
+
+// What the container was made with: attaching has to ask for the same.
+Result<Streams> streams_of(Client& client, const std::string& container) {
+  TRY_ASSIGN(const admin::InspectReply reply, client.inspect(container));
+  const auto json = nlohmann::json::parse(reply.json(), nullptr, false);
+  const auto flag = [&json](const char* pointer) {
+    const nlohmann::json::json_pointer at(pointer);
+    return json.is_object() && json.contains(at) && json.at(at).is_boolean() && json.at(at).get<bool>();
+  };
+  return Streams{flag("/spec/stdin"), flag("/spec/tty")};
+}
+
+}  // namespace
+
+Result<int> exec_stream(Session& session, const ExecOptions& options, const std::string& container) {
+  v1::ExecRequest request;
+  request.set_container_id(container);
+  for (const auto& word : options.command) request.add_cmd(word);
+  request.set_stdin(options.interactive);
+  request.set_stdout(true);
+  request.set_tty(options.tty);
+  request.set_stderr(!options.tty);
+  const auto url = session.client.exec_url(request);
+  if (!url.ok()) return report(url.error(), kExitSlipway);
+  auto code = run_remote({url.value(), options.interactive, options.tty});
+  if (code.ok() || code.error().sys_errno == EPIPE) return code;
+  return report(code.error(), exit_code_of_start(code.error()));
+}
+
+Result<int> attach(Session& session, const std::string& name, bool no_input) {
+  TRY_ASSIGN(const Target target, container_of(session.client, name));
+  TRY_ASSIGN(Streams streams, streams_of(session.client, target.id));
+  streams.in = streams.in && !no_input;
+  v1::AttachRequest request;
+  request.set_container_id(target.id);
+  request.set_stdin(streams.in);
+  request.set_stdout(true);
+  request.set_tty(streams.tty);
+  request.set_stderr(!streams.tty);
+  TRY_ASSIGN(const std::string url, session.client.attach_url(request));
+  TRY_ASSIGN(const int code, run_remote({url, streams.in, streams.tty}));
+  if (code != 0) return code;
+  // The session says nothing of how the container ended.
+  const auto status = session.client.container_status(target.id);
+  return status.ok() && status.value().status().state() == v1::CONTAINER_EXITED ? status.value().status().exit_code() : 0;
+}
+
+Result<int> port_forward(Session& session, const std::string& name, const std::vector<std::string>& ports) {
+  std::vector<ForwardedPort> parsed;
+  v1::PortForwardRequest request;
+  for (const std::string& text : ports) {
+    TRY_ASSIGN(parsed.emplace_back(), parse_forwarded_port(text));
+    request.add_port(parsed.back().remote);
+  }
+  TRY_ASSIGN(const auto pods, session.client.pods());
+  TRY_ASSIGN(const auto containers, session.client.containers());
+  TRY_ASSIGN(const Target target, find_target(targets_of(pods, containers), name));
+  request.set_pod_sandbox_id(target.pod_id);
+  TRY_ASSIGN(const std::string url, session.client.port_forward_url(request));
+  return forward_ports(url, parsed);
+}
+
+}  // namespace slipway::cli
