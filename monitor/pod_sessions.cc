@@ -1,7 +1,7 @@
 // Exec sessions: their beginning, their signals, their end.
 //
 // A session's process may have a cgroup of its own beneath its container's (a part: limited and counted as if it were in the container's).
-// All that it has started can be ended then, whatever groups, sessions and parents those processes have taken since (ADR 14).
+// All that it has started can be ended then, whatever groups, sessions and parents those processes have taken since (ADR 16).
 #include <string.h>
 #include <unistd.h>
 

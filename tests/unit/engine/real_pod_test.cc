@@ -272,7 +272,8 @@ TEST_CASE("a real pod survives slipwayd; exec, stop", "[root]") {
   CHECK(n.engine->container_usage(id).value().cgroup.cpu.usage_usec > 0);
   const auto usage = n.engine->pod_usage(pod);
   REQUIRE(usage.ok());
-  CHECK(usage.value().processes == 1);
+  CHECK(usage.value().processes >= 2);  // its shell and what the last exec left behind; the shell's own sleep comes and goes
+  CHECK(usage.value().processes <= 3);
   CHECK(usage.value().containers.size() == 1);
   REQUIRE(n.engine->stop_container(id, 10s).ok());
   CHECK(n.ended(id).exit_code == 0);

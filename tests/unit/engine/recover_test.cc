@@ -204,7 +204,8 @@ TEST_CASE("what a loss of power left without a record is given back: network, di
   const std::string lost(64, 'd'), half(64, 'e');
   n.engine.reset();
   {
-    auto store = Store::open(n.dir.path + "/lib/slipway.db").take();
+    PodEvents events;
+    auto store = Store::open(n.dir.path + "/lib/slipway.db", events).take();
     PodRecord pod;  // of its two commits only the first one reached the disk
     pod.id = half;
     pod.cgroup = "/slipway/" + pod.id;
