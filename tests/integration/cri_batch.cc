@@ -94,12 +94,19 @@ class Batch {
     void* tag = nullptr;
     bool ok = false;
     while (queue_.Next(&tag, &ok)) {
-      const auto* call = static_cast<Call*>(tag);
-      settle(*call);
+      settle(*taken(static_cast<const Call*>(tag)->tag));
       const std::lock_guard lock(mutex_);
-      calls_.erase(std::string(call->tag));
       if (ending_ && calls_.empty()) queue_.Shutdown();
     }
+  }
+
+  // Before its reply is printed: whoever reads that may use the tag again at once.
+  std::unique_ptr<Call> taken(const std::string& tag) {
+    const std::lock_guard lock(mutex_);
+    const auto found = calls_.find(tag);
+    std::unique_ptr<Call> call = std::move(found->second);
+    calls_.erase(found);
+    return call;
   }
 
   void settle(const Call& call) {
