@@ -1,7 +1,6 @@
 // Packets between the monitor and its controller.
 #include "monitor/link.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/socket.h"
 
@@ -60,7 +60,7 @@ Received receive_into_buffer(int socket) {
 Result<void> Link::listen(const std::string& path) {
   TRY_ASSIGN(listener_, sys::listen_unix(path, SOCK_SEQPACKET));
   path_ = path;
-  if (::fcntl(listener_.get(), F_SETFL, O_RDWR | O_NONBLOCK) != 0) return fail_errno(errno, "make the socket non-blocking");
+  TRY(sys::set_nonblocking(listener_));
   return watch_.start(loop_, listener_, EPOLLIN, [this](std::uint32_t) { on_connect(); });
 }
 

@@ -3,19 +3,17 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "network/wait_lock.h"
 #include "sys/file.h"
 
 namespace slipway::network {
 namespace {
 
 constexpr std::size_t kMaxAddresses = 1'000'000;
-constexpr int kLockTries = 100;
-constexpr int kLockPause = 20;  // milliseconds; the plugin holds it for a few
+constexpr int kLockTries = 100;  // the plugin holds it for a few milliseconds
 
 bool is_address(const std::string& name) {
   in6_addr ignored;
@@ -24,11 +22,8 @@ bool is_address(const std::string& name) {
 
 Result<UniqueFd> lock(FdRef directory) {
   TRY_ASSIGN(UniqueFd file, sys::open_at(directory, "lock", O_RDONLY | O_CREAT | O_NOFOLLOW, 0644));
-  for (int tries = 0; tries < kLockTries; ++tries) {
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
-    if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(errno, "lock host-local's addresses");
-    (void)::poll(nullptr, 0, kLockPause);
-  }
+  TRY_ASSIGN(const bool locked, wait_lock(file, kLockTries).context("lock host-local's addresses"));
+  if (locked) return file;
   return fail(Code::unavailable, "host-local's addresses are locked");
 }
 

@@ -2,21 +2,19 @@
 #include "network/intents.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "network/wait_lock.h"
 #include "sys/file.h"
 
 namespace slipway::network {
 namespace {
 
-constexpr int kLockTries = 25;
-constexpr int kLockPause = 20;                 // milliseconds
+constexpr int kLockTries = 25;                 // plugins that were killed a moment ago still hold it
 constexpr std::size_t kMaxIntent = 16U << 20;  // a configuration, and the annotations that a plugin asks for
 constexpr std::size_t kMaxNames = 1'000'000;
 
@@ -81,11 +79,8 @@ Result<UniqueFd> Intents::lock(const std::string& pod_id, std::chrono::nanosecon
   auto file = sys::open_at(directory_, pod_id, O_RDONLY | O_NOFOLLOW);
   if (!file.ok() && file.error().code == Code::not_found) return UniqueFd();
   if (!file.ok()) return file;
-  for (int tries = 0; tries < kLockTries; ++tries) {
-    if (::flock(file.value().get(), LOCK_EX | LOCK_NB) == 0) return file;
-    if (errno != EWOULDBLOCK) return fail_errno(errno, "lock the network's intent of pod {}", pod_id);
-    (void)::poll(nullptr, 0, kLockPause);  // plugins that were killed a moment ago
-  }
+  TRY_ASSIGN(const bool locked, wait_lock(file.value(), kLockTries).context("lock the network's intent of pod {}", pod_id));
+  if (locked) return file;
   struct stat info {};
   if (::fstat(file.value().get(), &info) != 0) return fail_errno(errno, "stat the network's intent of pod {}", pod_id);
   const auto age = std::chrono::nanoseconds(now_realtime()) - std::chrono::seconds(info.st_mtim.tv_sec);
