@@ -169,7 +169,7 @@ Result<void> Cgroup::write(const Write& write) const {
   if (written.error().sys_errno != ENOENT)
     return fail_errno(written.error().sys_errno, "{}: write '{}' to {}/{}", write.field, value, path_, write.file);
   if (write.missing == Missing::ignore) return {};
-  return fail(Code::failed_precondition, "{}: the {} controller is not available: there is no {}/{}", write.field,
+  return fail(Code::failed_precondition, "{}: write '{}': the {} controller is not available: there is no {}/{}", write.field, value,
               controller_of(write.file), path_, write.file);
 }
 

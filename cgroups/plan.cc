@@ -22,6 +22,12 @@ std::string number_or_max(std::int64_t value) {
   return value < 0 ? "max" : fmt::format("{}", value);
 }
 
+// -1 is how the specification says "no limit"; anything below is somebody's mistake and no wish.
+Result<void> check_limit(std::int64_t value, const char* field) {
+  if (value < -1) return wrong("{}: {} is less than -1, which means no limit", field, value);
+  return {};
+}
+
 // No limit holds anyway where the controller is off.
 Write limit(const char* file, std::int64_t value, const char* field) {
   return {file, number_or_max(value), field, value < 0 ? Missing::ignore : Missing::refuse};
@@ -32,6 +38,7 @@ Result<void> plan_swap(const oci::Memory& memory, std::vector<Write>& out) {
   const std::int64_t swap = memory.swap.value_or(0);
   const std::int64_t bound = memory.limit.value_or(0);
   constexpr const char* kField = "linux.resources.memory.swap";
+  TRY(check_limit(swap, kField));
   if (swap == 0) {
     // Without a memory limit a swap limit would have nothing to stand on.
     if (bound < 0) out.push_back(limit("memory.swap.max", -1, kField));
@@ -50,6 +57,8 @@ Result<void> plan_swap(const oci::Memory& memory, std::vector<Write>& out) {
 }
 
 Result<void> plan_memory(const oci::Memory& memory, std::vector<Write>& out) {
+  TRY(check_limit(memory.limit.value_or(0), "linux.resources.memory.limit"));
+  TRY(check_limit(memory.reservation.value_or(0), "linux.resources.memory.reservation"));
   // Swap first: a memory limit written alone would push what is above it out to the swap that is to be closed.
   TRY(plan_swap(memory, out));
   if (memory.limit.value_or(0) != 0) out.push_back(limit("memory.max", *memory.limit, "linux.resources.memory.limit"));
@@ -60,6 +69,7 @@ Result<void> plan_memory(const oci::Memory& memory, std::vector<Write>& out) {
 Result<void> plan_bandwidth(const oci::Cpu& cpu, std::vector<Write>& out) {
   const std::int64_t quota = cpu.quota.value_or(0);
   const std::uint64_t period = cpu.period.value_or(0);
+  TRY(check_limit(quota, "linux.resources.cpu.quota"));
   // A burst may not exceed the quota at any moment between the writes.
   if (cpu.burst) out.push_back({"cpu.max.burst", "0", "linux.resources.cpu.burst", Missing::ignore});
   if (quota != 0) {
@@ -196,6 +206,7 @@ Result<std::vector<Write>> plan_writes(const oci::Resources& resources) {
   std::vector<Write> out;
   if (resources.cpu) TRY(plan_cpu(*resources.cpu, out));
   if (resources.memory) TRY(plan_memory(*resources.memory, out));
+  TRY(check_limit(resources.pids_limit.value_or(0), "linux.resources.pids.limit"));
   if (resources.pids_limit.value_or(0) != 0) out.push_back(limit("pids.max", *resources.pids_limit, "linux.resources.pids.limit"));
   if (resources.block_io) {
     TRY(plan_io_weights(*resources.block_io, out));

@@ -203,6 +203,9 @@ Result<engine::LinuxResources> from_proto(const v1::LinuxContainerResources& res
   out.memory_swap_limit_in_bytes = resources.memory_swap_limit_in_bytes();
   if (out.cpu_period < 0) return fail(Code::invalid_argument, "cpu_period: {} is negative", out.cpu_period);
   if (out.cpu_shares < 0) return fail(Code::invalid_argument, "cpu_shares: {} is negative", out.cpu_shares);
+  for (const auto& [field, value] : {std::pair("cpu_quota", out.cpu_quota), std::pair("memory_limit_in_bytes", out.memory_limit_in_bytes),
+                                     std::pair("memory_swap_limit_in_bytes", out.memory_swap_limit_in_bytes)})
+    if (value < -1) return fail(Code::invalid_argument, "{}: {} is less than -1, which means no limit", field, value);
   if (out.oom_score_adj < -1000 || out.oom_score_adj > 1000)
     return fail(Code::invalid_argument, "oom_score_adj: {} is not between -1000 and 1000", out.oom_score_adj);
   TRY(check_text("cpuset_cpus", out.cpuset_cpus));

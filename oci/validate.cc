@@ -164,7 +164,7 @@ Result<void> check_sysctl(const Linux& l) {
     TRY_ASSIGN(const std::string path, sysctl_path(name));
     if (path == "kernel/hostname") return wrong("linux.sysctl.{}: is set by 'hostname'", name);
     const auto type = sysctl_namespace(path);
-    if (!type) return wrong("linux.sysctl.{}: belongs to the whole host, not to a namespace", name);
+    if (!type) return wrong("linux.sysctl.{}: '{}' cannot be set: it belongs to the whole host, not to a namespace", name, value);
     if (find_namespace(l, *type) == nullptr)
       return wrong("linux.sysctl.{}: there is no {} namespace in linux.namespaces", name, namespace_name(*type));
     for (const char c : value)

@@ -26,6 +26,12 @@ Code code_of(const init::Message& failure) {
   }
 }
 
+std::string write_sentence(const init::ProcWrite& write) {
+  const std::string_view path = write.path;
+  return fmt::format("{}write '{}' to /proc/{}", path.starts_with("sys/") ? "linux.sysctl: " : "",
+                     std::string_view(write.value, write.size), path);
+}
+
 // The steps whose sentence says nothing of the plan.
 constexpr std::pair<init::Step, const char*> kPlain[] = {
     {init::Step::close_descriptors, "close descriptors"},
@@ -100,9 +106,7 @@ std::string LaunchPlan::subject(const init::Message& failure) const {
       if (i == apparmor_write)
         return fmt::format("AppArmor profile '{}'{}", proc_writes[i].value + sizeof "exec",
                            failure.error == ENOENT ? " is not loaded" : "");
-      return i < proc_writes.size()
-                 ? fmt::format("write '{}' to /proc/{}", std::string_view(proc_writes[i].value, proc_writes[i].size), proc_writes[i].path)
-                 : "write to /proc";
+      return i < proc_writes.size() ? write_sentence(proc_writes[i]) : "write to /proc";
     case Step::root_propagation: return i == 0 ? "make the mounts private" : "set linux.rootfsPropagation";
     case Step::root_attach:
       return init.root.attach_at == nullptr ? "attach the root" : fmt::format("attach the root at '{}' for hooks", init.root.attach_at);

@@ -68,6 +68,10 @@ FIELDS = [
     ("linux.resources", {"memory": {"limit": "much"}}, ["linux.resources.memory.limit", "string"]),
     ("linux.resources", {"memory": {"limit": 10 ** 30}}, ["linux.resources.memory.limit", "1" + "0" * 30]),
     ("linux.resources", {"memory": {"limit": 1.5}}, ["linux.resources.memory.limit", "1.5"]),
+    ("linux.resources", {"memory": {"limit": -5}}, ["linux.resources.memory.limit", "-5", "less than -1"]),
+    ("linux.resources", {"memory": {"limit": 4096, "swap": -5}}, ["linux.resources.memory.swap", "-5", "less than -1"]),
+    ("linux.resources", {"pids": {"limit": -5}}, ["linux.resources.pids.limit", "-5", "less than -1"]),
+    ("linux.resources", {"cpu": {"quota": -5}}, ["linux.resources.cpu.quota", "-5", "less than -1"]),
     ("linux.resources", {"memory": {"limit": 4096, "swap": 5}}, ["linux.resources.memory.swap", "5", "less than"]),
     ("linux.resources", {"cpu": {"cpus": "all"}}, ["linux.resources.cpu.cpus", "'all'"]),
     ("linux.resources", {"cpu": {"idle": 7}}, ["linux.resources.cpu.idle", "7"]),
@@ -76,9 +80,9 @@ FIELDS = [
     ("linux.resources", {"unified": {"../evil": "1"}}, ["linux.resources.unified", "'../evil'"]),
     ("linux.resources", {"hugepageLimits": [{"pageSize": "3XB", "limit": 1}]}, ["linux.resources.hugepageLimits", "3XB"]),
     ("linux.cgroupsPath", "/a/../../b", ["linux.cgroupsPath", "'/a/../../b'"]),
-    ("linux.sysctl", {"kernel.core_pattern": "|x"}, ["linux.sysctl.kernel.core_pattern", "host"]),
-    ("linux.sysctl", {"net.no.such": "1"}, ["net/no/such", "No such file"]),
-    ("linux.sysctl", {"kernel.msgmax": "banana"}, ["banana", "kernel/msgmax", "Invalid argument"]),
+    ("linux.sysctl", {"kernel.core_pattern": "|x"}, ["linux.sysctl.kernel.core_pattern", "'|x'", "host"]),
+    ("linux.sysctl", {"net.no.such": "1"}, ["linux.sysctl", "'1'", "net/no/such", "No such file"]),
+    ("linux.sysctl", {"kernel.msgmax": "banana"}, ["linux.sysctl", "'banana'", "kernel/msgmax", "Invalid argument"]),
     ("linux.maskedPaths", ["proc/kcore"], ["linux.maskedPaths[0]", "'proc/kcore'", "not absolute"]),
     ("linux.rootfsPropagation", "public", ["linux.rootfsPropagation", "'public'"]),
     ("hooks", {"poststop": [{"path": "bin/true"}]}, ["hooks.poststop[0].path", "'bin/true'", "not absolute"]),
@@ -174,7 +178,7 @@ class BadInput(Case):
             if controller in there:
                 continue
             self.config["linux"]["resources"] = {section: value}
-            self.refused_with([f"linux.resources.{field}", f"the {controller} controller is not available"], self.bundle.run("true"), controller)
+            self.refused_with([f"linux.resources.{field}", "write '", f"the {controller} controller is not available"], self.bundle.run("true"), controller)
         if len(there) > 3:  # a whole cgroup2: then the kernel judges the values
             self.config["linux"]["resources"] = {"cpu": {"cpus": "4000"}}
             self.refused_with(["cpuset.cpus", "4000"], self.bundle.run("true"), "cpuset.cpus")

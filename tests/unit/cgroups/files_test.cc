@@ -62,13 +62,13 @@ TEST_CASE("a period alone leaves the quota", "[cgroups]") {
   CHECK(dir.get("cpu.max") == "20000 200000\n");
 }
 
-TEST_CASE("a limit whose controller is missing names field, controller and file", "[cgroups]") {
+TEST_CASE("a limit whose controller is missing names field, value, controller and file", "[cgroups]") {
   TempDir dir;
   const auto r = cgroup_of(dir).apply(resources(R"({"memory":{"limit":64}})"));
   REQUIRE_FALSE(r.ok());
   CHECK(r.error().code == Code::failed_precondition);
   CHECK(r.error().message ==
-        "linux.resources.memory.limit: the memory controller is not available: there is no " + dir.path + "/memory.max");
+        "linux.resources.memory.limit: write '64': the memory controller is not available: there is no " + dir.path + "/memory.max");
   CHECK(cgroup_of(dir)
             .apply(resources(R"({"hugepageLimits":[{"pageSize":"2MB","limit":0}],"memory":{"limit":-1},"pids":{"limit":-1}})"))
             .ok());

@@ -72,6 +72,18 @@ TEST_CASE("pids", "[cgroups][plan]") {
   CHECK(plan(R"({"pids":{"limit":0}})").empty());
 }
 
+TEST_CASE("-1 means no limit, less means nothing", "[cgroups][plan]") {
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"({"memory":{"limit":-2}})", "linux.resources.memory.limit: -2"},
+      {R"({"memory":{"reservation":-9223372036854775808}})", "linux.resources.memory.reservation: -9223372036854775808"},
+      {R"({"memory":{"limit":100,"swap":-3}})", "linux.resources.memory.swap: -3"},
+      {R"({"cpu":{"quota":-7}})", "linux.resources.cpu.quota: -7"},
+      {R"({"pids":{"limit":-4}})", "linux.resources.pids.limit: -4"},
+  };
+  for (const auto& [resources, field_and_value] : wrong)
+    CHECK(plan(resources) == Lines{std::string(field_and_value) + " is less than -1, which means no limit"});
+}
+
 TEST_CASE("block i/o", "[cgroups][plan]") {
   CHECK(plan(R"({"blockIO":{"weight":10}})") == Lines{"io.weight=1"});
   CHECK(plan(R"({"blockIO":{"weight":1000}})") == Lines{"io.weight=10000"});

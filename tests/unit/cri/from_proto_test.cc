@@ -285,6 +285,19 @@ TEST_CASE("signals, identities and resources that cannot be are refused by field
     config.mutable_linux()->mutable_security_context()->mutable_seccomp()->set_profile_type(v1::SecurityProfile::Localhost);
     check_refused(from_proto(config), "seccomp.localhost_ref");
   }
+  SECTION("limits below none") {
+    auto* resources = config.mutable_linux()->mutable_resources();
+    resources->set_cpu_quota(-1);
+    resources->set_memory_limit_in_bytes(-1);
+    resources->set_memory_swap_limit_in_bytes(-1);
+    CHECK(from_proto(config).ok());
+    resources->set_memory_swap_limit_in_bytes(-9);
+    check_refused(from_proto(config), "memory_swap_limit_in_bytes: -9");
+    resources->set_memory_limit_in_bytes(-5);
+    check_refused(from_proto(config), "memory_limit_in_bytes: -5");
+    resources->set_cpu_quota(-7);
+    check_refused(from_proto(config), "cpu_quota: -7");
+  }
   SECTION("oom_score_adj") {
     config.mutable_linux()->mutable_resources()->set_oom_score_adj(2000);
     check_refused(from_proto(config), "oom_score_adj: 2000");

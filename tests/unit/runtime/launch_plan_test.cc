@@ -54,7 +54,8 @@ TEST_CASE("a failure becomes a sentence with its code", "[runtime]") {
   CHECK(forbidden.code == Code::permission_denied);
   CHECK(plan.describe(failure(Step::mount_target, 0, ENOTDIR)).message == "mount target '/data/x' in the root: Not a directory");
   CHECK_THAT(plan.describe(failure(Step::mount_target, 0, ELOOP)).message, Catch::Contains("symbolic link"));
-  CHECK(plan.describe(failure(Step::proc_write, 0, EINVAL)).message == "write '42' to /proc/sys/kernel/msgmax: Invalid argument");
+  CHECK(plan.describe(failure(Step::proc_write, 0, EINVAL)).message ==
+        "linux.sysctl: write '42' to /proc/sys/kernel/msgmax: Invalid argument");
 }
 
 TEST_CASE("an index that init made up is no reason to read beyond the plan", "[runtime]") {
