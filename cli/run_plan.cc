@@ -20,7 +20,7 @@ template <class Number>
 Result<Number> parse_number(std::string_view what, std::string_view text, Number least, Number most) {
   Number out{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (error != std::errc() || end != text.data() + text.size() || out < least || out > most)
+  if (error != std::errc() || end != text.data() + text.size() || !(out >= least && out <= most))  // not a number is neither
     return fail(Code::invalid_argument, "{}: '{}' is no number from {} to {}", what, text, least, most);
   return out;
 }

@@ -14,24 +14,25 @@ Result<engine::NamespaceMode> mode_of(std::string_view field, v1::NamespaceMode 
   }
 }
 
+Result<engine::NamespaceMode> pod_or_node(std::string_view field, v1::NamespaceMode mode) {
+  if (mode == v1::CONTAINER || mode == v1::TARGET)
+    return fail(Code::invalid_argument, "{}: {} is neither POD nor NODE", field, v1::NamespaceMode_Name(mode));
+  return mode_of(field, mode);
+}
+
 // An absent message means POD for each: zero values are CRI's defaults.
 Result<engine::NamespaceOptions> namespaces_of(const v1::NamespaceOption& option) {
   engine::NamespaceOptions out;
-  TRY_ASSIGN(out.network, mode_of("namespace_options.network", option.network()));
+  TRY_ASSIGN(out.network, pod_or_node("namespace_options.network", option.network()));
   TRY_ASSIGN(out.pid, mode_of("namespace_options.pid", option.pid()));
-  TRY_ASSIGN(out.ipc, mode_of("namespace_options.ipc", option.ipc()));
+  TRY_ASSIGN(out.ipc, pod_or_node("namespace_options.ipc", option.ipc()));
   using engine::NamespaceMode;
-  for (const auto& [name, mode] : {std::pair{"network", out.network}, std::pair{"ipc", out.ipc}})
-    if (mode != NamespaceMode::pod && mode != NamespaceMode::node)
-      return fail(Code::invalid_argument, "namespace_options.{}: only POD and NODE are possible", name);
   out.target_id = option.target_id();
   if (out.pid == NamespaceMode::target && out.target_id.empty())
     return fail(Code::invalid_argument, "namespace_options.target_id: empty, but namespace_options.pid is TARGET");
   if (!option.has_userns_options()) return out;
   const auto& userns = option.userns_options();
-  TRY_ASSIGN(const NamespaceMode mode, mode_of("userns_options.mode", userns.mode()));
-  if (mode != NamespaceMode::pod && mode != NamespaceMode::node)
-    return fail(Code::invalid_argument, "userns_options.mode: only POD and NODE are possible");
+  TRY_ASSIGN(const NamespaceMode mode, pod_or_node("userns_options.mode", userns.mode()));
   out.userns = mode == NamespaceMode::pod;
   TRY_ASSIGN(out.uid_mappings, from_proto(userns.uids()));
   TRY_ASSIGN(out.gid_mappings, from_proto(userns.gids()));

@@ -126,9 +126,9 @@ void walk_devices(const std::string& directory, int depth, std::vector<oci::Devi
   }
 }
 
-Result<std::string> real_path(const std::string& path) {
+Result<std::string> real_path(const char* field, const std::string& path) {
   std::array<char, PATH_MAX> buffer{};
-  if (::realpath(path.c_str(), buffer.data()) == nullptr) return fail_errno(errno, "host path '{}'", path);
+  if (::realpath(path.c_str(), buffer.data()) == nullptr) return fail_errno(errno, "{} '{}'", field, path);
   return std::string(buffer.data());
 }
 
@@ -241,8 +241,8 @@ Result<std::vector<ResolvedMount>> resolve_mounts(const std::vector<Mount>& moun
     ResolvedMount one{mount, {}, false};
     if (mount.image.empty()) {  // an image volume has no host path
       if (mount.host_path.empty() || mount.host_path.front() != '/')
-        return fail(Code::invalid_argument, "mount '{}': host path '{}' is not absolute", mount.container_path, mount.host_path);
-      TRY_ASSIGN(one.source, real_path(mount.host_path));
+        return fail(Code::invalid_argument, "mounts.host_path: '{}' is not absolute", mount.host_path);
+      TRY_ASSIGN(one.source, real_path("mounts.host_path", mount.host_path));
       struct stat st {};
       one.is_directory = ::stat(one.source.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
       if (mount.propagation != Propagation::private_) TRY(check_propagation(one));
@@ -257,8 +257,8 @@ Result<std::vector<ResolvedDevice>> resolve_devices(const std::vector<Device>& d
   for (const Device& asked : devices) {
     const std::string access = asked.permissions.empty() ? "rwm" : asked.permissions;
     if (access.find_first_not_of("rwm") != std::string::npos)
-      return fail(Code::invalid_argument, "device '{}': permissions '{}' are not some of 'rwm'", asked.host_path, access);
-    TRY_ASSIGN(const std::string source, real_path(asked.host_path));
+      return fail(Code::invalid_argument, "devices.permissions: '{}' of {} are not some of 'rwm'", access, asked.host_path);
+    TRY_ASSIGN(const std::string source, real_path("devices.host_path", asked.host_path));
     const std::string target = asked.container_path.empty() ? asked.host_path : asked.container_path;
     TRY_ASSIGN(const std::optional<oci::Device> one, read_device(source, true));
     if (one) {
@@ -268,7 +268,8 @@ Result<std::vector<ResolvedDevice>> resolve_devices(const std::vector<Device>& d
     }
     std::vector<oci::Device> inside;
     walk_devices(source, 0, inside);
-    if (inside.empty()) return fail(Code::invalid_argument, "'{}' is neither a device nor a directory with devices", asked.host_path);
+    if (inside.empty())
+      return fail(Code::invalid_argument, "devices.host_path: '{}' is neither a device nor a directory with devices", asked.host_path);
     for (oci::Device& device : inside) {
       device.path = target + device.path.substr(source.size());
       resolved.push_back({std::move(device), access});

@@ -119,9 +119,9 @@ class CreateContainer {
     if (namespaces.pid != NamespaceMode::target) return std::string();
     const auto target = context_.store->container(namespaces.target_id);
     if (!target || target->pod_id != pod_.id)
-      return fail(Code::invalid_argument, "target container '{}' is not of this pod", namespaces.target_id);
+      return fail(Code::invalid_argument, "namespace_options.target_id: container '{}' is not of this pod", namespaces.target_id);
     if (target->state != ContainerState::running)
-      return fail(Code::failed_precondition, "target container '{}' is not running", namespaces.target_id);
+      return fail(Code::failed_precondition, "namespace_options.target_id: container '{}' is not running", namespaces.target_id);
     target_ = target->id;
     return fmt::format("/proc/{}/ns/pid", target->pid);  // for readers of config.json: the monitor goes by its descriptor
   }

@@ -95,7 +95,7 @@ Result<oci::Spec> build_spec(const SpecInputs& in) {
   if (!in.container->cdi_devices.empty())
     return fail(Code::unimplemented, "CDI device '{}': slipway does not resolve CDI names", in.container->cdi_devices.front());
   if (security.privileged && !in.pod->spec.security.privileged)
-    return fail(Code::invalid_argument, "a privileged container needs a privileged pod");
+    return fail(Code::invalid_argument, "security_context.privileged: true, but a privileged container needs a privileged pod");
 
   oci::Spec spec;
   spec.oci_version = kOciVersion;

@@ -25,14 +25,15 @@ bool is_all(std::string_view name) {
   return name.size() == 3 && std::toupper(name[0]) == 'A' && std::toupper(name[1]) == 'L' && std::toupper(name[2]) == 'L';
 }
 
-Result<std::size_t> number_of(const std::string& given, const Set& known) {
+Result<std::size_t> number_of(const char* field, const std::string& given, const Set& known) {
   std::string name = given;
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   if (name.rfind("CAP_", 0) != 0) name = "CAP_" + name;
   const auto* found = std::find(kNames.begin(), kNames.end(), name);
-  if (found == kNames.end()) return fail(Code::invalid_argument, "there is no capability '{}'", given);
+  if (found == kNames.end()) return fail(Code::invalid_argument, "capabilities.{}: there is no capability '{}'", field, given);
   const auto index = static_cast<std::size_t>(found - kNames.begin());
-  if (!known.test(index)) return fail(Code::failed_precondition, "slipwayd does not hold the capability '{}' itself", given);
+  if (!known.test(index))
+    return fail(Code::failed_precondition, "capabilities.{}: slipwayd does not hold the capability '{}' itself", field, given);
   return index;
 }
 
@@ -57,7 +58,7 @@ Result<oci::Capabilities> plan_capabilities(const SecurityContext& security, std
     held = known;
   } else {
     for (const std::string_view name : kDefault) {
-      TRY_ASSIGN(const std::size_t index, number_of(std::string(name), known));
+      TRY_ASSIGN(const std::size_t index, number_of("default", std::string(name), known));
       held.set(index);
     }
   }
@@ -66,12 +67,12 @@ Result<oci::Capabilities> plan_capabilities(const SecurityContext& security, std
   if (mentions_all(security.drop_capabilities)) held.reset();
   for (const std::string& name : security.add_capabilities) {
     if (is_all(name)) continue;
-    TRY_ASSIGN(const std::size_t index, number_of(name, known));
+    TRY_ASSIGN(const std::size_t index, number_of("add_capabilities", name, known));
     held.set(index);
   }
   for (const std::string& name : security.drop_capabilities) {
     if (is_all(name) || weakened(Defence::capability_drop)) continue;
-    TRY_ASSIGN(const std::size_t index, number_of(name, known));
+    TRY_ASSIGN(const std::size_t index, number_of("drop_capabilities", name, known));
     held.reset(index);
   }
   for (const std::string& name : security.add_ambient_capabilities) {
@@ -79,7 +80,7 @@ Result<oci::Capabilities> plan_capabilities(const SecurityContext& security, std
       ambient |= known;
       continue;
     }
-    TRY_ASSIGN(const std::size_t index, number_of(name, known));
+    TRY_ASSIGN(const std::size_t index, number_of("add_ambient_capabilities", name, known));
     ambient.set(index);
   }
   held |= ambient;

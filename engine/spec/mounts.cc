@@ -16,11 +16,12 @@ Result<std::string> clean_target(const std::string& path) {
     const std::string_view part = rest.substr(0, at);
     rest = at == std::string_view::npos ? std::string_view{} : rest.substr(at + 1);
     if (part.empty() || part == ".") continue;
-    if (part == "..") return fail(Code::invalid_argument, "mount target '{}' holds '..'", path);
+    if (part == "..") return fail(Code::invalid_argument, "mounts.container_path: '{}' holds '..'", path);
     out += '/';
     out += part;
   }
-  if (out.empty() || path.find('\0') != std::string::npos) return fail(Code::invalid_argument, "'{}' cannot be a mount target", path);
+  if (out.empty() || path.find('\0') != std::string::npos)
+    return fail(Code::invalid_argument, "mounts.container_path: '{}' cannot be a mount target", path);
   return out;
 }
 

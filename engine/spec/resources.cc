@@ -56,7 +56,9 @@ Result<oci::Resources> plan_resources(const LinuxResources& asked, const HostFac
     const bool known = std::find(host.hugepage_sizes.begin(), host.hugepage_sizes.end(), limit.page_size) != host.hugepage_sizes.end();
     // The kubelet sends 0 for every size it can think of: only a limit that asks for something needs its controller.
     if (limit.limit == 0) continue;
-    if (!known) return fail(Code::failed_precondition, "this host has no huge pages of {} to limit", limit.page_size);
+    if (!known)
+      return fail(Code::failed_precondition, "hugepage_limits: {} bytes of {}: this host has no huge pages of that size", limit.limit,
+                  limit.page_size);
     resources.hugepage_limits.push_back(limit);
   }
   for (const auto& [file, value] : asked.unified) {

@@ -142,6 +142,8 @@ TEST_CASE("flags that cannot be are refused by name", "[cli]") {
   SECTION("cpus") {
     options.cpus = "lots";
     check_refused(options, "--cpus: 'lots'");
+    options.cpus = "nan";
+    check_refused(options, "--cpus: 'nan'");
   }
   SECTION("pids") {
     options.pids = "0";
