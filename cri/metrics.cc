@@ -19,6 +19,7 @@ constexpr const char* kCommonKeys[] = {"container", "id", "image", "name", "name
 struct Reading {
   const cgroups::Stats& cgroup;
   std::uint64_t processes;
+  const engine::OpenFiles& files;
   const engine::ContainerUsage* container;  // null: the pod
   UnixNanos timestamp;
   cgroups::Memory memory;  // zeros where the controller is off
@@ -68,6 +69,12 @@ void device_usage(const Reading& r, const Emit& emit) {
     emit(d.rbytes, {d.name, major, minor, "Read"});
     emit(d.wbytes, {d.name, major, minor, "Write"});
   }
+}
+
+// Of a container's writable layer, by where it is mounted.
+void of_layer(const Reading& r, const Emit& emit, std::uint64_t engine::FsUsage::*count) {
+  if (r.container == nullptr || r.container->writable_layer.timestamp == 0) return;
+  emit(r.container->writable_layer.*count, {r.container->writable_layer.mountpoint});
 }
 
 // Only a container has resources of its own; nothing is said of pods.
@@ -206,10 +213,22 @@ constexpr Family kFamilies[] = {
      "Number of bytes that are consumed by the container on this filesystem",
      v1::GAUGE,
      {"device"},
-     [](R r, E e) {
-       if (r.container != nullptr && r.container->writable_layer.timestamp > 0)
-         e(r.container->writable_layer.used_bytes, {r.container->writable_layer.mountpoint});
-     }},
+     [](R r, E e) { of_layer(r, e, &engine::FsUsage::used_bytes); }},
+    {"container_fs_limit_bytes",
+     "Number of bytes that can be consumed by the container on this filesystem",
+     v1::GAUGE,
+     {"device"},
+     [](R r, E e) { of_layer(r, e, &engine::FsUsage::limit_bytes); }},
+    {"container_fs_inodes_total",
+     "Number of inodes of this filesystem",
+     v1::GAUGE,
+     {"device"},
+     [](R r, E e) { of_layer(r, e, &engine::FsUsage::inodes_total); }},
+    {"container_fs_inodes_free",
+     "Number of inodes of this filesystem that are free",
+     v1::GAUGE,
+     {"device"},
+     [](R r, E e) { of_layer(r, e, &engine::FsUsage::inodes_free); }},
     {"container_pressure_io_waiting_seconds_total",
      "Total time duration tasks in the container have waited due to IO congestion",
      v1::COUNTER,
@@ -221,6 +240,12 @@ constexpr Family kFamilies[] = {
      {},
      [](R r, E e) { pressure_of(r.cgroup.io_pressure, true, e); }},
     {"container_processes", "Number of processes running inside the container", v1::GAUGE, {}, [](R r, E e) { e(r.processes, {}); }},
+    {"container_file_descriptors",
+     "Number of open file descriptors of the container's processes",
+     v1::GAUGE,
+     {},
+     [](R r, E e) { e(r.files.descriptors, {}); }},
+    {"container_sockets", "Number of open sockets of the container's processes", v1::GAUGE, {}, [](R r, E e) { e(r.files.sockets, {}); }},
     {"container_threads",
      "Number of threads running inside the container",
      v1::GAUGE,
@@ -351,14 +376,15 @@ v1::PodSandboxMetrics to_metrics(const engine::PodUsage& usage) {
   out.set_pod_sandbox_id(usage.pod.id);
   const Common common = common_of(usage.pod);
   const cgroups::Memory nothing;
-  put_cgroup({usage.cgroup, usage.processes, nullptr, usage.timestamp, usage.cgroup.memory.value_or(nothing)}, common, &out);
+  put_cgroup({usage.cgroup, usage.processes, usage.files, nullptr, usage.timestamp, usage.cgroup.memory.value_or(nothing)}, common, &out);
   for (const LinkFamily& family : kLinkFamilies)
     for (const auto& link : usage.links)
       put(family.name, v1::COUNTER, usage.timestamp, common, {link.name}, link.*family.count, out.add_metrics());
   for (const auto& container : usage.containers) {
     auto* of_container = out.add_container_metrics();
     of_container->set_container_id(container.container.id);
-    put_cgroup({container.cgroup, container.processes, &container, container.timestamp, container.cgroup.memory.value_or(nothing)},
+    put_cgroup({container.cgroup, container.processes, container.files, &container, container.timestamp,
+                container.cgroup.memory.value_or(nothing)},
                common_of(usage.pod, container.container), of_container);
   }
   return out;

@@ -81,7 +81,7 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   v1::ContainerStatus status_of(const engine::ContainerRecord& container) const;
   // Of every running container, every ready pod that the filter takes; what ended meanwhile is left out.
   std::vector<v1::ContainerStats> stats_of(const v1::ContainerStatsFilter& filter);
-  std::vector<engine::PodUsage> usage_of(const v1::PodSandboxStatsFilter& filter);
+  std::vector<engine::PodUsage> usage_of(const v1::PodSandboxStatsFilter& filter, engine::UsageDetail detail);
 
   Backend& backend_;
 };

@@ -58,18 +58,18 @@ grpc::ServerUnaryReactor* RuntimeService::PodSandboxStats(grpc::CallbackServerCo
                                                           v1::PodSandboxStatsResponse* response) {
   return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
     TRY_ASSIGN(const std::string id, pod_id(request->pod_sandbox_id()));
-    TRY_ASSIGN(const engine::PodUsage usage, backend_.engine.pod_usage(id));
+    TRY_ASSIGN(const engine::PodUsage usage, backend_.engine.pod_usage(id, engine::UsageDetail::counters));
     *response->mutable_stats() = to_stats(usage);
     return {};
   });
 }
 
-std::vector<engine::PodUsage> RuntimeService::usage_of(const v1::PodSandboxStatsFilter& filter) {
+std::vector<engine::PodUsage> RuntimeService::usage_of(const v1::PodSandboxStatsFilter& filter, engine::UsageDetail detail) {
   std::vector<engine::PodUsage> out;
   const auto snapshot = backend_.engine.snapshot();
   for (const auto& [id, pod] : snapshot->pods) {
     if (pod.state != engine::PodState::ready || !matches(filter, pod)) continue;
-    if (auto usage = if_there(backend_.engine.pod_usage(id))) out.push_back(std::move(*usage));
+    if (auto usage = if_there(backend_.engine.pod_usage(id, detail))) out.push_back(std::move(*usage));
   }
   return out;
 }
@@ -78,7 +78,7 @@ grpc::ServerUnaryReactor* RuntimeService::ListPodSandboxStats(grpc::CallbackServ
                                                               const v1::ListPodSandboxStatsRequest* request,
                                                               v1::ListPodSandboxStatsResponse* response) {
   return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
-    for (const auto& usage : usage_of(request->filter())) *response->add_stats() = to_stats(usage);
+    for (const auto& usage : usage_of(request->filter(), engine::UsageDetail::counters)) *response->add_stats() = to_stats(usage);
     return {};
   });
 }
@@ -87,7 +87,7 @@ grpc::ServerWriteReactor<v1::StreamPodSandboxStatsResponse>* RuntimeService::Str
     grpc::CallbackServerContext*, const v1::StreamPodSandboxStatsRequest* request) {
   const auto list = [this, request] {
     std::vector<v1::PodSandboxStats> out;
-    for (const auto& usage : usage_of(request->filter())) out.push_back(to_stats(usage));
+    for (const auto& usage : usage_of(request->filter(), engine::UsageDetail::counters)) out.push_back(to_stats(usage));
     return out;
   };
   return stream_list<v1::StreamPodSandboxStatsResponse>(backend_.workers, Lane::operate, list,
@@ -107,7 +107,7 @@ grpc::ServerUnaryReactor* RuntimeService::ListPodSandboxMetrics(grpc::CallbackSe
                                                                 const v1::ListPodSandboxMetricsRequest*,
                                                                 v1::ListPodSandboxMetricsResponse* response) {
   return answer(Lane::operate, context, [this, response]() -> Result<void> {
-    for (const auto& usage : usage_of({})) *response->add_pod_metrics() = to_metrics(usage);
+    for (const auto& usage : usage_of({}, engine::UsageDetail::open_files)) *response->add_pod_metrics() = to_metrics(usage);
     return {};
   });
 }
@@ -116,7 +116,7 @@ grpc::ServerWriteReactor<v1::StreamPodSandboxMetricsResponse>* RuntimeService::S
     grpc::CallbackServerContext*, const v1::StreamPodSandboxMetricsRequest*) {
   const auto list = [this] {
     std::vector<v1::PodSandboxMetrics> out;
-    for (const auto& usage : usage_of({})) out.push_back(to_metrics(usage));
+    for (const auto& usage : usage_of({}, engine::UsageDetail::open_files)) out.push_back(to_metrics(usage));
     return out;
   };
   return stream_list<v1::StreamPodSandboxMetricsResponse>(backend_.workers, Lane::operate, list,

@@ -34,7 +34,7 @@ class Cgroups {
   virtual Result<void> apply(const std::string& path, const oci::Resources& resources) = 0;
   virtual Result<void> set_oom_score(const std::string& path, int value) = 0;
   virtual Result<cgroups::Stats> stats(const std::string& path) = 0;
-  virtual Result<std::uint64_t> processes(const std::string& path) = 0;  // in it and beneath
+  virtual Result<std::vector<pid_t>> processes(const std::string& path) = 0;  // in it and beneath
 };
 
 struct Timeouts {

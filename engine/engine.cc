@@ -123,7 +123,7 @@ class EngineImpl final : public Engine {
     return engine::update_pod_resources(context_, id, overhead, resources);
   }
   Result<ContainerUsage> container_usage(const std::string& id) override { return engine::container_usage(context_, id); }
-  Result<PodUsage> pod_usage(const std::string& id) override { return engine::pod_usage(context_, id); }
+  Result<PodUsage> pod_usage(const std::string& id, UsageDetail detail) override { return engine::pod_usage(context_, id, detail); }
 
   std::shared_ptr<const Snapshot> snapshot() const override { return context_.store->snapshot(); }
   Result<PodView> view(const std::string& pod_id) const override {

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "cgroups/stats.h"
+#include "engine/open_files.h"
 #include "engine/pod_events.h"
 #include "engine/ports.h"
 #include "engine/process_streams.h"
@@ -40,11 +41,14 @@ struct PodView {
 };
 
 // What the kernel counts of a running container, and of a pod that is ready.
+// `files` is told where it was asked for alone: it takes a look at each descriptor of each process.
+enum class UsageDetail { counters, open_files };
 struct ContainerUsage {
   ContainerRecord container;
   UnixNanos timestamp = 0;
   cgroups::Stats cgroup;
   std::uint64_t processes = 0;
+  OpenFiles files;
   FsUsage writable_layer;  // timestamp 0: not known
 };
 struct PodUsage {
@@ -52,6 +56,7 @@ struct PodUsage {
   UnixNanos timestamp = 0;
   cgroups::Stats cgroup;
   std::uint64_t processes = 0;
+  OpenFiles files;                       // the sum of its containers'
   std::vector<sys::LinkCounters> links;  // of its own network namespace, without the loopback; none of the host's
   std::vector<ContainerUsage> containers;
 };
@@ -87,7 +92,7 @@ class Engine {
   virtual Result<void> update_pod_resources(const std::string& id, const LinuxResources& overhead, const LinuxResources& resources) = 0;
   // failed_precondition: it does not run, the pod is not ready.
   virtual Result<ContainerUsage> container_usage(const std::string& id) = 0;
-  virtual Result<PodUsage> pod_usage(const std::string& id) = 0;
+  virtual Result<PodUsage> pod_usage(const std::string& id, UsageDetail detail) = 0;
 
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
   // As it is now; of a pod that was removed lately the last record, without containers.

@@ -56,10 +56,9 @@ class HostCgroups final : public Cgroups {
     return cgroup.stats();
   }
 
-  Result<std::uint64_t> processes(const std::string& path) override {
+  Result<std::vector<pid_t>> processes(const std::string& path) override {
     TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root_, path));
-    TRY_ASSIGN(const std::vector<pid_t> pids, cgroup.processes_below());
-    return static_cast<std::uint64_t>(pids.size());
+    return cgroup.processes_below();
   }
 
  private:

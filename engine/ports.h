@@ -27,6 +27,7 @@ struct FsUsage {
   UnixNanos timestamp = 0;
   std::string mountpoint;
   std::uint64_t used_bytes = 0, inodes_used = 0;
+  std::uint64_t limit_bytes = 0, inodes_total = 0, inodes_free = 0;  // of the file system it is on; of a container's layer alone
 };
 
 // Where a container's root comes from: layers of the store, topmost first, and its own writable directory.

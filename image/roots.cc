@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <memory>
@@ -143,6 +144,11 @@ Result<engine::FsUsage> Roots::usage(const std::string& id) const {
   Measure measure;
   struct stat st {};
   if (::fstat(dir.get(), &st) != 0) return fail_errno(errno, "stat");
+  struct statvfs fs {};
+  if (::fstatvfs(dir.get(), &fs) != 0) return fail_errno(errno, "statvfs");
+  out.limit_bytes = fs.f_blocks * fs.f_frsize;
+  out.inodes_total = fs.f_files;
+  out.inodes_free = fs.f_ffree;
   TRY(measure.add(st));
   TRY(measure.walk(std::move(dir), 0).context("writable layer of '{}'", id));
   out.used_bytes = measure.bytes;

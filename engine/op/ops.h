@@ -27,7 +27,7 @@ Result<void> reopen_log(Context& context, const std::string& id);
 Result<void> update_resources(Context& context, const std::string& id, const LinuxResources& patch);
 Result<void> update_pod_resources(Context& context, const std::string& id, const LinuxResources& overhead, const LinuxResources& resources);
 Result<ContainerUsage> container_usage(Context& context, const std::string& id);
-Result<PodUsage> pod_usage(Context& context, const std::string& id);
+Result<PodUsage> pod_usage(Context& context, const std::string& id, UsageDetail detail);
 
 // Parts that other operations need; the pod's lock is held by the caller.
 Result<void> stop_pod_locked(Context& context, const std::string& id, StageNote& note);

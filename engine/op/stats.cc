@@ -9,11 +9,13 @@
 namespace slipway::engine {
 namespace {
 
-Result<ContainerUsage> usage_of(Context& context, const ContainerRecord& record) {
+Result<ContainerUsage> usage_of(Context& context, const ContainerRecord& record, UsageDetail detail) {
   ContainerUsage usage;
   usage.timestamp = now_realtime();
   TRY_ASSIGN(usage.cgroup, context.cgroups->stats(record.cgroup));
-  TRY_ASSIGN(usage.processes, context.cgroups->processes(record.cgroup));
+  TRY_ASSIGN(const std::vector<pid_t> pids, context.cgroups->processes(record.cgroup));
+  usage.processes = pids.size();
+  if (detail == UsageDetail::open_files) usage.files = count_open_files(pids);
   if (auto layer = context.images->root_usage(record.id); layer.ok()) usage.writable_layer = layer.value();
   usage.container = record;
   return usage;
@@ -46,10 +48,10 @@ Result<ContainerUsage> container_usage(Context& context, const std::string& id) 
   const auto record = context.store->container(id);
   if (!record) return fail(Code::not_found, "there is no container '{}'", id);
   if (record->state != ContainerState::running) return fail(Code::failed_precondition, "stats of container '{}': it is not running", id);
-  return usage_of(context, *record).context("stats of container '{}'", id);
+  return usage_of(context, *record, UsageDetail::counters).context("stats of container '{}'", id);
 }
 
-Result<PodUsage> pod_usage(Context& context, const std::string& id) {
+Result<PodUsage> pod_usage(Context& context, const std::string& id, UsageDetail detail) {
   const auto view = context.store->view(id);
   if (!view) return fail(Code::not_found, "there is no pod '{}'", id);
   if (view->pod.state != PodState::ready) return fail(Code::failed_precondition, "stats of pod '{}': it is not ready", id);
@@ -58,12 +60,16 @@ Result<PodUsage> pod_usage(Context& context, const std::string& id) {
   auto cgroup = context.cgroups->stats(view->pod.cgroup);
   if (!cgroup.ok()) return std::move(cgroup).error().within("stats of pod '{}'", id);
   usage.cgroup = std::move(cgroup).take();
-  TRY_ASSIGN(usage.processes, context.cgroups->processes(view->pod.cgroup));
+  TRY_ASSIGN(const std::vector<pid_t> pids, context.cgroups->processes(view->pod.cgroup));
+  usage.processes = pids.size();
   usage.links = links_of(view->pod);
   for (const ContainerRecord& record : view->containers) {
     if (record.state != ContainerState::running) continue;
-    auto one = usage_of(context, record);
-    if (one.ok()) usage.containers.push_back(std::move(one).take());  // else it has ended meanwhile
+    auto one = usage_of(context, record, detail);
+    if (!one.ok()) continue;  // it has ended meanwhile
+    usage.files.descriptors += one.value().files.descriptors;
+    usage.files.sockets += one.value().files.sockets;
+    usage.containers.push_back(std::move(one).take());
   }
   usage.pod = view->pod;
   return usage;

@@ -1,4 +1,5 @@
 """Attacks by clients of streams that break off: what they leave in the container, in slipwayd and in the monitor must be nothing."""
+import errno
 import glob
 import json
 import os
@@ -35,6 +36,17 @@ class Calls:
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
+
+
+def processes(cgroup):
+    """Those of one cgroup; none when it goes while it is read: an exec's ends with it."""
+    try:
+        with open(cgroup + "/cgroup.procs", encoding="utf-8") as file:
+            return file.read().split()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
+        return []
 
 
 def descriptors(pid):
@@ -74,11 +86,8 @@ class Abandoned(Slipwayd):
         return self.round(before, SESSIONS) or memory(self.daemon.process.pid) - settled > GROWTH
 
     def picture(self):
-        processes = []
-        for folder in glob.glob(self.cgroup + "/**/", recursive=True):
-            with open(folder + "cgroup.procs", encoding="utf-8") as file:
-                processes += file.read().split()
-        return {"processes": len(processes), "cgroups": len(glob.glob(self.cgroup + "/*/")), "monitor": descriptors(self.monitor),
+        folders = glob.glob(self.cgroup + "/**/", recursive=True)
+        return {"processes": sum(len(processes(folder)) for folder in folders), "cgroups": len(glob.glob(self.cgroup + "/*/")), "monitor": descriptors(self.monitor),
                 "slipwayd": descriptors(self.daemon.process.pid)}
 
     def round(self, before, sessions):

@@ -55,7 +55,7 @@ class Guarded final : public engine::Cgroups {
     return {};
   }
   Result<cgroups::Stats> stats(const std::string&) override { return fail(Code::not_found, "none"); }
-  Result<std::uint64_t> processes(const std::string&) override { return fail(Code::not_found, "none"); }
+  Result<std::vector<pid_t>> processes(const std::string&) override { return fail(Code::not_found, "none"); }
 };
 
 class World {

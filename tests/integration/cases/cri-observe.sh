@@ -53,6 +53,10 @@ assert_eq "$(jq -r '.pod_metrics[0].container_metrics[0].metrics[] | select(.nam
 default
 watched
 67108864"
+metric() { jq -r --arg name "$1" '.pod_metrics[0].container_metrics[0].metrics[] | select(.name == $name) | .value.value' "$CASE_DIR/metrics"; }
+assert_le 3 "$(metric container_file_descriptors)" "open descriptors"
+assert_le "$(metric container_fs_inodes_free)" "$(metric container_fs_inodes_total)" "inodes of the layer's file system"
+assert_le "$(metric container_fs_usage_bytes)" "$(metric container_fs_limit_bytes)" "bytes of the layer's file system"
 assert_le "$inside" "$(jq -r '.pod_metrics[0].metrics[] | select(.name == "container_network_receive_bytes_total") | .value.value' "$CASE_DIR/metrics")" "bytes by metric"
 
 # A patch: what it does not name stays, and the status says what was applied.

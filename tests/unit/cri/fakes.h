@@ -82,7 +82,7 @@ class FakeEngine final : public engine::Engine {
     out.cgroup.memory.emplace().current = 88;
     return out;
   }
-  Result<engine::PodUsage> pod_usage(const std::string& id) override {
+  Result<engine::PodUsage> pod_usage(const std::string& id, engine::UsageDetail) override {
     if (failure) return *failure;
     engine::PodUsage out;
     const auto found = snapshot();

@@ -19,6 +19,7 @@ engine::PodUsage usage() {
   out.cgroup.cpu.usage_usec = 3'500'000;
   out.cgroup.memory.emplace().current = 100;
   out.processes = 2;
+  out.files = {40, 7};
   out.links = {{.name = "eth0", .rx_bytes = 11, .rx_dropped = 3, .tx_bytes = 22}};
   engine::ContainerUsage& container = out.containers.emplace_back();
   container.container.id = "container-id";
@@ -27,6 +28,8 @@ engine::PodUsage usage() {
   container.container.spec.image = "sha256:1";
   container.container.spec.user_specified_image = "nginx:1";
   container.container.resources.cpu_shares = 512;
+  container.files = {30, 5};
+  container.writable_layer = {9, "/var/lib/slipway/containers", 4096, 2, 1 << 30, 1000, 900};
   container.timestamp = 8'000'000'000;
   container.cgroup.pids = cgroups::Pids{5, cgroups::kNoLimit};
   container.cgroup.io = {{.name = "/dev/vda", .major = 253, .minor = 0, .rbytes = 77}};
@@ -105,11 +108,21 @@ TEST_CASE("values and labels of pods and containers", "[cri]") {
   CHECK(values_of(out.metrics(), "container_processes") == Values{{pod, 2}});
   CHECK(values_of(out.metrics(), "container_network_receive_bytes_total") == Values{{with(pod, {"eth0"}), 11}});
   CHECK(values_of(out.metrics(), "container_network_receive_packets_dropped_total") == Values{{with(pod, {"eth0"}), 3}});
+  CHECK(values_of(out.metrics(), "container_file_descriptors") == Values{{pod, 40}});
+  CHECK(values_of(out.metrics(), "container_sockets") == Values{{pod, 7}});
+  CHECK(values_of(out.metrics(), "container_fs_limit_bytes").empty());
   CHECK(values_of(out.metrics(), "container_spec_cpu_shares").empty());
   const Metrics& mine = out.container_metrics(0).metrics();
   CHECK(values_of(mine, "container_spec_cpu_shares") == Values{{container, 512}});
   CHECK(values_of(mine, "container_threads_max") == Values{{container, 0}});
   CHECK(values_of(mine, "container_fs_reads_bytes_total") == Values{{with(container, {"/dev/vda"}), 77}});
+  CHECK(values_of(mine, "container_file_descriptors") == Values{{container, 30}});
+  CHECK(values_of(mine, "container_sockets") == Values{{container, 5}});
+  const std::vector<std::string> layer = with(container, {"/var/lib/slipway/containers"});
+  CHECK(values_of(mine, "container_fs_usage_bytes") == Values{{layer, 4096}});
+  CHECK(values_of(mine, "container_fs_limit_bytes") == Values{{layer, 1 << 30}});
+  CHECK(values_of(mine, "container_fs_inodes_total") == Values{{layer, 1000}});
+  CHECK(values_of(mine, "container_fs_inodes_free") == Values{{layer, 900}});
   CHECK(values_of(mine, "container_blkio_device_usage_total")[0] ==
         Values::value_type{with(container, {"/dev/vda", "253", "0", "Read"}), 77});
   CHECK(values_of(mine, "container_hugetlb_usage_bytes") == Values{{with(container, {"2MB"}), 4096}});

@@ -45,7 +45,7 @@ class FakeCgroups final : public Cgroups {
     stats.memory = memory;
     return stats;
   }
-  Result<std::uint64_t> processes(const std::string&) override { return std::uint64_t{3}; }
+  Result<std::vector<pid_t>> processes(const std::string&) override { return std::vector<pid_t>(3, ::getpid()); }
 
  private:
   FakeHost& host_;

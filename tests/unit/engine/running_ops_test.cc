@@ -1,4 +1,5 @@
 // What is asked of a running container: exec, new limits, stats, a new log.
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <thread>
@@ -174,7 +175,7 @@ TEST_CASE("usage and logs are of running containers", "[engine]") {
   const std::string id = w.container(pod);
   CHECK(w.engine->container_usage(id).error().code == Code::failed_precondition);
   CHECK(w.engine->reopen_log(id).error().code == Code::failed_precondition);
-  CHECK(w.engine->pod_usage(pod).value().containers.empty());
+  CHECK(w.engine->pod_usage(pod, UsageDetail::counters).value().containers.empty());
   REQUIRE(w.engine->start_container(id).ok());
   const auto usage = w.engine->container_usage(id);
   REQUIRE(usage.ok());
@@ -191,15 +192,22 @@ TEST_CASE("usage of a pod: its cgroup, its running containers; of one that is st
   const std::string pod = w.pod();
   const std::string id = w.container(pod);
   REQUIRE(w.engine->start_container(id).ok());
-  const auto usage = w.engine->pod_usage(pod);
+  const auto usage = w.engine->pod_usage(pod, UsageDetail::counters);
   REQUIRE(usage.ok());
   CHECK(usage.value().pod.id == pod);
   CHECK(usage.value().processes == 3);
   REQUIRE(usage.value().containers.size() == 1);
   CHECK(usage.value().containers[0].container.id == id);
-  CHECK(w.engine->pod_usage("none").error().code == Code::not_found);
+  CHECK(usage.value().files.descriptors == 0);  // nobody asked
+  int sockets[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
+  const UniqueFd first(sockets[0]), second(sockets[1]);
+  const auto files = w.engine->pod_usage(pod, UsageDetail::open_files).take().files;  // the fake's processes: this one, three times
+  CHECK(files.sockets >= 6);
+  CHECK(files.descriptors >= files.sockets + 3);
+  CHECK(w.engine->pod_usage("none", UsageDetail::counters).error().code == Code::not_found);
   REQUIRE(w.engine->stop_pod(pod).ok());
-  CHECK(w.engine->pod_usage(pod).error().code == Code::failed_precondition);
+  CHECK(w.engine->pod_usage(pod, UsageDetail::counters).error().code == Code::failed_precondition);
 }
 
 TEST_CASE("a pod's resources are noted and survive", "[engine]") {

@@ -133,6 +133,7 @@ TEST_CASE("a container's root keeps its layers, over a restart too", "[image]") 
   std::ofstream(root.value().upper + "/data") << std::string(100'000, 'x');
   CHECK(bench.store->root_usage(id).value().used_bytes >= 100'000);
   CHECK(bench.store->root_usage(id).value().inodes_used == 2);
+  CHECK(bench.store->root_usage(id).value().limit_bytes > 100'000);
   REQUIRE(bench.store->remove(image.id).ok());
   CHECK(bench.layers() == 2);
   CHECK(bench.store->prepare_root(image, std::string(64, 'd')).ok());  // its layers are still there
