@@ -240,17 +240,31 @@ class Run(Case):
         self.refused("'tmpcopyup': only into a tmpfs", self.bundle.run("true"))
 
     def test_joined_namespaces(self):
-        holder = subprocess.Popen(["unshare", "-n", "-u", "sh", "-c", "hostname joined; echo ready; exec sleep 100"], stdout=subprocess.PIPE)
+        holder = subprocess.Popen(["unshare", "-p", "-n", "-i", "-u", "-m", "-C", "-f", "sh", "-c", "hostname joined; echo ready; exec sleep 100"],
+                                  stdout=subprocess.PIPE)
         self.addCleanup(holder.stdout.close)
         self.addCleanup(holder.wait)
         self.addCleanup(holder.kill)
         holder.stdout.readline()
-        for ns in self.config["linux"]["namespaces"]:
-            if ns["type"] in ("network", "uts"):
-                ns["path"] = f"/proc/{holder.pid}/ns/" + {"network": "net"}.get(ns["type"], ns["type"])
+        with open(f"/proc/{holder.pid}/task/{holder.pid}/children", encoding="utf-8") as file:
+            inside = int(file.read())
+        self.addCleanup(os.kill, inside, signal.SIGKILL)
+        files = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup", "mount": "mnt"}
+        links = {kind: os.readlink(f"/proc/{inside}/ns/{file}") for kind, file in files.items()}
         del self.config["hostname"]
-        out = self.shell("hostname; readlink /proc/self/ns/net").split()
-        self.assertEqual(out, ["joined", os.readlink(f"/proc/{holder.pid}/ns/net")])
+        show = "hostname; for n in pid net ipc uts cgroup mnt; do readlink /proc/self/ns/$n; done; ls -d /work"
+        fresh = [dict(ns) for ns in self.config["linux"]["namespaces"]]
+        # The mount namespace last: there the container's root takes the place of the holder's.
+        for joined in (["uts", "pid"], ["uts", "network"], ["uts", "ipc"], ["uts", "cgroup"], list(files)):
+            for ns, new in zip(self.config["linux"]["namespaces"], fresh):
+                ns.clear()
+                ns.update(new)
+                if ns["type"] in joined:
+                    ns["path"] = f"/proc/{inside}/ns/{files[ns['type']]}"
+            out = self.shell(show).split()
+            self.assertEqual((out[0], out[-1]), ("joined", "/work"))
+            for kind, link in zip(files, out[1:7]):
+                self.assertEqual(link == links[kind], kind in joined, f"{kind}, joining {joined}")
 
     def test_without_pivot(self):
         self.config["process"]["args"] = ["sh", "-c", "ls /; cat /proc/self/mountinfo | wc -l"]
