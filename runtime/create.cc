@@ -72,7 +72,11 @@ Result<void> start_scope(const CreateRequest& request, const oci::Resources& res
 Result<void> make_own(Place& place, Undo& undo) {
   TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
   TRY_ASSIGN(cgroups::Cgroup cgroup, cgroups::Cgroup::create(root, place.path));
-  if (!cgroup.was_there()) {
+  if (cgroup.was_there()) {
+    // Limits would be changed under others' feet, and this container's end would be theirs.
+    TRY_ASSIGN(const bool taken, cgroup.populated());
+    if (taken) return fail(Code::already_exists, "linux.cgroupsPath: '{}' has processes in it already", place.path);
+  } else {
     TRY(undo.add("remove the cgroup", [path = place.path]() -> Result<void> {
       TRY_ASSIGN(const cgroups::Root again, cgroups::open_root());
       return cgroups::Cgroup::kill_and_remove(again, path, kRemoveTimeout);

@@ -165,6 +165,16 @@ class BadInput(Case):
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"signal {signal} does not exist" if signal == "0" else signal, done.stderr)
 
+    def test_a_cgroup_that_is_taken(self):
+        """Two containers in one cgroup: the second is refused, the first lives on with its limits."""
+        self.assertEqual(self.bundle.create("sleep", "100"), 0)
+        self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+        done = self.bundle.call("run", "-b", self.bundle.path, "another")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"linux.cgroupsPath: '{self.bundle.cgroup_path}' has processes in it already", done.stderr)
+        self.assertEqual(self.bundle.state_of()["status"], "running")
+        self.assertEqual(os.listdir(self.bundle.state), [self.bundle.name])
+
     def test_limits_without_their_controller(self):
         """This host's cgroup2 has few controllers: what asks for nothing passes, what cannot be is named."""
         with open("/sys/fs/cgroup/cgroup.controllers", encoding="utf-8") as file:
