@@ -42,7 +42,9 @@ Result<int> spec_verb(const Global&, Words);
 Result<int> features_verb(const Global&, Words);
 
 // The id, or the sentence that it is missing.
-Result<std::string> container_id(const Arguments& arguments);
+Result<void> no_more_than(const Arguments& arguments, std::size_t most);
+// The first of at most so many arguments.
+Result<std::string> container_id(const Arguments& arguments, std::size_t most = 1);
 // A container that is complete: its directory and record.
 struct Found {
   StateDir dir;

@@ -117,7 +117,7 @@ Result<int> serve(const Arguments& arguments, const Created& created) {
 }
 
 Result<int> execute(const Global& global, const Arguments& arguments) {
-  TRY_ASSIGN(const std::string id, container_id(arguments));
+  TRY_ASSIGN(const std::string id, container_id(arguments, SIZE_MAX));
   TRY_ASSIGN(const Found found, find_container(global, id));
   TRY_ASSIGN(const auto pidfd, open_process(found.record));
   if (!pidfd) return fail(Code::failed_precondition, "container '{}' is not running", id);

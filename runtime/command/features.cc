@@ -44,6 +44,7 @@ std::string array(const Items& items) {
 
 Result<int> features_verb(const Global&, Words words) {
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, {}, false));
+  TRY(no_more_than(arguments, 0));
   const std::string seccomp =
       fmt::format(R"({{"enabled":true,"actions":{},"operators":{},"archs":{},"knownFlags":{},"supportedFlags":{}}})", array(kActions),
                   array(kOperators), array(kArchitectures), array(kFlags), array(kFlags));

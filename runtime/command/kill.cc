@@ -30,7 +30,7 @@ Result<void> signal_all(const ContainerRecord& record, int signal) {
 
 Result<int> kill_verb(const Global& global, Words words) {
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, false));
-  TRY_ASSIGN(const std::string id, container_id(arguments));
+  TRY_ASSIGN(const std::string id, container_id(arguments, 2));
   TRY_ASSIGN(const int signal, parse_signal(arguments.positional.size() > 1 ? arguments.positional[1] : "TERM"));
   TRY_ASSIGN(const Found found, find_container(global, id));
   if (arguments.has("all")) {

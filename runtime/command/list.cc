@@ -54,6 +54,7 @@ void print_json(const std::vector<Row>& rows) {
 
 Result<int> list_verb(const Global& global, Words words) {
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, false));
+  TRY(no_more_than(arguments, 0));
   TRY_ASSIGN(const std::vector<Row> rows, rows_of(global));
   const std::string format = arguments.value("format", "table");
   if (arguments.has("quiet")) {

@@ -100,7 +100,6 @@ const std::span<const Option> kMakeOptions(kOptions);
 Result<MakeOptions> make_options(const Arguments& arguments) {
   MakeOptions options;
   TRY_ASSIGN(options.id, container_id(arguments));
-  if (arguments.positional.size() > 1) return fail(Code::invalid_argument, "'{}': only one argument is wanted", arguments.positional[1]);
   TRY_ASSIGN(options.bundle, absolute(arguments.value("bundle", ".")));
   options.pid_file = arguments.value("pid-file");
   options.console_socket = arguments.value("console-socket");

@@ -7,8 +7,14 @@
 
 namespace slipway::runtime::command {
 
-Result<std::string> container_id(const Arguments& arguments) {
+Result<void> no_more_than(const Arguments& arguments, std::size_t most) {
+  if (arguments.positional.size() <= most) return {};
+  return fail(Code::invalid_argument, "argument '{}': nothing is wanted there", arguments.positional[most]);
+}
+
+Result<std::string> container_id(const Arguments& arguments, std::size_t most) {
   if (arguments.positional.empty()) return fail(Code::invalid_argument, "the container's id is missing");
+  TRY(no_more_than(arguments, most));
   return arguments.positional[0];
 }
 

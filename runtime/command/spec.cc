@@ -57,6 +57,7 @@ oci::Spec default_spec() {
 
 Result<int> spec_verb(const Global&, Words words) {
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, false));
+  TRY(no_more_than(arguments, 0));
   const std::string path = arguments.value("bundle", ".") + "/config.json";
   auto fd = sys::open_path(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
   if (!fd.ok() && fd.error().sys_errno == EEXIST) return fail(Code::already_exists, "'{}' is there already: remove it first", path);

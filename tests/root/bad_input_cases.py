@@ -154,6 +154,10 @@ class BadInput(Case):
                 (["run", "--preserve-fds", "-1", "-b", self.bundle.path, name], ["--preserve-fds", "'-1'"]),
                 (["run", "--preserve-fds", "9", "-b", self.bundle.path, name], ["descriptor"]),
                 (["run"], ["id is missing"]),
+                (["run", "-b", self.bundle.path, name, "surplus"], ["'surplus'", "nothing is wanted there"]),
+                (["kill", name, "TERM", "surplus"], ["'surplus'", "nothing is wanted there"]),
+                (["state", name, "surplus"], ["'surplus'", "nothing is wanted there"]),
+                (["list", "surplus"], ["'surplus'", "nothing is wanted there"]),
                 (["kill", "nobody"], ["'nobody'", "does not exist"]),
                 (["--root", "relative", "list"], ["--root", "'relative'", "not absolute"]),
                 (["--log-format", "xml", "list"], ["--log-format", "'xml'"])):
