@@ -68,6 +68,9 @@ Result<std::vector<oci::Namespace>> plan_namespaces(const SpecInputs& in) {
   const NamespaceOptions& pod = in.pod->spec.security.namespaces;
   const NamespaceOptions& own = in.container->security.namespaces;
   if (own.userns && !pod.userns) return fail(Code::invalid_argument, "userns_options: the pod has no user namespace of its own");
+  if (own.pid == NamespaceMode::pod && pod.pid != NamespaceMode::pod && in.namespaces.pid.empty())
+    return fail(Code::invalid_argument, "namespace_options.pid: POD, but the pod's is {}: it has no PID namespace to share",
+                pod.pid == NamespaceMode::node ? "NODE" : "CONTAINER");
   using Type = oci::NamespaceType;
   std::vector<oci::Namespace> namespaces = {{Type::mount, ""}, {Type::cgroup, ""}};
   const auto join = [&](Type type, const std::string& path, const char* what) -> Result<void> {

@@ -73,6 +73,7 @@ CONTAINERS = [
     ({"linux": {"security_context": {"masked_paths": ["proc"]}}}, "INVALID_ARGUMENT", ["masked_paths", "'proc'"]),
     ({"linux": {"security_context": {"seccomp": {"profile_type": "Localhost", "localhost_ref": "/no/such/profile"}}}}, "NOT_FOUND", ["/no/such/profile"]),
     ({"linux": {"security_context": {"privileged": True}}}, "INVALID_ARGUMENT", ["security_context.privileged", "true"]),
+    ({"linux": {"security_context": {"namespace_options": {"pid": "POD"}}}}, "INVALID_ARGUMENT", ["namespace_options.pid", "POD", "CONTAINER"]),
     ({"linux": {"security_context": {"namespace_options": {"pid": "TARGET", "target_id": "nobody"}}}}, "INVALID_ARGUMENT", ["namespace_options.target_id", "nobody"]),
 ]
 
