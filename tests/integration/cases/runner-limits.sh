@@ -26,6 +26,27 @@ config '{"memory": {"limit": 536870912, "reservation": 268435456, "swap": 107374
 assert_eq "$(run)" $'536870912\n268435456\n536870912\n399998976\n1\n1024\n174\n50000 100000\n0' "limits inside"
 [[ ! -e /sys/fs/cgroup/runner-case ]] || fail "the cgroup is left"
 
+# I/O: a limit of the disk's and a weight, as files and as a fact; beside them a limit for a device that is none.
+disk=$(lsblk -dno MAJ:MIN /dev/vda | tr -d ' ')
+device="{\"major\": ${disk%:*}, \"minor\": ${disk#*:}"
+# shellcheck disable=SC2016  # the container's shell expands these
+config "{\"blockIO\": {\"weight\": 500, \"throttleReadBpsDevice\": [$device, \"rate\": 1048576}], \"throttleWriteIOPSDevice\": [$device, \"rate\": 77}]},
+  \"devices\": [{\"allow\": true, \"type\": \"b\", ${device#\{}, \"access\": \"r\"}]}" \
+  'cd /sys/fs/cgroup; for f in io.max io.bfq.weight io.weight; do [ ! -e $f ] || /bin/busybox cat $f; done; /bin/busybox dd if=/dev/vda of=/dev/null bs=1M count=4 iflag=direct 2>&1'
+jq ".linux.devices = [$device, \"type\": \"b\", \"path\": \"/dev/vda\"}]" "$bundle/config.json" >"$bundle/new"
+mv "$bundle/new" "$bundle/config.json"
+before=${EPOCHREALTIME/./}
+said=$(run)
+took=$(((${EPOCHREALTIME/./} - before) / 1000))
+assert_contains "$said" "$disk rbps=1048576 wbps=max riops=max wiops=77" "io.max"
+assert_matches "$said" $'\n(default 4950|default 500|500)\n' "the weight"
+assert_contains "$said" "4+0 records out" "reading"
+assert_le 2500 "$took" "milliseconds of 4 MiB at 1 MiB a second"
+config '{"blockIO": {"throttleReadBpsDevice": [{"major": 240, "minor": 200, "rate": 5}]}}' true
+assert_fails "write '240:200 rbps=5' to" run
+jq 'del(.linux.devices)' "$bundle/config.json" >"$bundle/new"
+mv "$bundle/new" "$bundle/config.json"
+
 # Past the memory limit: killed, and the status says so.
 # shellcheck disable=SC2016  # the container's shell expands these
 config '{"memory": {"limit": 16777216, "swap": 16777216}}' 'x=0123456789abcdef; while :; do x=$x$x; done'
