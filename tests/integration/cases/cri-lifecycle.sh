@@ -19,9 +19,10 @@ assert_eq "$(cri ImageStatus "$(jq -n --arg i "$(image busybox)" '{image: {image
 assert_eq "$(cri ImageStatus '{"image": {"image": "127.0.0.1:5000/no/such:1"}}' | jq -r '.image')" null
 assert_le 1 "$(cri ImageFsInfo | jq -r '.image_filesystems[0].used_bytes.value')" "bytes of images"
 
-pod=$(run_pod web)
+dns='.dns_config = {servers: ["10.0.0.10"], searches: ["a.svc", "svc"], options: ["ndots:5"]}'
+pod=$(run_pod web "$dns")
 assert_matches "$pod" '^[0-9a-f]{64}$'
-assert_eq "$(run_pod web)" "$pod" "a repeated RunPodSandbox"
+assert_eq "$(run_pod web "$dns")" "$pod" "a repeated RunPodSandbox"
 sandbox=$(cri PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\"}")
 assert_eq "$(jq -r '[.status.state, .status.metadata.uid, .status.labels.app, .status.annotations.note] | join("|")' <<<"$sandbox")" "SANDBOX_READY|uid-web|web|kept as sent"
 address=$(jq -r .status.network.ip <<<"$sandbox")
@@ -39,6 +40,8 @@ assert_eq "$(status "$c" image_id)" "$busybox"
 assert_eq "$(cri ListContainers "{\"filter\": {\"pod_sandbox_id\": \"$pod\"}}" | jq -r '.containers[0].id')" "$c"
 
 assert_eq "$(exec_out "$c" hostname)" web
+assert_eq "$(exec_out "$c" cat /etc/hostname /etc/resolv.conf)" "$(printf 'web\nsearch a.svc svc\nnameserver 10.0.0.10\noptions ndots:5')" "the pod's name and resolver"
+assert_matches "$(exec_out "$c" cat /etc/hosts)" "${address//./\\.}[[:space:]]+web" "the pod's own line in /etc/hosts"
 assert_eq "$(exec_out "$c" sh -c 'ip -o -4 addr show dev eth0 | grep -o "inet [0-9.]*"')" "inet $address"
 reply=$(exec_sync "$c" sh -c 'echo o; echo e >&2; exit 7')
 assert_eq "$(jq -r '[.exit_code, (.stdout | @base64d), (.stderr | @base64d)] | @json' <<<"$reply")" '[7,"o\n","e\n"]'
