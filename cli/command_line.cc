@@ -9,7 +9,7 @@ namespace slipway::cli {
 namespace {
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage. `run` and `exec` exit with the command's own code; 125 when slipway failed,\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage. `run`, `exec` and `attach` exit with the command's own code; 125 when slipway failed,\n"
     "126 when the command cannot be executed, 127 when there is none of that name, 124 when --timeout ended it.\n"
     "Pods and containers are named by name, by id or by the beginning of an id.\n"
     "`slipctl VERB --help` tells more.";

@@ -26,6 +26,24 @@ Result<Streams> streams_of(Client& client, const std::string& container) {
   return Streams{flag("/spec/stdin"), flag("/spec/tty")};
 }
 
+Result<int> attach_to(Session& session, const std::string& name, bool no_input) {
+  TRY_ASSIGN(const Target target, container_of(session.client, name));
+  TRY_ASSIGN(Streams streams, streams_of(session.client, target.id));
+  streams.in = streams.in && !no_input;
+  v1::AttachRequest request;
+  request.set_container_id(target.id);
+  request.set_stdin(streams.in);
+  request.set_stdout(true);
+  request.set_tty(streams.tty);
+  request.set_stderr(!streams.tty);
+  TRY_ASSIGN(const std::string url, session.client.attach_url(request));
+  TRY_ASSIGN(const int code, run_remote({url, streams.in, streams.tty}));
+  if (code != 0) return code;
+  // The session says nothing of how the container ended.
+  const auto status = session.client.container_status(target.id);
+  return status.ok() && status.value().status().state() == v1::CONTAINER_EXITED ? status.value().status().exit_code() : 0;
+}
+
 }  // namespace
 
 Result<int> exec_stream(Session& session, const ExecOptions& options, const std::string& container) {
@@ -43,22 +61,10 @@ Result<int> exec_stream(Session& session, const ExecOptions& options, const std:
   return report(code.error(), exit_code_of_start(code.error()));
 }
 
+// Its own failures have a code that a container's end seldom has.
 Result<int> attach(Session& session, const std::string& name, bool no_input) {
-  TRY_ASSIGN(const Target target, container_of(session.client, name));
-  TRY_ASSIGN(Streams streams, streams_of(session.client, target.id));
-  streams.in = streams.in && !no_input;
-  v1::AttachRequest request;
-  request.set_container_id(target.id);
-  request.set_stdin(streams.in);
-  request.set_stdout(true);
-  request.set_tty(streams.tty);
-  request.set_stderr(!streams.tty);
-  TRY_ASSIGN(const std::string url, session.client.attach_url(request));
-  TRY_ASSIGN(const int code, run_remote({url, streams.in, streams.tty}));
-  if (code != 0) return code;
-  // The session says nothing of how the container ended.
-  const auto status = session.client.container_status(target.id);
-  return status.ok() && status.value().status().state() == v1::CONTAINER_EXITED ? status.value().status().exit_code() : 0;
+  auto code = attach_to(session, name, no_input);
+  return code.ok() ? code : report(code.error(), kExitSlipway);
 }
 
 Result<int> port_forward(Session& session, const std::string& name, const std::vector<std::string>& ports) {

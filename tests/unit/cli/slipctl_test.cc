@@ -114,6 +114,7 @@ TEST_CASE("exit codes: 0 done, 1 failed, 2 usage, exec's own", "[cli]") {
   CHECK(ran.out == "out\n");
   CHECK(ran.err == "err\n");
   CHECK(f.run("exec nothing ls").code == 125);
+  CHECK(f.run("attach nothing").code == 125);
   CHECK(nlohmann::json::parse(f.run("-o json exec web ls").out)["exit_code"] == 3);
   CHECK(f.run("run --name web nginx:1").code == 125);
   CHECK_THAT(f.run("run --name web nginx:1").err, Contains("there is a pod 'web' already"));
@@ -134,7 +135,7 @@ TEST_CASE("what cannot go together is said by name", "[cli]") {
 TEST_CASE("every verb has help", "[cli]") {
   Fixture f;
   for (const char* verb : {"version", "info", "pull", "load", "images", "rmi", "run", "pods", "ps", "inspect", "logs", "exec", "attach",
-                           "port-forward", "stop", "rm", "timeline"}) {
+                           "port-forward", "stop", "rm", "timeline", "stats"}) {
     const auto ran = f.run(std::string(verb) + " --help");
     CHECK(ran.code == 0);
     CHECK_THAT(ran.out, Contains("Usage: slipctl " + std::string(verb)));
