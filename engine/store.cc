@@ -9,6 +9,7 @@ namespace {
 template <class Record>
 std::vector<Record> values(const std::map<std::string, Record>& records) {
   std::vector<Record> all;
+  all.reserve(records.size());
   for (const auto& [id, record] : records) all.push_back(record);
   return all;
 }

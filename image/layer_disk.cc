@@ -47,7 +47,7 @@ std::vector<std::string> LayerDisk::rescan() {
 }
 
 std::string LayerDisk::detach_name(const std::string& chain) const {
-  const std::string leftover = chain + std::string(kTemporary) + make_id().substr(0, 16);
+  std::string leftover = chain + std::string(kTemporary) + make_id().substr(0, 16);
   if (::renameat(dir_.get(), chain.c_str(), dir_.get(), leftover.c_str()) == 0) return leftover;
   log::warn("image store: layer {} stays: {}", chain, errno_error(errno, "rename").message);
   return {};

@@ -24,7 +24,7 @@ struct Conversation {
   Result<void> take(std::string_view bytes) {
     pending += bytes;
     std::size_t begin = 0;
-    for (std::size_t end; (end = pending.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    for (std::size_t end = 0; (end = pending.find('\n', begin)) != std::string::npos; begin = end + 1) {
       auto parsed = parse_line(std::string_view(pending).substr(begin, end - begin));
       if (!parsed.ok()) return fail(Code::internal, "slipway-image talks nonsense: {}", parsed.error().message);
       Line line = std::move(parsed).take();

@@ -55,7 +55,7 @@ Result<void> stop_pod_locked(Context& context, const std::string& id, StageNote&
   TRY(kill_containers(context, *pod));
   if (pod->network_up) {
     note.set("network");
-    const Result<void> detached = detach_network(context, id);
+    Result<void> detached = detach_network(context, id);
     if (!detached.ok()) {
       detach_in_background(context, id);  // also when nobody asks again
       return detached;

@@ -48,7 +48,7 @@ Result<void> update_locked(Context& context, const ContainerRecord& record, cons
   if (patch.oom_score_adj < -1000 || patch.oom_score_adj > 1000)
     return fail(Code::invalid_argument, "oom_score_adj {} is not from -1000 to 1000", patch.oom_score_adj);
   const LinuxResources wanted = merge(record.resources, patch);
-  const Result<void> applied = apply(context, record, wanted);
+  Result<void> applied = apply(context, record, wanted);
   if (!applied.ok()) {
     // Some writes may have been taken: back to what was recorded.
     if (const auto back = apply(context, record, record.resources); !back.ok())

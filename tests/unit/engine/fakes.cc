@@ -213,7 +213,7 @@ monitor::Welcome FakeMonitor::welcome() {
 void FakeMonitor::attach(MonitorHooks hooks, std::shared_ptr<MonitorClient> client) {
   const std::lock_guard lock(mutex_);
   hooks_ = std::move(hooks);
-  client_ = client;
+  client_ = std::move(client);
   told_ = 0;
   deliver();
 }

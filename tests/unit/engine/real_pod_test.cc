@@ -147,7 +147,7 @@ struct Node {
   }
   ContainerRecord ended(const std::string& id) {
     for (int tries = 0; tries < 4000; ++tries) {
-      const ContainerRecord record = engine->find_container(id).take();
+      ContainerRecord record = engine->find_container(id).take();
       if (record.state == ContainerState::exited) return record;
       std::this_thread::sleep_for(5ms);  // lint: allow sleep, because it is the pause of a poll with an end
     }

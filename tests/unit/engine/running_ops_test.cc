@@ -72,7 +72,7 @@ TEST_CASE("ExecSync keeps 16 MiB of an endless output and drains the rest", "[en
   const std::string pod = w.pod();
   const std::string id = w.running(pod);
   std::thread writer;
-  w.host.monitor(pod)->on_exec = [&](FakeMonitor& monitor, const monitor::Exec& exec, std::vector<int> fds) {
+  w.host.monitor(pod)->on_exec = [&](FakeMonitor& monitor, const monitor::Exec& exec, const std::vector<int>& fds) {
     writer = std::thread([&monitor, session = exec.id(), fds] {
       const std::string block(1 << 20, 'y');
       for (int i = 0; i < 20; ++i)

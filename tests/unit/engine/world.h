@@ -34,7 +34,7 @@ struct World {
     return id.value();
   }
   std::string running(const std::string& pod_id) {
-    const std::string id = container(pod_id);
+    std::string id = container(pod_id);
     const auto started = engine->start_container(id);
     if (!started.ok()) FAIL(started.error().message);
     return id;

@@ -180,7 +180,8 @@ TEST_CASE("a record whose layer is damaged is dropped, and a pull repairs it", "
   const engine::ImageRecord image = bench.pull(server.host() + "/first");
   fs::remove(bench.root + "/layers/" + image.layers[1] + "/.complete");
   fs::create_directories(bench.root + "/layers/" + image.layers[1] + ".tmp-dead/fs");
-  std::ofstream(bench.root + "/layers/" + image.layers[1] + ".lock");
+  std::ofstream lock(bench.root + "/layers/" + image.layers[1] + ".lock");
+  lock.close();
   fs::create_directories(bench.root + "/containers/x.tmp-dead/upper");
   bench.reopen();
   CHECK(bench.store->list().empty());
@@ -212,6 +213,7 @@ TEST_CASE("pulls of one name join, and a failed one leaves nothing", "[image]") 
   broken = false;
   manifests = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   std::atomic<int> good{0};
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&] { good += bench.store->pull(server.host() + "/first", {}, nullptr, {}).ok() ? 1 : 0; });

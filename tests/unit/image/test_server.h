@@ -157,7 +157,7 @@ struct TestImage {
     manifest_digest = add(manifest);
   }
   std::string add(const std::string& bytes) {
-    const std::string digest = image::digest_of(bytes);
+    std::string digest = image::digest_of(bytes);
     blobs[digest] = bytes;
     return digest;
   }

@@ -24,7 +24,7 @@ kvm_runs() {
 # qemu_arguments RUN_DIR: fills the array QEMU. Disks: vda root, vdb images, vdc payload, vdd results, vde --disk; the last, where
 # MODULES names one, the modules of a kernel that is not the root disk's. FIRST is the guest's first program.
 qemu_arguments() {
-  local run=$1 accel append cpu=qemu64
+  local run=$1 accel append
   # shellcheck disable=SC2153
   accel=$(accelerator "$KERNEL")
   # no_timer_check: an emulated timer is late on a busy host, which the kernel would take for a broken IO-APIC.
@@ -44,9 +44,9 @@ qemu_arguments() {
   if [[ $accel == kvm ]]; then
     QEMU+=(-accel kvm -cpu host)
   else
-    # qemu 7.2 emulates cmpxchg16b so that a 6.12 kernel's free lists break; without it the kernel takes locks.
-    [[ -z $NEWER ]] || cpu+=,-cx16
-    QEMU+=(-accel "tcg,thread=multi" -cpu "$cpu")
+    # qemu 7.2 emulates cmpxchg16b so that a kernel's free lists break: 6.12 at once, 6.1 once in some hundred boots of a busy host, which
+    # then spins in silence. Without it the kernel takes locks.
+    QEMU+=(-accel "tcg,thread=multi" -cpu qemu64,-cx16)
   fi
 }
 
