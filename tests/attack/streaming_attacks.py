@@ -12,9 +12,9 @@ import stream_client
 from daemon import MONITORS
 from slipwayd_attacks import Slipwayd
 
-SESSIONS = 120  # a round
+SESSIONS = int(os.environ.get("SLIPWAY_ATTACK_SESSIONS", "120"))  # a round; docs/reliability.md has a run with five thousand
 AT_ONCE = 20
-PATIENCE = 20  # seconds until all that a round has left is to be gone
+PATIENCE = 20 + SESSIONS / 100  # seconds until all that a round has left is to be gone
 GROWTH = 1 << 20  # bytes of memory that a further round may cost: it is the allocator's unrest, a leak of 10 KiB a session is more
 
 
