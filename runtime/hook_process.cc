@@ -12,6 +12,7 @@
 #include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/namespace.h"
+#include "sys/process.h"
 
 namespace slipway::runtime {
 namespace {
@@ -19,8 +20,8 @@ namespace {
 // What the clone needs, made before it.
 struct Frozen {
   const HookProcess* process = nullptr;
-  std::vector<const char*> argv;
-  std::vector<const char*> envp;
+  std::vector<char*> argv;
+  std::vector<char*> envp;
   int report = -1;
 };
 
@@ -58,15 +59,8 @@ struct Report {
   sigset_t none;
   ::sigemptyset(&none);
   (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(process.path.c_str(), const_cast<char* const*>(frozen.argv.data()), const_cast<char* const*>(frozen.envp.data()));
+  ::execve(process.path.c_str(), frozen.argv.data(), frozen.envp.data());
   give_up(frozen, Failed::exec);
-}
-
-std::vector<const char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<const char*> out;
-  for (const std::string& text : strings) out.push_back(text.c_str());
-  out.push_back(nullptr);
-  return out;
 }
 
 // Children of this process are born into another PID namespace while this lives; the process itself stays.
@@ -104,8 +98,9 @@ Result<sys::Child> clone_hook(const Frozen& frozen) {
 Result<sys::Child> start_hook(const HookProcess& process) {
   Frozen frozen;
   frozen.process = &process;
-  frozen.argv = process.args.empty() ? std::vector<const char*>{process.path.c_str(), nullptr} : pointers(process.args);
-  frozen.envp = pointers(process.env);
+  const std::vector<std::string> path{process.path};
+  frozen.argv = sys::exec_vector(process.args.empty() ? path : process.args);
+  frozen.envp = sys::exec_vector(process.env);
   TRY_ASSIGN(sys::Pipe report_pipe, sys::make_pipe());
   frozen.report = report_pipe.write.get();
   BirthPlace birth;

@@ -69,15 +69,15 @@ Result<std::vector<UniqueFd>> lift(const SpawnRequest& request) {
   return lifted;
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
+}  // namespace
+
+std::vector<char*> exec_vector(const std::vector<std::string>& strings) {
   std::vector<char*> out;
   out.reserve(strings.size() + 1);
   for (const std::string& s : strings) out.push_back(const_cast<char*>(s.c_str()));
   out.push_back(nullptr);
   return out;
 }
-
-}  // namespace
 
 Result<UniqueFd> pidfd_open(pid_t pid) {
   const long fd = ::syscall(SYS_pidfd_open, pid, 0);
@@ -161,8 +161,8 @@ Result<Child> spawn(const SpawnRequest& request) {
   posix_spawnattr_setpgroup(&setup.attributes, 0);
   const int group = request.own_group ? POSIX_SPAWN_SETPGROUP : 0;
   posix_spawnattr_setflags(&setup.attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | group));
-  std::vector<char*> argv = pointers(request.argv);
-  std::vector<char*> env = pointers(request.env);
+  std::vector<char*> argv = exec_vector(request.argv);
+  std::vector<char*> env = exec_vector(request.env);
   if (const char* switches = weakening(); switches != nullptr) env.insert(env.begin(), const_cast<char*>(switches));
   pid_t pid = 0;
   const int err = ::posix_spawn(&pid, request.program.c_str(), &setup.actions, &setup.attributes, argv.data(), env.data());

@@ -18,6 +18,9 @@ struct ExitStatus {
   int signal = 0;  // 0 = exited by itself
 };
 
+// What execve(2) takes: a pointer to each string, which must outlive it, and a null.
+std::vector<char*> exec_vector(const std::vector<std::string>& strings);
+
 Result<UniqueFd> pidfd_open(pid_t pid);
 // ESRCH (already gone) is ok: a signal's wish is fulfilled.
 Result<void> pidfd_send_signal(FdRef pidfd, int signal);
