@@ -147,9 +147,21 @@ Result<void> keep_console(sys::Packet& packet, Launched& launched) {
   return {};
 }
 
+// A process that is born late has neighbours: one with CAP_SYS_PTRACE can take its end of the socket, and say things in its name. What the
+// runner acts on for the container's process' own sake (how it ended, that it waits) may be said so; whose number and which descriptors
+// the runner hands on, only the first process says, which no process of the container can reach.
+Result<void> check_sender(const LaunchPlan& plan, init::Kind kind, const sys::Packet& packet, pid_t first) {
+  if (plan.init.birth == init::Birth::none || packet.sender == first) return {};
+  const bool late = plan.init.birth == init::Birth::late;
+  const bool of_the_first = kind == init::Kind::born || (late && (kind == init::Kind::console || kind == init::Kind::environment));
+  if (!of_the_first) return {};
+  return fail(Code::permission_denied, "process {} said in init's name what only the process that makes it may say", packet.sender);
+}
+
 // Until ready; the pty's master comes before it. With a second clone `born` and what the new process says come in any order.
 Result<void> converse(const LaunchPlan& plan, const LaunchRequest& request, Launched& launched, bool& killed_at_once) {
   const bool our_child = !request.child_of_parent;
+  const pid_t first = launched.pid;
   bool heard = false;
   bool born = plan.init.birth == init::Birth::none;
   bool ready = false;
@@ -168,10 +180,14 @@ Result<void> converse(const LaunchPlan& plan, const LaunchRequest& request, Laun
     init::Message message;
     if (packet.data.size() != sizeof message) return fail(Code::internal, "init sent {} bytes", packet.data.size());
     std::memcpy(&message, packet.data.data(), sizeof message);
+    TRY(check_sender(plan, message.kind, packet, first));
     switch (message.kind) {
       case init::Kind::ready: ready = true; break;
       case init::Kind::environment: hooks = true; break;
-      case init::Kind::listening: listener = message.index; break;
+      case init::Kind::listening:
+        if (!request.listener_made) return fail(Code::internal, "init told of a listener that nobody wants");
+        listener = message.index;
+        break;
       case init::Kind::failed:
         if (born) return plan.describe(message);
         failure = plan.describe(message);  // of whom? `born` or the end tells
@@ -198,6 +214,7 @@ Result<void> converse(const LaunchPlan& plan, const LaunchRequest& request, Laun
 // Clones and waits until init is ready. On error the process is gone.
 Result<Launched> try_launch(LaunchPlan& plan, const LaunchRequest& request, bool& killed_at_once) {
   TRY_ASSIGN(auto pair, sys::seqpacket_pair());
+  if (plan.init.birth != init::Birth::none) TRY(sys::want_senders(pair.first));
   plan.init.sync_fd = pair.second.get();
   plan.borrow(pair.second.get());
   plan.freeze();

@@ -101,7 +101,7 @@ Result<Packet> receive_packet(FdRef socket, std::size_t limit, bool wait) {
   Packet packet;
   packet.data.resize(limit);
   iovec part{packet.data.data(), limit};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxPacketFds)];
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxPacketFds) + CMSG_SPACE(sizeof(ucred))];
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -111,7 +111,13 @@ Result<Packet> receive_packet(FdRef socket, std::size_t limit, bool wait) {
   const ssize_t n = retry_eintr([&] { return ::recvmsg(socket.get(), &message, flags); });
   if (n < 0) return fail_errno(errno, "receive a packet");
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type == SCM_CREDENTIALS) {
+      ucred credentials{};
+      std::memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
+      packet.sender = credentials.pid;
+    }
+    if (header->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (std::size_t i = 0; i < count; ++i) {
       int fd = -1;
@@ -124,6 +130,12 @@ Result<Packet> receive_packet(FdRef socket, std::size_t limit, bool wait) {
   packet.data.resize(static_cast<std::size_t>(n));
   packet.eof = n == 0;
   return packet;
+}
+
+Result<void> want_senders(FdRef socket) {
+  const int on = 1;
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) return fail_errno(errno, "ask for senders");
+  return {};
 }
 
 Result<Peer> peer_of(FdRef socket) {

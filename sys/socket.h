@@ -29,8 +29,12 @@ Result<void> send_packet(FdRef socket, std::string_view data, std::span<const in
 struct Packet {
   std::string data;
   std::vector<UniqueFd> fds;
+  pid_t sender = 0;  // by the kernel's word, after want_senders(); 0: not known
   bool eof = false;
 };
+
+// Packets received here from now on tell who sent them (SO_PASSCRED): a descriptor of the other end may have come into more hands than one.
+Result<void> want_senders(FdRef socket);
 
 // Longer than `limit` bytes or with more than kMaxPacketFds descriptors: data_loss, what came is closed.
 Result<Packet> receive_packet(FdRef socket, std::size_t limit, bool wait = true);

@@ -12,6 +12,9 @@
 //     ── failed {step, index, errno} ─▶     at any time; then init ends with 127
 //        execve closes the socket ────▶     EOF: running
 //
+// A process that is born late has neighbours who may take its end of the socket (CAP_SYS_PTRACE): `born`, `environment` and `console` count
+// only from the first process, by the sender that the kernel names. What is left to others is the fate of that one process.
+//
 // EOF is also what a killed init leaves: the runner then asks /proc whether exec was reached.
 #pragma once
 

@@ -1,5 +1,10 @@
 """User, time and shared PID namespaces: who a process is inside and outside, and what its neighbours can see of it."""
+import ctypes
 import os
+import socket
+import stat
+import struct
+import subprocess
 import time
 
 from bundles import mount
@@ -175,3 +180,75 @@ class Neighbours(Case):
         done = second.shell("wc -c < /proc/keys; echo x > /proc/sys/kernel/domainname; touch /x; mount | grep -c ' on /proc type proc (rw,nosuid,nodev,noexec'")
         self.assertEqual(done.stdout.split(), ["0", "1"], done.stderr)
         self.assertEqual(done.stderr.count("Read-only file system"), 2, done.stderr)
+
+
+class Impostor(Case):
+    """Who has CAP_SYS_PTRACE in the container's PID namespace can take the late-born process's end of the runner's socket. The agent of a
+    filter keeps that process waiting, so that there is time; the test plays the neighbour."""
+
+    BORN, CONSOLE = 4, 3
+
+    def setUp(self):
+        super().setUp()
+        self.agent = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.agent.close)
+        self.agent.bind(self.bundle.path + "/agent.sock")
+        self.agent.listen(0)  # the container's own listener fills it: that of an exec has to wait for its turn
+        self.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": self.bundle.path + "/agent.sock",
+                                           "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0, self.bundle.output())
+        self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+        self.pid = self.bundle.state_of()["pid"]
+
+    def newcomers(self):
+        space = os.readlink(f"/proc/{self.pid}/ns/pid")
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if int(name) != self.pid and os.readlink(f"/proc/{name}/ns/pid") == space:
+                    yield int(name)
+            except OSError:
+                pass
+
+    def take_socket(self, pid):
+        """pidfd_getfd(2) of what is a socket of packets."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        pidfd = os.pidfd_open(pid)
+        for number in range(3, 64):
+            fd = libc.syscall(438, pidfd, number, 0)
+            if fd < 0:
+                continue
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                taken = socket.socket(fileno=fd)
+                if taken.type == socket.SOCK_SEQPACKET:
+                    return taken
+                taken.detach()
+            os.close(fd)
+        self.fail("the process has no socket")
+
+    def say(self, kind, index, descriptor):
+        with open(self.bundle.path + "/said", "w+", encoding="utf-8") as said, subprocess.Popen(
+                [self.bundle.slipway, "--root", self.bundle.state, "exec", self.bundle.name, "sleep", "1000"], stdin=subprocess.DEVNULL,
+                stdout=said, stderr=said) as execed:
+            try:
+                until("the process", lambda: any(self.newcomers()))
+                with self.take_socket(next(self.newcomers())) as taken:
+                    socket.send_fds(taken, [struct.pack("=HHIi", kind, 0, index, 0)], [descriptor])
+                    self.agent.accept()  # now the runner goes on
+                    self.assertNotEqual(execed.wait(timeout=20), 0)
+            finally:
+                execed.kill()
+            said.seek(0)
+            return said.read()
+
+    def test_nobody_else_tells_who_was_born(self):
+        bystander = subprocess.Popen(["sleep", "1000"])
+        self.addCleanup(bystander.wait)
+        self.addCleanup(bystander.kill)
+        pidfd = os.pidfd_open(bystander.pid)
+        self.addCleanup(os.close, pidfd)
+        self.assertIn("what only the process that makes it may say", self.say(self.BORN, bystander.pid, pidfd))
+        self.assertIsNone(bystander.poll(), "the runner ended somebody else's process")
+
+    def test_nobody_else_gives_a_terminal(self):
+        with open("/dev/zero", "rb") as file:
+            self.assertIn("what only the process that makes it may say", self.say(self.CONSOLE, 0, file.fileno()))

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <vector>
 
 #include "sys/file.h"
 #include "tests/unit/temp_dir.h"
@@ -27,6 +29,24 @@ TEST_CASE("a packet carries bytes and descriptors", "[sys]") {
   CHECK((::fcntl(packet.value().fds[0].get(), F_GETFD) & FD_CLOEXEC) != 0);
   a.reset();
   CHECK(sys::receive_packet(b, 100).value().eof);
+}
+
+TEST_CASE("packets tell who sent them, where that is wanted", "[sys]") {
+  auto [a, b] = sys::seqpacket_pair().take();
+  REQUIRE(sys::send_packet(a, "before").ok());
+  CHECK(sys::receive_packet(b, 100).value().sender == 0);
+  REQUIRE(sys::want_senders(b).ok());
+  std::vector<UniqueFd> files;
+  std::vector<int> fds;
+  for (std::size_t i = 0; i < sys::kMaxPacketFds; ++i) fds.push_back(files.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC)).get());
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(sys::send_packet(a, "x", fds).ok() ? 0 : 1);
+  REQUIRE(child > 0);
+  const auto packet = sys::receive_packet(b, 100);
+  REQUIRE(packet.ok());
+  CHECK(packet.value().sender == child);
+  CHECK(packet.value().fds.size() == sys::kMaxPacketFds);
+  CHECK(::waitpid(child, nullptr, 0) == child);
 }
 
 TEST_CASE("a packet that is too long is refused", "[sys]") {
