@@ -181,9 +181,9 @@ void Pod::started(Container& container) {
   container.sync_watch.stop();
   const Asker asker = *container.starting;
   container.starting.reset();
-  // Readable (a failure or its end), or the process is dead: this does not wait.
+  // Readable (a failure or its end), or the process is dead.
   const Result<void> result =
-      runtime::await_exec(container.sync, container.pid, container.pidfd).context("start container '{}'", container.id);
+      runtime::await_exec(container.sync, container.pid, container.pidfd, false).context("start container '{}'", container.id);
   container.sync.reset();
   if (!result.ok()) return answer(asker, result);
   container.state = Container::State::running;

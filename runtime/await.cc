@@ -1,4 +1,5 @@
 // await_exec(): whether a started program came to be executed.
+#include <cerrno>
 #include <cstring>
 
 #include "runtime/init/protocol.h"
@@ -39,17 +40,19 @@ Error describe_late(const init::Message& message) {
 
 }  // namespace
 
-Result<void> await_exec(FdRef sync) {
-  TRY_ASSIGN(const sys::Packet packet, sys::receive_packet(sync, sizeof(init::Message)));
-  if (packet.eof) return {};
+Result<void> await_exec(FdRef sync, bool wait) {
+  auto packet = sys::receive_packet(sync, sizeof(init::Message), wait);
+  if (!packet.ok() && !wait && packet.error().sys_errno == EAGAIN) return {};
+  if (!packet.ok()) return std::move(packet).error();
+  if (packet.value().eof) return {};
   init::Message message;
-  if (packet.data.size() != sizeof message) return fail(Code::internal, "init sent {} bytes", packet.data.size());
-  std::memcpy(&message, packet.data.data(), sizeof message);
+  if (packet.value().data.size() != sizeof message) return fail(Code::internal, "init sent {} bytes", packet.value().data.size());
+  std::memcpy(&message, packet.value().data.data(), sizeof message);
   return describe_late(message);
 }
 
-Result<void> await_exec(FdRef sync, pid_t pid, FdRef pidfd) {
-  TRY(await_exec(sync));
+Result<void> await_exec(FdRef sync, pid_t pid, FdRef pidfd, bool wait) {
+  TRY(await_exec(sync, wait));
   TRY_ASSIGN(const bool ended, sys::poll_readable(pidfd, 0));
   if (!ended) return {};
   TRY_ASSIGN(const bool too_early, ended_before_exec(pid));

@@ -81,10 +81,11 @@ Result<std::string> cgroup_path(const oci::Spec& spec, const std::string& id, Cg
 // Everything up to the wait for start. On error nothing is left: process, cgroup, mounts.
 Result<Created> create(const CreateRequest& request);
 
-// After the start byte was written: waits until exec happened or says why not. Blocks as long as execve does.
-Result<void> await_exec(FdRef sync);
+// After the start byte was written: waits until exec happened or says why not. Blocks as long as execve does. Without `wait` it tells what
+// is known now: a dead init's end of the socket may still be in the hands of a neighbour with CAP_SYS_PTRACE, who keeps it from closing.
+Result<void> await_exec(FdRef sync, bool wait = true);
 // The same, and an init that was killed before it could exec is an error too (EOF alone does not tell). Before the process is reaped.
-Result<void> await_exec(FdRef sync, pid_t pid, FdRef pidfd);
+Result<void> await_exec(FdRef sync, pid_t pid, FdRef pidfd, bool wait = true);
 
 struct ExecRequest {
   pid_t pid = 0;   // the container's init; namespaces, root and cgroup are taken from it by its pidfd

@@ -1,10 +1,12 @@
 // Containers under a monitor: start, output, ends, exec, adoption (root).
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
+#include <thread>
 
 #include "sys/process.h"
 #include "tests/unit/monitor/pod_fixture.h"
@@ -401,4 +403,25 @@ TEST_CASE("many containers at once", "[monitor][root]") {
   std::uint64_t sequence = 0;
   for (const auto& event : pod.events.all()) CHECK(event.sequence() == ++sequence);
   REQUIRE(pod.shut_down().ok());
+}
+
+// As a neighbour with CAP_SYS_PTRACE in a shared PID namespace can: the end of init's socket does not come with init's.
+TEST_CASE("who holds a dead init's socket does not keep the monitor waiting", "[monitor][root]") {
+  PodFixture pod;
+  pod.start();
+  const std::uint32_t pid = pod.create("c1", pod.spec({"/bin/busybox", "sleep", "1000"}));
+  const auto pidfd = sys::pidfd_open(static_cast<pid_t>(pid));
+  REQUIRE(pidfd.ok());
+  std::vector<UniqueFd> held;
+  for (int fd = 3; fd < 64; ++fd) {
+    UniqueFd taken(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.value().get(), fd, 0)));
+    if (taken.valid()) held.push_back(std::move(taken));
+  }
+  REQUIRE_FALSE(held.empty());
+  std::jthread starter([&pod] { (void)pod.start("c1"); });
+  REQUIRE(wait_for_text("/proc/" + std::to_string(pid) + "/cmdline", "sleep"));
+  REQUIRE(sys::pidfd_send_signal(pidfd.value(), SIGKILL).ok());
+  CHECK(pod.events.wait_exit("c1").signal() == SIGKILL);
+  CHECK(pod.remove("c1").ok());
+  CHECK(pod.shut_down().ok());
 }
