@@ -1,6 +1,7 @@
 // Pairs of SPDY streams and the connections behind them.
 #include "streaming/port_forward.h"
 
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <charconv>
 #include <map>
@@ -16,6 +17,8 @@ namespace {
 
 namespace asio = boost::asio;
 using Failure = boost::system::error_code;
+
+constexpr std::size_t kMaxPairs = SpdySession::kMaxStreams / 2;
 
 struct Pair {
   explicit Pair(const asio::any_io_executor& loop) : patience(loop) {}
@@ -71,9 +74,8 @@ class PortForward final : public TransportEvents, public SpdyEvents, public std:
     const auto at = streams_.find(id);
     if (at == streams_.end()) return;
     const auto pair = at->second;
-    if (pair->data == id) return end(*pair);
-    streams_.erase(at);  // nobody reads errors any more
-    pair->error = 0;
+    if (pair->data == id || pair->data == 0) return end(*pair);
+    streams_.erase(at);  // nobody reads errors any more; its number stays, so that the request is not begun twice
   }
   void on_going_away() override {}
 
@@ -96,6 +98,7 @@ class PortForward final : public TransportEvents, public SpdyEvents, public std:
   SpdySession session_;
   std::map<std::string, std::shared_ptr<Pair>> pairs_;  // by request
   std::map<StreamId, std::shared_ptr<Pair>> streams_;
+  std::size_t dialling_ = 0;
   bool clogged_ = false;
 };
 
@@ -109,6 +112,8 @@ void PortForward::on_stream(StreamId id, const Headers& headers) {
   // Clients of old open the error stream first and name no request.
   std::string key(find_header(headers, "requestid"));
   if (key.empty()) key = fmt::format("stream {}", type == "error" ? id : id - 2);
+  // Also those whose streams are done while the pod has yet to take what came, and those that were reset before they were dialled.
+  if (!pairs_.contains(key) && std::max(pairs_.size(), dialling_) >= kMaxPairs) return session_.reset(id, ResetReason::refused_stream);
   const auto pair = pair_of(key, port);
   StreamId& place = type == "data" ? pair->data : pair->error;
   if (place != 0 || pair->port != port) return session_.reset(id, ResetReason::protocol_error);
@@ -165,10 +170,19 @@ std::shared_ptr<Pair> PortForward::pair_of(const std::string& key, std::uint32_t
 void PortForward::dial(const std::shared_ptr<Pair>& pair) {
   Failure ignored;
   pair->patience.cancel(ignored);
+  ++dialling_;
+  const std::weak_ptr<Pair> weak_pair = pair;
   jobs_.run(
-      loop_, [dial = start_.dial, port = pair->port] { return std::make_shared<Result<UniqueFd>>(dial(port)); },
-      [weak = weak_from_this(), pair](const std::shared_ptr<Result<UniqueFd>>& socket) {
-        if (const auto self = weak.lock()) self->dialled(pair, *socket);
+      loop_,
+      [dial = start_.dial, port = pair->port, weak_pair] {
+        if (weak_pair.expired()) return std::make_shared<Result<UniqueFd>>(fail(Code::cancelled, "the client has reset it"));
+        return std::make_shared<Result<UniqueFd>>(dial(port));
+      },
+      [weak = weak_from_this(), weak_pair](const std::shared_ptr<Result<UniqueFd>>& socket) {
+        const auto self = weak.lock();
+        if (!self) return;
+        --self->dialling_;
+        if (const auto here = weak_pair.lock()) self->dialled(here, *socket);
       });
 }
 

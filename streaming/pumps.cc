@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
 
@@ -15,6 +16,8 @@ namespace {
 
 using Descriptor = boost::asio::posix::stream_descriptor;
 using Failure = boost::system::error_code;
+
+constexpr std::size_t kTurn = 1 << 20;  // then the loop's others come
 
 }  // namespace
 
@@ -28,11 +31,14 @@ OutputPump::OutputPump(const boost::asio::any_io_executor& loop, UniqueFd fd, Cl
 void OutputPump::read() {
   if (waiting_ || stopped_) return;
   const auto self = shared_from_this();  // a callback may drop us
-  while (!stopped_ && !client_.full()) {
+  // A client that has closed the stream never gets full, and a process may write faster than this reads.
+  for (std::size_t taken = 0; !stopped_ && !client_.full();) {
+    if (taken >= kTurn) return go_on_later();
     const std::size_t wanted = last_ ? std::min(buffer_.size(), left_) : buffer_.size();
     const ssize_t n = wanted == 0 ? 0 : sys::retry_eintr([&] { return ::read(fd_.native_handle(), buffer_.data(), wanted); });
     if (n < 0 && errno == EAGAIN && !last_) return wait();
     if (n <= 0) return end();  // also EIO: a terminal that nobody holds open
+    taken += static_cast<std::size_t>(n);
     left_ -= last_ ? static_cast<std::size_t>(n) : 0;
     client_.data({buffer_.data(), static_cast<std::size_t>(n)});
   }
@@ -41,6 +47,14 @@ void OutputPump::read() {
 void OutputPump::wait() {
   waiting_ = true;
   fd_.async_wait(Descriptor::wait_read, [self = shared_from_this()](const Failure&) {
+    self->waiting_ = false;
+    self->read();
+  });
+}
+
+void OutputPump::go_on_later() {
+  waiting_ = true;
+  boost::asio::post(fd_.get_executor(), [self = shared_from_this()] {
     self->waiting_ = false;
     self->read();
   });

@@ -36,6 +36,7 @@ class OutputPump : public std::enable_shared_from_this<OutputPump> {
   static constexpr std::size_t kLast = 1 << 20;
   void read();
   void wait();
+  void go_on_later();
   void end();
 
   boost::asio::posix::stream_descriptor fd_;

@@ -69,6 +69,7 @@ class AsioServer final : public Server, public Upgrades {
       thread_.join();
     }
     jobs_.stop();
+    dials_.stop();
   }
 
   bool knows(std::string_view path) const override { return std::find(std::begin(kPaths), std::end(kPaths), path) != std::end(kPaths); }
@@ -106,7 +107,12 @@ class AsioServer final : public Server, public Upgrades {
 
   void serve(Socket socket) {
     forget_gone();
-    if (http_.size() + transports_.size() >= kMaxConnections) return;  // closed: a client may try again
+    // Anybody on this host may connect: whoever has shown no token for the longest makes room.
+    if (http_.size() + transports_.size() >= kMaxConnections) {
+      if (http_.empty()) return;  // closed: a client may try again
+      if (const auto oldest = http_.front().lock()) oldest->close();
+      http_.pop_front();
+    }
     http_.push_back(serve_http(std::move(socket), options_.creation, options_.idle, *this));
   }
 
@@ -141,7 +147,7 @@ class AsioServer final : public Server, public Upgrades {
     ForwardStart start;
     start.creation = options_.creation;
     start.dial = [this, id = request.id](std::uint32_t port) { return engine_.dial(id, port); };
-    run_port_forward(loop_.get_executor(), jobs_, std::move(upgraded.transport), std::move(start));
+    run_port_forward(loop_.get_executor(), dials_, std::move(upgraded.transport), std::move(start));
   }
 
   const ServerOptions options_;
@@ -149,6 +155,7 @@ class AsioServer final : public Server, public Upgrades {
   std::string base_;
   Tokens<StreamRequest> tokens_;
   Jobs jobs_;
+  Jobs dials_;  // a port that does not answer keeps a thread waiting, and nobody's exec
   asio::io_context loop_{1};
   tcp::acceptor acceptor_;
   asio::steady_timer again_;

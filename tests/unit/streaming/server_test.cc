@@ -3,6 +3,7 @@
 #include <pty.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -127,6 +128,36 @@ struct Fixture {
   Process process;
   std::optional<Error> refusal;
   std::unique_ptr<streaming::Server> server;
+};
+
+// Ports that do not answer until the end of this, which has to come before the server's.
+class HeldDials {
+ public:
+  static constexpr int kThreads = 8;
+
+  explicit HeldDials(tests::FakeEngine& engine) {
+    engine.make_connection = [this](std::uint32_t port) -> Result<UniqueFd> {
+      ++count_;
+      held_.wait(true);
+      return fail(Code::unavailable, "port {} is closed", port);
+    };
+  }
+  ~HeldDials() { let_go(); }
+
+  void let_go() {
+    held_ = false;
+    held_.notify_all();
+  }
+  int count() const { return count_; }
+  bool wait(int count) const {
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (count_ < count && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    return count_ == count;
+  }
+
+ private:
+  std::atomic<bool> held_ = true;
+  std::atomic<int> count_ = 0;
 };
 
 void open_all(SpdyPeer& peer, bool tty = false) {
@@ -297,6 +328,77 @@ TEST_CASE("a forwarded port: both directions, a refusal, too many streams", "[st
   REQUIRE(peer.wait_for([&] { return peer.reset.size() == 1; }));
   for (std::size_t i = 0; i <= streaming::SpdySession::kMaxStreams; ++i) peer.open("error", "80", "more " + std::to_string(i));
   REQUIRE(peer.wait_for([&] { return peer.reset.size() > 1; }));
+}
+
+TEST_CASE("a request for a port is begun once, and those that are reset are bounded and done", "[streaming]") {
+  Fixture f;
+  HeldDials dials(f.engine);
+  constexpr int kMost = streaming::SpdySession::kMaxStreams / 2;
+  SpdyPeer peer(f.url(Kind::port_forward), kForward);
+  const auto both = [&peer](const std::string& request) {
+    const auto error = peer.open("error", "80", request);
+    return std::pair{error, peer.open("data", "80", request)};
+  };
+  for (int i = 0; i <= kMost; ++i) {
+    const auto alone = peer.open("error", "80", "alone " + std::to_string(i));
+    peer.session.reset(alone, streaming::ResetReason::cancel);
+  }
+  for (int i = 0; i < HeldDials::kThreads; ++i) {
+    const auto error = both(std::to_string(i)).first;
+    peer.session.reset(error, streaming::ResetReason::cancel);
+  }
+  REQUIRE(dials.wait(HeldDials::kThreads));  // every thread has one
+  const auto again = peer.open("error", "80", "0");
+  REQUIRE(peer.wait_for([&] { return peer.reset.contains(again); }));
+  CHECK(peer.reset.size() == 1);
+  for (int i = HeldDials::kThreads; i < kMost; ++i) peer.session.reset(both(std::to_string(i)).second, streaming::ResetReason::cancel);
+  const auto last = peer.open("error", "80", "one more");
+  REQUIRE(peer.wait_for([&] { return peer.reset.contains(last); }));
+  dials.let_go();
+  f.server->stop();
+  CHECK(dials.count() == HeldDials::kThreads);  // nobody dials what was reset before
+}
+
+TEST_CASE("a process whose output nobody wants, a port that does not answer, strangers: others are served", "[streaming]") {
+  SECTION("output") {
+    Fixture f;
+    f.engine.make_streams = [&f](const engine::StreamSpec& spec) -> Result<std::unique_ptr<engine::ProcessStreams>> {
+      auto streams = f.streams(spec);
+      if (streams.ok()) streams.value()->out.reset(::open("/dev/zero", O_RDONLY | O_CLOEXEC));  // never without bytes
+      return streams;
+    };
+    SpdyPeer peer(f.url(), kCommand);
+    peer.session.reset(peer.open("stdout"), streaming::ResetReason::cancel);
+    for (const char* type : {"error", "stdin", "stderr"}) peer.open(type);
+    REQUIRE(Process::wait(f.process.made));
+    for (int i = 0; i < 10; ++i) CHECK_THAT(Connection(f.url()).ask(""), Contains("400"));
+  }
+  SECTION("ports") {
+    Fixture f;
+    const HeldDials dials(f.engine);
+    SpdyPeer forward(f.url(Kind::port_forward), kForward);
+    for (int i = 0; i < 32; ++i) {
+      forward.open("error", "80", std::to_string(i));
+      forward.open("data", "80", std::to_string(i));
+    }
+    SpdyPeer peer(f.url(), kCommand);
+    open_all(peer);
+    CHECK(Process::wait(f.process.made));
+  }
+  SECTION("strangers") {
+    rlimit limit{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    Fixture f;
+    const std::string url = f.url();
+    std::vector<std::unique_ptr<Connection>> strangers;
+    for (int i = 0; i < 600; ++i) {
+      strangers.push_back(std::make_unique<Connection>(url));
+      if (i % 32 == 0) CHECK_THAT(Connection(url).ask(""), Contains("400"));  // they are taken before the next ones come
+    }
+    CHECK_THAT(SpdyPeer(url, kCommand).head, Contains("101"));
+  }
 }
 
 TEST_CASE("WebSocket: channels, the closing of one, a message that is too large", "[streaming]") {
