@@ -12,6 +12,20 @@ namespace slipway::sys {
 namespace {
 
 constexpr std::size_t kLimit = 1 << 20;
+constexpr std::size_t kMostLinks = 64;  // a pod with CAP_NET_ADMIN makes as many as it likes; the first are who was there first
+
+// The kernel takes any byte but '/', ':' and white space; what is told goes on into text that has to be UTF-8.
+std::string printable(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (c > ' ' && c <= '~' && c != '\\') {
+      out += c;
+    } else {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
 
 std::string_view take_word(std::string_view& line) {
   line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
@@ -26,7 +40,7 @@ Result<LinkCounters> parse_line(std::string_view line) {
   if (colon == std::string_view::npos) return fail(Code::internal, "'{}' names no link", line.substr(0, 64));
   std::string_view name = line.substr(0, colon);
   LinkCounters out;
-  out.name = std::string(take_word(name));
+  out.name = printable(take_word(name));
   line.remove_prefix(colon + 1);
   // Receive: bytes packets errs drop fifo frame compressed multicast; transmit: bytes packets errs drop …
   std::uint64_t* const fields[] = {&out.rx_bytes, &out.rx_packets, &out.rx_errors, &out.rx_dropped, nullptr,        nullptr,
@@ -51,6 +65,7 @@ Result<std::vector<LinkCounters>> parse_link_counters(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (number <= 2 || line.empty()) continue;  // the headings
+    if (out.size() == kMostLinks) break;
     TRY_ASSIGN(LinkCounters counters, parse_line(line));
     out.push_back(std::move(counters));
   }

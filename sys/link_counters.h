@@ -17,7 +17,7 @@ struct LinkCounters {
   std::uint64_t tx_bytes = 0, tx_packets = 0, tx_errors = 0, tx_dropped = 0;
 };
 
-// Pure.
+// Pure. At most 64; backslashes and bytes of a name that are not printable ASCII become \xNN.
 Result<std::vector<LinkCounters>> parse_link_counters(std::string_view text);
 
 // Without the loopback. The calling thread is in that namespace afterwards: for one that ends then (setns(2)).

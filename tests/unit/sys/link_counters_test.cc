@@ -39,6 +39,24 @@ TEST_CASE("the kernel's table of links is read by its columns", "[sys]") {
   CHECK_FALSE(sys::parse_link_counters("a\nb\n eth0: 1 2 x\n").ok());
 }
 
+// Of a pod that may make links.
+TEST_CASE("names and number of links are bounded, whatever a pod calls them", "[sys]") {
+  std::string table = "a\nb\n";
+  for (const char* name : {"\xff\xfe", "\\xff", "\x1b[2J", "eth0"})
+    table += std::string(name) + ": 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
+  auto links = sys::parse_link_counters(table);
+  REQUIRE(links.ok());
+  REQUIRE(links.value().size() == 4);
+  CHECK(links.value()[0].name == "\\xff\\xfe");
+  CHECK(links.value()[1].name == "\\x5cxff");
+  CHECK(links.value()[2].name == "\\x1b[2J");
+  CHECK(links.value()[3].name == "eth0");
+  for (int i = 0; i < 1000; ++i) table += "d" + std::to_string(i) + ": 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
+  links = sys::parse_link_counters(table);
+  REQUIRE(links.ok());
+  CHECK(links.value().size() == 64);
+}
+
 TEST_CASE("a thread of its own reads the links of a namespace (root)", "[sys]") {
   const auto own = sys::open_path("/proc/self/ns/net", O_RDONLY);
   REQUIRE(own.ok());
