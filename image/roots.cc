@@ -29,10 +29,11 @@ struct CloseDirectory {
 // What du would say of a tree that its container changes meanwhile.
 struct Measure {
   std::uint64_t bytes = 0, inodes = 0;
+  std::size_t names = 0;
   std::set<ino_t> linked;  // files with several names count once
 
   Result<void> add(const struct stat& st) {
-    if (inodes + 1 > kMaxEntries) return fail(Code::resource_exhausted, "more than {} files", kMaxEntries);
+    if (++names > kMaxEntries) return fail(Code::resource_exhausted, "more than {} files", kMaxEntries);
     if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && !linked.insert(st.st_ino).second) return {};
     ++inodes;
     bytes += static_cast<std::uint64_t>(st.st_blocks) * 512;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <list>
+#include <map>
 #include <mutex>
 #include <stop_token>
 #include <tuple>
@@ -26,6 +27,8 @@
 
 namespace slipway::image {
 namespace {
+
+constexpr int kRest = 20;  // times as long as a walk took
 
 void tell(std::string_view what, const engine::ImageRecord& image, const std::string& from, MonotonicNanos begun) {
   log::event(what, {{"image", image.id},
@@ -133,6 +136,14 @@ class Store : public engine::Images {
   bool failed_ = false;               // a worker may have left something half done
   std::vector<std::string> unswept_;  // directories of writable layers whose removal failed
   std::set<std::string> garbage_;     // layers that went out of use meanwhile
+
+  // The size of a container's writable layer is a walk through all that it holds, and a container decides how much that is: most of the
+  // time what the last walk found is told, with its own time.
+  struct Walked {
+    Result<engine::FsUsage> usage;
+    MonotonicNanos good_until = 0;
+  };
+  mutable std::map<std::string, Walked> walked_;
 };
 
 Result<void> Store::start() {
@@ -338,6 +349,7 @@ Result<void> Store::remove_root(const std::string& container_id) {
   {
     const std::lock_guard lock(mutex_);
     if (const auto used = roots_.used().find(container_id); used != roots_.used().end()) layers = used->second;
+    walked_.erase(container_id);
     TRY_ASSIGN(std::string leftover, roots_.detach(container_id));
     leftovers = std::exchange(unswept_, {});
     leftovers.push_back(std::move(leftover));
@@ -380,7 +392,16 @@ Result<engine::FsUsage> Store::usage() const {
 
 Result<engine::FsUsage> Store::root_usage(const std::string& container_id) const {
   TRY(check_name("container id", container_id));
-  return roots_.usage(container_id);
+  const MonotonicNanos begun = now_monotonic();
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto last = walked_.find(container_id); last != walked_.end() && begun < last->second.good_until) return last->second.usage;
+  }
+  auto usage = roots_.usage(container_id);
+  const MonotonicNanos end = now_monotonic();
+  const std::lock_guard lock(mutex_);
+  if (roots_.used().contains(container_id)) walked_.insert_or_assign(container_id, Walked{usage, end + kRest * (end - begun)});
+  return usage;
 }
 
 }  // namespace
