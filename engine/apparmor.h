@@ -1,4 +1,4 @@
-// The AppArmor profile that RuntimeDefault means: slipway's own text, loaded by apparmor_parser when a container first needs it.
+// The AppArmor profile that RuntimeDefault means: slipway's own text, loaded by apparmor_parser soon after slipwayd's start.
 //
 // The kernel takes compiled policy only, in a form that follows its version; the compiler is apparmor_parser's. Any thread.
 #pragma once

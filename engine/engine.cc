@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/weaken.h"
 #include "engine/engine_impl.h"
 #include "engine/host_cgroups.h"
@@ -68,7 +69,9 @@ class EngineImpl final : public Engine {
   Result<void> begin() {
     TRY_ASSIGN(context_.store, Store::open(context_.options.root + "/slipway.db", context_.events));
     const fault::Operation operation("Recover");
-    return recover(context_);
+    TRY(recover(context_));
+    if (context_.host.apparmor && context_.host.apparmor_parser) load_apparmor_early();
+    return {};
   }
 
   Result<std::string> run_pod(PodSpec spec) override {
@@ -144,6 +147,15 @@ class EngineImpl final : public Engine {
   }
 
  private:
+  // Its compiler works for half a second: better now than in the first CreateContainer. Where it fails, the container that needs it is
+  // told.
+  void load_apparmor_early() {
+    context_.chores.add("load the default AppArmor profile", [this]() -> Result<void> {
+      if (const auto loaded = context_.apparmor.need_default(); !loaded.ok()) log::warn("AppArmor: {}", loaded.error().message);
+      return {};
+    });
+  }
+
   UniqueFd lock_;
   std::unique_ptr<Cgroups> cgroups_;
   std::unique_ptr<MonitorStarter> starter_;
