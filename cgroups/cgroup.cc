@@ -178,8 +178,9 @@ Result<void> Cgroup::apply(const oci::Resources& resources) const {
   const auto& memory = resources.memory;
   if (memory && memory->check_before_update.value_or(false) && memory->limit.value_or(0) > 0) {
     // Written below what is in use, the kernel would reclaim and then kill.
-    TRY_ASSIGN(const std::string text, sys::read_file_at(dir_, "memory.current", kSmallFile));
-    TRY_ASSIGN(const std::uint64_t current, parse_number_or_max(text));
+    const auto text = sys::read_file_at(dir_, "memory.current", kSmallFile);
+    if (!text.ok() && text.error().sys_errno != ENOENT) return text.error();
+    TRY_ASSIGN(const std::uint64_t current, parse_number_or_max(text.ok() ? text.value() : "0"));  // no controller: the write tells
     if (static_cast<std::uint64_t>(*memory->limit) < current)
       return fail(Code::failed_precondition, "linux.resources.memory.limit: {} is below the {} bytes in use", *memory->limit, current);
   }

@@ -97,6 +97,10 @@ TEST_CASE("checkBeforeUpdate refuses a limit below the usage", "[cgroups]") {
   CHECK(low.error().code == Code::failed_precondition);
   CHECK(dir.get("memory.max").empty());
   CHECK(cgroup_of(dir).apply(resources(R"({"memory":{"limit":1000,"checkBeforeUpdate":true}})")).ok());
+  TempDir without;  // no controller: the limit is what is missing, not the usage
+  const auto none = cgroup_of(without).apply(resources(R"({"memory":{"limit":1000,"checkBeforeUpdate":true}})"));
+  REQUIRE_FALSE(none.ok());
+  CHECK_THAT(none.error().message, Catch::StartsWith("linux.resources.memory.limit: write '1000': the memory controller"));
   CHECK(dir.get("memory.max") == "1000");
 }
 
