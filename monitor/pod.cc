@@ -344,7 +344,7 @@ void Pod::give_back() {
   containers_.clear();
   if (!parts_.config.host_ipc()) keep_first(unmount_tmpfs(parts_.config.directory() + "/shm"));
   keep_first(unmount_tmpfs(parts_.config.directory() + "/files"));
-  if (!parts_.config.netns_path().empty()) keep_first(unpin_network(parts_.config.netns_path()));
+  // The network namespace keeps its name: slipwayd takes it away after the DEL, which needs it.
   link_.close();
   answer(ending_->asker, result);
   ending_.reset();

@@ -48,3 +48,21 @@ for p in "$pod" "$other"; do
   stop_pod "$p"
   remove_pod "$p"
 done
+
+# A plugin that the kill leaves at work ends alone; its DEL comes after it and finds the namespace, so that no rule of it stays (the probe looks).
+mkdir "$CASE_DIR/slow"
+for plugin in "$CNI_BIN"/*; do ln -s "$plugin" "$CASE_DIR/slow/"; done
+rm "$CASE_DIR/slow/bridge"
+printf '#!/bin/sh\n[ "$CNI_COMMAND" != ADD ] || { touch %q; sleep 5; }\nexec %q\n' "$CASE_DIR/begun" "$CNI_BIN/bridge" >"$CASE_DIR/slow/bridge"
+chmod +x "$CASE_DIR/slow/bridge"
+stop_slipwayd
+CNI_BIN=$CASE_DIR/slow
+start_slipwayd
+(run_pod slow || true) >/dev/null 2>&1 &
+wait_for 20 "ADD" test -e "$CASE_DIR/begun"
+kill_slipwayd
+start_slipwayd
+slow=$(cri ListPodSandbox | jq -r '.items[].id')
+assert_eq "$(cri PodSandboxStatus "{\"pod_sandbox_id\": \"$slow\"}" | jq -r .status.state)" SANDBOX_NOTREADY "a pod whose start was cut short"
+wait_for 60 "its stop" cri StopPodSandbox "{\"pod_sandbox_id\": \"$slow\"}"
+remove_pod "$slow"

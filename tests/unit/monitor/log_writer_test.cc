@@ -27,7 +27,13 @@ namespace {
 constexpr MonotonicNanos kMilli = 1'000'000;
 
 struct Machine {
-  Machine() : loop(Loop::open().take()), writer(loop, [this] { io->go_on(now_monotonic()); }), io(std::make_unique<ContainerIo>(loop)) {
+  Machine()
+      : loop(Loop::open().take()),
+        writer(loop,
+               [this] {
+                 if (io) io->go_on(now_monotonic());
+               }),
+        io(std::make_unique<ContainerIo>(loop)) {
     path = dir.path + "/0.log";
     REQUIRE(io->open_log(writer, path).ok());
     auto made = io->make_pipes(false);
