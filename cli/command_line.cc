@@ -8,14 +8,14 @@
 namespace slipway::cli {
 namespace {
 
-constexpr const char* kFooter =
+constexpr std::string_view kCodesAndNames =
     "Exit codes: 0 done, 1 failed, 2 wrong usage. `run`, `exec` and `attach` exit with the command's own code; 125 when slipway failed,\n"
     "126 when the command cannot be executed, 127 when there is none of that name, 124 when --timeout ended it.\n"
-    "Pods and containers are named by name, by id or by the beginning of an id.\n"
-    "`slipctl VERB --help` tells more.";
+    "Pods and containers are named by name, by id or by the beginning of an id.\n";
 
-const CLI::Range kSeconds(0L, 31'536'000L);  // a year
-const CLI::Range kCount(0L, 1'000'000'000L);
+// Without descriptions: help shows the unit, an error the bounds.
+const CLI::Validator kSeconds = CLI::Range(0L, 31'536'000L).description("");  // a year
+const CLI::Validator kCount = CLI::Range(0L, 1'000'000'000L).description("");
 
 // As main prints errors.
 std::string describe(const CLI::App* /*app*/, const CLI::Error& error) {
@@ -37,7 +37,7 @@ struct Values {
 class Parser {
  public:
   Parser() : app_("Inspects and drives slipway, the container runtime, on this machine.", "slipctl") {
-    app_.footer(kFooter);
+    app_.footer(fmt::format("{}`slipctl VERB --help` tells more.", kCodesAndNames));
     app_.require_subcommand(1);
     app_.failure_message(describe);
     app_.set_version_flag("--version", std::string("slipctl ") + SLIPWAY_VERSION, "Print slipctl's own version and exit");
@@ -53,17 +53,20 @@ class Parser {
     add_run_limits();
     add_inside();
     add_ends();
+    for (CLI::App* verb : app_.get_subcommands({}))
+      for (CLI::Option* option : verb->get_options())
+        if (option->get_positional() && option->get_type_name() == "TEXT") option->type_name("");  // the name says it
   }
 
   CommandLine parse(std::vector<std::string> arguments) {
     mark_command(arguments);
-    const std::string no_verb = why_no_verb(arguments);
+    const std::vector<std::string> given = arguments;
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     try {
       app_.parse(std::move(arguments));
-    } catch (const CLI::RequiredError&) {  // no verb: CLI11 does not say what stands in its place
+    } catch (const CLI::RequiredError& error) {
       line_.verb = nullptr;
-      line_.exit_code = report(fail(Code::invalid_argument, "{}", no_verb), kExitUsage);
+      line_.exit_code = report(fail(Code::invalid_argument, "{}", what_is_missing(given, error.what())), kExitUsage);
     } catch (const CLI::ParseError& error) {  // CLI11 has no other way to say it
       line_.verb = nullptr;
       line_.exit_code = app_.exit(error) == 0 ? 0 : kExitUsage;
@@ -76,6 +79,7 @@ class Parser {
   CLI::App* add(const char* name, const char* what, std::function<Result<int>(Session&, Values&)> verb) {
     auto* sub = app_.add_subcommand(name, what);
     sub->fallthrough();
+    sub->footer(fmt::format("{}With every verb: --endpoint URL and -o table|json, see `slipctl --help`.", kCodesAndNames));
     sub->callback(
         [this, verb = std::move(verb)] { line_.verb = [values = values_, verb](Session& session) { return verb(session, *values); }; });
     return sub;
@@ -120,8 +124,8 @@ class Parser {
     RunOptions& run_options = values_->run;
     auto* detach = verb->add_flag("-d,--detach", run_options.detach, "Print the pod's name and leave it running");
     verb->add_flag("--rm", run_options.remove, "Remove pod and log when the command has ended")->excludes(detach);
-    verb->add_option("--name", run_options.name, "The pod's name; else one is made from the image's");
-    verb->add_option("--hostname", run_options.hostname, "Else the pod's name");
+    verb->add_option("--name", run_options.name, "The pod's name; else one is made from the image's")->type_name("NAME");
+    verb->add_option("--hostname", run_options.hostname, "Else the pod's name")->type_name("NAME");
     verb->add_option("-l,--label", run_options.labels, "Label of the pod")->type_name("KEY=VALUE")->allow_extra_args(false);
     verb->add_option("--pull", run_options.pull, "When to pull the image")
         ->check(CLI::IsMember({"missing", "always", "never"}))
@@ -135,18 +139,20 @@ class Parser {
     verb->add_option("-p,--publish", run_options.ports, "Make a port of the pod reachable at the host")
         ->type_name("[IP:]HOST:CONTAINER[/PROTOCOL]")
         ->allow_extra_args(false);
-    verb->add_option("-w,--workdir", run_options.working_directory, "Directory to start in");
-    verb->add_option("--entrypoint", run_options.entrypoint, "Instead of the image's entrypoint")->allow_extra_args(false);
+    verb->add_option("-w,--workdir", run_options.working_directory, "Directory to start in")->type_name("DIR");
+    verb->add_option("--entrypoint", run_options.entrypoint, "Instead of the image's entrypoint")
+        ->type_name("PROGRAM")
+        ->allow_extra_args(false);
     verb->add_option("IMAGE", run_options.image, "Pulled if it is not here")->required();
-    verb->add_option("COMMAND", run_options.command, "Instead of the image's own command")->type_name("ARG...");
+    verb->add_option("COMMAND", run_options.command, "Instead of the image's own command");
     run_ = verb;
   }
 
   void add_run_limits() {
     RunOptions& run_options = values_->run;
     run_->add_option("--memory", run_options.memory, "Memory limit")->type_name("BYTES[k|m|g]");
-    run_->add_option("--cpus", run_options.cpus, "CPU limit, 1.5 for one and a half");
-    run_->add_option("--pids", run_options.pids, "Limit of processes and threads");
+    run_->add_option("--cpus", run_options.cpus, "CPU limit, 1.5 for one and a half")->type_name("NUMBER");
+    run_->add_option("--pids", run_options.pids, "Limit of processes and threads")->type_name("NUMBER");
     run_->add_option("--net", run_options.network, "A network of its own or the host's")
         ->check(CLI::IsMember({"pod", "host"}))
         ->default_val("pod");
@@ -172,7 +178,7 @@ class Parser {
     exec_->add_flag("-t,--tty", values_->exec.tty, "Give it a terminal; output comes as it is written");
     exec_->add_option("--timeout", values_->exec.timeout, "Kill the command after so many seconds")->check(kSeconds)->type_name("SECONDS");
     exec_->add_option("CONTAINER", values_->exec.name, "A container, or a pod that has one")->required();
-    exec_->add_option("COMMAND", values_->exec.command, "The command")->required()->type_name("ARG...");
+    exec_->add_option("COMMAND", values_->exec.command, "The command")->required();
     auto* attach_verb = add("attach", "Connect to a running container's own input and output, from now on",
                             [](Session& s, Values& v) { return attach(s, v.name, v.no_input); });
     attach_verb->add_option("CONTAINER", values_->name, "A container, or a pod that has one")->required();
@@ -182,20 +188,23 @@ class Parser {
     forward_verb->add_option("POD", values_->name, "A pod, or a container of it")->required();
     forward_verb->add_option("PORT", values_->names, "A port of the pod; of this machine the same, LOCAL, or with : alone any")
         ->required()
-        ->type_name("[LOCAL:]REMOTE...");
+        ->type_name("[LOCAL:]REMOTE");
   }
 
   void add_ends() {
     auto* stop_verb = add("stop", "Stop pods or containers", [](Session& s, Values& v) { return stop(s, v.names, v.grace); });
     stop_verb->add_option("NAME", values_->names, "Pods or containers")->required();
-    stop_verb->add_option("-t,--time", values_->grace, "Seconds until what does not end is killed")->check(kSeconds)->default_val(10);
+    stop_verb->add_option("-t,--time", values_->grace, "Until what does not end is killed")
+        ->check(kSeconds)
+        ->default_val(10)
+        ->type_name("SECONDS");
     auto* rm_verb = add("rm", "Remove pods or containers", [](Session& s, Values& v) { return rm(s, v.names, v.force); });
     rm_verb->add_option("NAME", values_->names, "Pods or containers")->required();
     rm_verb->add_flag("-f,--force", values_->force, "Stop them first");
   }
 
-  // CLI11 says only that a verb is missing, not what stands in its place.
-  std::string why_no_verb(const std::vector<std::string>& arguments) const {
+  // A verb's argument, or the verb: of that CLI11 does not say what stands in its place.
+  std::string what_is_missing(const std::vector<std::string>& arguments, const char* cli11_says) const {
     std::size_t i = 0;
     while (i < arguments.size()) {
       const std::size_t length = length_of_option(nullptr, arguments, i);
@@ -205,6 +214,8 @@ class Parser {
       i += length;
     }
     if (i >= arguments.size()) return "say what to do: slipctl --help lists the verbs";
+    if (!app_.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == arguments[i]; }).empty())
+      return fmt::format("{}: {}: see slipctl {} --help", arguments[i], cli11_says, arguments[i]);
     return fmt::format("there is no verb '{}': slipctl --help lists them", arguments[i]);
   }
 

@@ -70,7 +70,7 @@ Result<Match> find_by_id_or_name(const engine::Snapshot& snapshot, const std::st
     if (found.count > 1)
       return fail(Code::invalid_argument, "'{}' is not the only one: {}{}", id, found.text, found.count > 10 ? ", …" : "");
   }
-  return fail(Code::not_found, "'{}' is the name or the id's beginning of no pod and no container", id);
+  return fail(Code::not_found, "there is no pod or container '{}'", id);
 }
 
 grpc::ServerWriteReactor<admin::Progress>* AdminService::Pull(grpc::CallbackServerContext*, const admin::PullRequest* request) {
@@ -139,8 +139,7 @@ Result<void> AdminService::inspect(const std::string& id, admin::InspectReply* r
   }
   if (match.error().code != Code::not_found) return match.error();
   const auto image = backend_.images.find(id);
-  if (!image.ok() && image.error().code == Code::not_found)
-    return fail(Code::not_found, "'{}' is the name or the id's beginning of no pod, container or image", id);
+  if (!image.ok() && image.error().code == Code::not_found) return fail(Code::not_found, "there is no pod, container or image '{}'", id);
   if (!image.ok()) return image.error();
   reply->set_kind("image");
   reply->set_json(to_json(image.value()));

@@ -272,6 +272,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string("slipwayd ") + SLIPWAY_VERSION, "Print the version and exit");
   app.footer(
       "Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong usage or configuration. Flags override the configuration file.");
+  app.failure_message(
+      [](const CLI::App*, const CLI::Error& error) { return fmt::format("slipwayd: {}\n`slipwayd --help` tells more.\n", error.what()); });
   Flags flags;
   add_flags(app, flags);
   auto* config_verb = app.add_subcommand("config", "About the configuration file");

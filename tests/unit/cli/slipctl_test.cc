@@ -102,6 +102,9 @@ TEST_CASE("exit codes: 0 done, 1 failed, 2 usage, exec's own", "[cli]") {
   CHECK(f.run("fly").code == 2);
   CHECK_THAT(f.run("fly").err, Contains("slipctl: there is no verb 'fly'"));
   CHECK_THAT(f.run("--speed fly").err, Contains("slipctl: there is no flag '--speed'"));
+  CHECK(f.run("timeline").code == 2);
+  CHECK_THAT(f.run("timeline").err, Contains("slipctl: timeline: POD is required"));
+  CHECK_THAT(f.run("-o json exec web").err, Contains("slipctl: exec: COMMAND is required"));
   CHECK(f.run("ps --nonsense").code == 2);
   CHECK_THAT(f.run("ps --nonsense").err, Contains("slipctl: ") && Contains("--nonsense"));
   for (const char* wrong : {"--endpoint tcp://x ps", "run --memory 12x nginx:1", "run --cpus a nginx:1", "run -p abc nginx:1",
