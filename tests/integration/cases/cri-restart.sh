@@ -49,11 +49,18 @@ for p in "$pod" "$other"; do
   remove_pod "$p"
 done
 
-# A plugin that the kill leaves at work ends alone; its DEL comes after it and finds the namespace, so that no rule of it stays (the probe looks).
+# A plugin that the kill leaves at work ends alone, its rules made; the DEL comes after it and finds the namespace, so that none of them stays (the probe
+# looks).
 mkdir "$CASE_DIR/slow"
 for plugin in "$CNI_BIN"/*; do ln -s "$plugin" "$CASE_DIR/slow/"; done
 rm "$CASE_DIR/slow/bridge"
-printf '#!/bin/sh\n[ "$CNI_COMMAND" != ADD ] || { touch %q; sleep 5; }\nexec %q\n' "$CASE_DIR/begun" "$CNI_BIN/bridge" >"$CASE_DIR/slow/bridge"
+cat >"$CASE_DIR/slow/bridge" <<END
+#!/bin/sh
+[ "\$CNI_COMMAND" = ADD ] || exec $CNI_BIN/bridge
+$CNI_BIN/bridge >$CASE_DIR/added && touch $CASE_DIR/begun
+sleep 5
+cat $CASE_DIR/added
+END
 chmod +x "$CASE_DIR/slow/bridge"
 stop_slipwayd
 CNI_BIN=$CASE_DIR/slow
