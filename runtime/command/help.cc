@@ -11,7 +11,7 @@ struct VerbHelp {
 };
 
 constexpr std::string_view kMakeFlags =
-    "  -b, --bundle DIR          where config.json is (default: here)\n"
+    "  -b, --bundle DIR           where config.json is (default: here)\n"
     "      --console-socket PATH  a unix socket that gets the terminal's descriptor (process.terminal)\n"
     "      --pid-file FILE        write the first process's number there\n"
     "      --preserve-fds N       hand N descriptors from 3 on to the program\n"
@@ -82,7 +82,7 @@ std::string help() {
 std::string help_of(std::string_view name) {
   for (const VerbHelp& verb : kVerbs) {
     if (verb.name != name) continue;
-    std::string out = fmt::format("usage: slipway {} {}\n{}\n", verb.name, verb.arguments, verb.what);
+    std::string out = fmt::format("usage: slipway {}{}{}\n{}\n", verb.name, verb.arguments.empty() ? "" : " ", verb.arguments, verb.what);
     if (verb.name == "run") out += kMakeFlags;
     return out.append(verb.flags);
   }
