@@ -52,6 +52,7 @@ Failure enter_user_namespace(const InitPlan& plan, Progress&) noexcept {
   // Still the host's 0, which the namespace does not know: its own 0 owns what is made from here on.
   if (::syscall(SYS_setresgid, 0, 0, 0) != 0) return failed(Step::user_namespace, 1);
   if (::syscall(SYS_setresuid, 0, 0, 0) != 0) return failed(Step::user_namespace, 2);
+  hide();
   return {};
 }
 

@@ -105,16 +105,18 @@ Failure drop_bounding(const InitPlan& plan, Progress&) noexcept {
   return {};
 }
 
+void hide() noexcept {
+  if (!weakened(Defence::undumpable)) (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 Failure set_user(const InitPlan& plan, Progress&) noexcept {
   // By number, past libc: its wrappers would signal other threads, and there are none.
   if (!weakened(Defence::groups) && ::syscall(SYS_setgroups, plan.groups.size, plan.groups.data) != 0) return failed(Step::groups);
   if (::syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) != 0) return failed(Step::user, 1);
-  if (plan.uid == 0) return ::syscall(SYS_setresuid, 0, 0, 0) == 0 ? Failure{} : failed(Step::user);
-  if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return failed(Step::capabilities, 1);
+  if (plan.uid != 0 && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return failed(Step::capabilities, 1);
   if (::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) != 0) return failed(Step::user);
-  if (raise_permitted() != 0) return failed(Step::capabilities, 2);
-  // The change of user made init dumpable as suid_dumpable says: it stays out of other processes' reach until exec.
-  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  if (plan.uid != 0 && raise_permitted() != 0) return failed(Step::capabilities, 2);
+  hide();
   return {};
 }
 

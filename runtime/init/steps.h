@@ -17,6 +17,10 @@ struct Progress {
 
 using StepFunction = Failure (*)(const InitPlan&, Progress&) noexcept;
 
+// step_identity.cc. Becoming another user makes a process dumpable as fs.suid_dumpable says: init stays out of other processes' reach
+// until exec.
+void hide() noexcept;
+
 inline Failure failed(Step step, std::uint32_t index = 0) noexcept {
   return {step, index, errno};
 }
