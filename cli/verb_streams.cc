@@ -71,8 +71,10 @@ Result<int> port_forward(Session& session, const std::string& name, const std::v
   std::vector<ForwardedPort> parsed;
   v1::PortForwardRequest request;
   for (const std::string& text : ports) {
-    TRY_ASSIGN(parsed.emplace_back(), parse_forwarded_port(text));
-    request.add_port(parsed.back().remote);
+    const auto port = parse_forwarded_port(text);
+    if (!port.ok()) return report(port.error(), kExitUsage);
+    parsed.push_back(port.value());
+    request.add_port(port.value().remote);
   }
   TRY_ASSIGN(const auto pods, session.client.pods());
   TRY_ASSIGN(const auto containers, session.client.containers());

@@ -158,7 +158,7 @@ Result<std::unique_ptr<Archive>> Archive::open(const std::string& path, FdRef sc
     TRY_ASSIGN(file, unpack_whole(file, static_cast<std::uint64_t>(st.st_size), form, scratch, limit).context("{}", path));
   }
   auto archive = std::make_unique<TarArchive>(std::move(file));
-  TRY(archive->index().context("{}", path));
+  TRY(archive->index().context("{}: neither an OCI layout nor an archive of docker", path));
   return std::unique_ptr<Archive>(std::move(archive));
 }
 

@@ -74,6 +74,7 @@ std::vector<engine::ImageRecord> Catalogue::merge(const PulledImage& image, Unix
     std::erase(loser->second.repo_tags, tag);
   }
   std::vector<engine::ImageRecord> out;
+  out.reserve(losers.size() + 1);
   for (auto& [id, loser] : losers) out.push_back(std::move(loser));
   out.push_back(std::move(record));
   return out;

@@ -113,7 +113,7 @@ Error Registry::refused(const HttpReply& reply, const std::string& path) const {
               words);
 }
 
-Result<HttpReply> Registry::get(HttpClient& client, const std::string& path, std::vector<std::string> headers, const Sink& sink,
+Result<HttpReply> Registry::get(HttpClient& client, const std::string& path, const std::vector<std::string>& headers, const Sink& sink,
                                 const OnHead& on_head) {
   for (int attempt = 0;; ++attempt) {
     bool again = false;

@@ -47,7 +47,7 @@ class Registry {
   Registry(Reference reference, RegistryOptions options) : reference_(std::move(reference)), options_(std::move(options)) {}
 
   using OnHead = HttpClient::OnHead;
-  Result<HttpReply> get(HttpClient& client, const std::string& path, std::vector<std::string> headers, const Sink& sink,
+  Result<HttpReply> get(HttpClient& client, const std::string& path, const std::vector<std::string>& headers, const Sink& sink,
                         const OnHead& on_head);
   Result<HttpReply> try_get(HttpClient& client, const std::string& path, const std::vector<std::string>& headers, const Sink& sink,
                             const OnHead& on_head, bool& again);

@@ -79,11 +79,10 @@ void OomWatch::stop(const cgroups::Cgroup& container, const cgroups::Cgroup* pod
   watch_.stop();
   events_.reset();
   if (kills_ == 0) return;
-  if (local_ooms(container) > 0)
-    where_ = Where::container;
-  else if (pod != nullptr && local_ooms(*pod) > pod_ooms_)
+  const bool own = local_ooms(container) > 0;
+  if (!own && pod != nullptr && local_ooms(*pod) > pod_ooms_)
     where_ = Where::pod;
-  else if (unread_)
+  else if (own || unread_)
     where_ = Where::container;
 }
 

@@ -19,6 +19,7 @@ int drop_segments(dl_phdr_info* info, std::size_t, void*) {
     if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
     const std::uintptr_t begin = (info->dlpi_addr + segment.p_vaddr) & ~(page - 1);
     const std::uintptr_t end = (info->dlpi_addr + segment.p_vaddr + segment.p_memsz) & ~(page - 1);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells numbers
     if (end > begin) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
   return 0;

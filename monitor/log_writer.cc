@@ -138,9 +138,10 @@ void LogWriter::trim() {
     if (state != LogRing::kDone && (state != LogRing::kOpen || head != ring.tail)) continue;
     if (head < kTrimAfter || ring.reopen_wanted != ring.reopened) continue;
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto begin = (reinterpret_cast<std::uintptr_t>(ring.data) + page - 1) & ~(page - 1);
-    const auto end = reinterpret_cast<std::uintptr_t>(ring.data + LogRing::kSize) & ~(page - 1);
-    (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_REMOVE);
+    const auto data = reinterpret_cast<std::uintptr_t>(ring.data);
+    const auto begin = (data + page - 1) & ~(page - 1);
+    const auto end = (data + LogRing::kSize) & ~(page - 1);
+    (void)::madvise(ring.data + (begin - data), end - begin, MADV_REMOVE);
   }
 }
 

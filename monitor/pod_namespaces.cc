@@ -70,7 +70,7 @@ Result<void> write_sysctl(const std::string& path, const std::string& value) {
 Result<void> write_sysctl_as_pod(const PodConfig& config, const std::string& path, const std::string& value) {
   TRY_ASSIGN(const PodRoot root, pod_root(config));
   if (::setegid(root.gid) != 0 || ::seteuid(root.uid) != 0) return fail_errno(errno, "become the pod's root");
-  const Result<void> written = write_sysctl(path, value);
+  Result<void> written = write_sysctl(path, value);
   if (::seteuid(0) != 0 || ::setegid(0) != 0) return fail_errno(errno, "become root again");
   return written;
 }

@@ -133,6 +133,7 @@ TEST_CASE("what cannot go together is said by name", "[cli]") {
   CHECK_THAT(timeout.err, Contains("--timeout") && Contains("--interactive"));
   CHECK_THAT(f.run("-o json exec -t web sh").err, Contains("--output json"));
   CHECK_THAT(f.run("port-forward web 80:http").err, Contains("'http' is no port"));
+  CHECK(f.run("port-forward web 80:http").code == 2);
 }
 
 TEST_CASE("every verb has help", "[cli]") {

@@ -5,9 +5,9 @@
 #   build/<preset>/bin     the programs (first in PATH; SLIPWAY_BIN)
 #   build/<preset>/tests   unit and other test executables (SLIPWAY_TESTS)
 #   build/tools            programs that tests bring along beside ours (crictl), when the folder is there; last in PATH
-#   tests/ examples/ …     every folder named in PAYLOAD_FOLDERS, as it is in the tree
+#   tests/ docs/ …         every folder named in PAYLOAD_FOLDERS, as it is in the tree
 
-PAYLOAD_FOLDERS=(tests examples docs oci proto packaging wire)
+PAYLOAD_FOLDERS=(tests docs oci proto packaging)
 
 # make_payload FOLDER IMAGE
 make_payload() {
