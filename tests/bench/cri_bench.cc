@@ -90,6 +90,7 @@ Json memory_of(Client& client, int pods) {
   const double memory_before = settled_memory();
   const std::set<pid_t> before = bench::all_processes();
   std::vector<std::string> made;
+  made.reserve(static_cast<std::size_t>(pods));
   for (int i = 0; i < pods; ++i) made.push_back(client.make_pod(1'000'000 + i));
   const double memory_after = settled_memory();
   std::set<pid_t> fresh;

@@ -30,7 +30,7 @@ class Listener final : public SpdyEvents {
   void note(char what, StreamId id) { told += what + std::to_string(id); }
 
   std::string told, written;
-  SpdySession session{*this, [this](std::string frame) { written += frame; }};
+  SpdySession session{*this, [this](const std::string& frame) { written += frame; }};
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ TEST_CASE("an endless output of ExecSync does not fill slipwayd's memory", "[a31
     const std::string id = w.running(pod);
     std::thread writer;
     w.host.monitor(pod)->on_exec = [&](slipway::engine::test::FakeMonitor& monitor, const slipway::monitor::Exec& exec,
-                                       std::vector<int> fds) {
+                                       const std::vector<int>& fds) {
       writer = std::thread([&monitor, session = exec.id(), fds] {
         const std::string block(1 << 20, 'y');
         for (int i = 0; i < 20; ++i) (void)sys::write_all(FdRef(fds[1]), block).ok();

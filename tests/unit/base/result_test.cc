@@ -45,5 +45,6 @@ TEST_CASE("an errno becomes a code and a sentence", "[base]") {
 
 TEST_CASE("a result of an owner can be moved out", "[base]") {
   Result<std::unique_ptr<int>> r(std::make_unique<int>(7));
-  CHECK(*std::move(r).take() == 7);
+  const std::unique_ptr<int> moved = std::move(r).take();
+  CHECK(*moved == 7);
 }

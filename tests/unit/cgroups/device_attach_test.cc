@@ -40,6 +40,7 @@ oci::DeviceRule rule(bool allow, const char* type, std::optional<std::int64_t> m
 
 TEST_CASE("the verifier takes the default rules and many more", "[cgroups][host][devices]") {
   std::vector<oci::DeviceRule> many;
+  many.reserve(500);
   for (int i = 0; i < 500; ++i) many.push_back(rule(i % 3 != 0, i % 2 == 0 ? "c" : "b", i, i * 7, i % 5 == 0 ? "r" : "rwm"));
   for (const auto& rules :
        {std::vector<oci::DeviceRule>{}, with_defaults({}), with_defaults(many), std::vector{rule(true, "a", {}, {}, "rwm")}}) {

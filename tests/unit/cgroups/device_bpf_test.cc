@@ -114,7 +114,7 @@ TEST_CASE("random rules say what the specification says", "[cgroups][devices]") 
 }
 
 TEST_CASE("a rule that cannot be is refused by name", "[cgroups][devices]") {
-  const auto error_of = [](oci::DeviceRule rule) {
+  const auto error_of = [](const oci::DeviceRule& rule) {
     const auto r =
         compile_device_filter(std::vector<oci::DeviceRule>{{.allow = true, .type = "c", .major = {}, .minor = {}, .access = ""}, rule});
     return r.ok() ? std::string("ok") : r.error().message;
