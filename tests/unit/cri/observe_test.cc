@@ -6,7 +6,6 @@
 using namespace slipway;
 using namespace slipway::cri;
 using namespace slipway::tests;
-using Catch::Contains;
 
 TEST_CASE("statistics and metrics of pods, asked for one by one, as a list and as a stream", "[cri]") {
   Fixture f;

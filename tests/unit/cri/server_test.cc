@@ -138,6 +138,7 @@ TEST_CASE("long waits fill their own lane only", "[cri]") {
   begun.get_future().wait();
   // One more may wait in the queue; of three at least one is told that it is full.
   std::vector<std::future<grpc::StatusCode>> more;
+  more.reserve(3);
   for (int i = 0; i < 3; ++i) more.push_back(std::async(std::launch::async, stop));
   v1::ListContainersResponse list;
   CHECK(f.call(&Runtime::ListContainers, {}, list).ok());  // answered while the waits wait

@@ -210,10 +210,10 @@ monitor::Welcome FakeMonitor::welcome() {
   return welcome;
 }
 
-void FakeMonitor::attach(MonitorHooks hooks, std::shared_ptr<MonitorClient> client) {
+void FakeMonitor::attach(MonitorHooks hooks, const std::shared_ptr<MonitorClient>& client) {
   const std::lock_guard lock(mutex_);
   hooks_ = std::move(hooks);
-  client_ = std::move(client);
+  client_ = client;
   told_ = 0;
   deliver();
 }

@@ -156,7 +156,7 @@ class FakeMonitor {
   void kill_cgroup(const std::string& path);
   monitor::Welcome welcome();
 
-  void attach(MonitorHooks hooks, std::shared_ptr<MonitorClient> client);
+  void attach(MonitorHooks hooks, const std::shared_ptr<MonitorClient>& client);
   void detach();  // waits for a hook that runs
   void deliver();
 

@@ -181,7 +181,7 @@ TEST_CASE("what the builder refuses names what it is", "[golden]") {
     CHECK(spec.error().code == code);
     CHECK_THAT(spec.error().message, Catch::Contains(text));
   };
-  const auto with_mount = [](engine::Mount request) { return [request](Case& c) { c.in.mounts.push_back({request, "/x", true}); }; };
+  const auto with_mount = [](const engine::Mount& request) { return [request](Case& c) { c.in.mounts.push_back({request, "/x", true}); }; };
   refused([](Case& c) { c.image.config = {}; }, "command");
   refused([](Case& c) { c.container.envs = {{"A=B", "x"}}; }, "A=B");
   refused([](Case& c) { c.container.envs = {{"A", "\xff\xfe"}}; }, "UTF-8");

@@ -33,6 +33,7 @@ TEST_CASE("a waiting operation goes on when the one before ends", "[engine]") {
   KeyedLock locks;
   std::atomic<int> inside{0}, worst{0};
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
       for (int k = 0; k < 50; ++k) {

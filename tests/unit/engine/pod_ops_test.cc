@@ -74,6 +74,7 @@ TEST_CASE("a repeated RunPodSandbox gives the same pod, a stopped one refuses", 
   const std::string pod = w.pod();
   CHECK(w.pod() == pod);
   std::vector<std::thread> threads;
+  threads.reserve(8);
   std::mutex mutex;
   std::set<std::string> ids;
   for (int i = 0; i < 8; ++i) {

@@ -127,7 +127,7 @@ TEST_CASE("of a dead monitor the exit record on disk counts", "[engine]") {
 TEST_CASE("an exec that waits learns that the monitor is gone", "[engine]") {
   Node n;
   std::thread loser;
-  n.host.monitor(n.pod)->on_exec = [&](FakeMonitor&, const monitor::Exec&, std::vector<int>) {
+  n.host.monitor(n.pod)->on_exec = [&](FakeMonitor&, const monitor::Exec&, const std::vector<int>&) {
     loser = std::thread([&] { n.host.lose(n.pod); });
   };
   const auto output = n.engine->exec_sync(n.container, {"x"}, 0s);

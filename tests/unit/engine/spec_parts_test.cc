@@ -144,7 +144,7 @@ TEST_CASE("only sysctls of the pod's own namespaces pass", "[engine][attack]") {
   REQUIRE(checked.ok());
   CHECK(checked.value().count("net.ipv4.conf.eth0/1.forwarding") == 1);
 
-  const auto refused = [](const std::string& name, const std::string& value, NamespaceOptions namespaces = {}) {
+  const auto refused = [](const std::string& name, const std::string& value, const NamespaceOptions& namespaces = {}) {
     PodSpec one;
     one.sysctls = {{name, value}};
     one.security.namespaces = namespaces;

@@ -201,6 +201,7 @@ TEST_CASE("budgets end a layer that is too much", "[image]") {
   REQUIRE_FALSE(big.how.ok());
   CHECK(big.how.error().code == Code::resource_exhausted);
   std::vector<TarItem> many;
+  many.reserve(20);
   for (int i = 0; i < 20; ++i) many.push_back(file("f" + std::to_string(i)));
   const Layer count(many, 1 << 30, 10);
   REQUIRE_FALSE(count.how.ok());

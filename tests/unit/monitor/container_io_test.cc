@@ -79,11 +79,11 @@ struct Tube {
   std::string read_all() const {
     std::string out;
     char buffer[4096];
-    for (ssize_t n; (n = ::read(read.get(), buffer, sizeof buffer)) > 0;) out.append(buffer, static_cast<std::size_t>(n));
+    for (ssize_t n = 0; (n = ::read(read.get(), buffer, sizeof buffer)) > 0;) out.append(buffer, static_cast<std::size_t>(n));
     return out;
   }
   bool ended() const {
-    char byte;
+    char byte = 0;
     return ::read(read.get(), &byte, 1) == 0;
   }
   UniqueFd read, write;
@@ -238,7 +238,8 @@ TEST_CASE("a terminal's output is stdout, its size can be set", "[monitor]") {
   REQUIRE(::unlockpt(master.get()) == 0);
   UniqueFd tty(::open(::ptsname(master.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
   REQUIRE(tty.valid());
-  REQUIRE(h.io->take_console(std::move(master)).ok());
+  const Result<void> taken = h.io->take_console(std::move(master));
+  REQUIRE(taken.ok());
   put(tty, "hello\n");
   h.wait();  // the kernel hands a pty's bytes over from a work queue
   CHECK(h.lines() == "stdout F hello\r\n");

@@ -385,6 +385,7 @@ TEST_CASE("many containers at once", "[monitor][root]") {
   PodFixture pod;
   pod.start();
   std::vector<std::thread> threads;
+  threads.reserve(20);
   std::atomic<int> good = 0;
   for (int i = 0; i < 20; ++i)
     threads.emplace_back([&pod, &good, i] {

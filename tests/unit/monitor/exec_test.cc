@@ -75,7 +75,8 @@ TEST_CASE("a killed exec takes along all that it has started, one that ends by i
   late.mutable_exec()->set_container_id("c1");
   late.mutable_exec()->set_part(true);
   late.mutable_exec()->set_process_json(oci::write_process(shell("exec busybox sleep 1005")));
-  CHECK(pod.client->call(std::move(late), {}, 0ms).error().code == Code::deadline_exceeded);
+  const auto unanswered = pod.client->call(std::move(late), {}, 0ms);
+  CHECK(unanswered.error().code == Code::deadline_exceeded);
   REQUIRE(pod.signal("e3", SIGKILL, true).ok());
   CHECK(pod.events.wait_exit("e3").code() == 137);
   CHECK(wait_until([&] { return processes() == 2 && parts() == 1; }));

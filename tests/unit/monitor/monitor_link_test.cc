@@ -122,6 +122,7 @@ TEST_CASE("replies reach their callers in whatever order they come", "[monitor_l
   CHECK(h.link->welcome().pod_id() == "pod");
   std::atomic<int> good = 0;
   std::vector<std::thread> callers;
+  callers.reserve(4);
   for (int i = 0; i < 4; ++i)
     callers.emplace_back([&] {
       const auto reply = h.call();

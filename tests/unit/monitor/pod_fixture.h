@@ -209,7 +209,7 @@ class PodFixture {
   std::shared_ptr<engine::MonitorClient> client;
 };
 
-inline Result<engine::MonitorReply> exec(PodFixture& pod, const std::string& id, const std::string& container, oci::Process process,
+inline Result<engine::MonitorReply> exec(PodFixture& pod, const std::string& id, const std::string& container, const oci::Process& process,
                                          std::span<const int> stdio = {}) {
   const std::string path = pod.dir.path + "/process-" + id;
   std::ofstream(path) << oci::write_process(process);

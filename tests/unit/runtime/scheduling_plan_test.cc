@@ -52,7 +52,8 @@ TEST_CASE("what a child does not inherit is set in the last process", "[runtime]
   const auto early = [](const char* policy, std::vector<std::string> flags) {
     LaunchPlan plan;
     plan.init.user_namespace = 5;
-    REQUIRE(plan_scheduling(with({policy, 0, 0, std::move(flags), 0, 0, 0}), {}, plan).ok());
+    const auto process = with({policy, 0, 0, std::move(flags), 0, 0, 0});
+    REQUIRE(plan_scheduling(process, {}, plan).ok());
     return plan.init.scheduling.early;
   };
   CHECK(early("SCHED_BATCH", {}));
