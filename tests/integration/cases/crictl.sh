@@ -7,7 +7,7 @@ command -v crictl >/dev/null || skip "there is no build/tools/crictl"
 start_registry
 cni_network
 start_slipwayd
-printf '{}' >"$CASE_DIR/crictl.yaml" # or it tells on every call that there is none
+printf 'timeout: 60\n' >"$CASE_DIR/crictl.yaml" # two seconds, which it gives by itself, are few for an emulated machine
 export CRI_CONFIG_FILE=$CASE_DIR/crictl.yaml CONTAINER_RUNTIME_ENDPOINT=unix://$SOCKET IMAGE_SERVICE_ENDPOINT=unix://$SOCKET
 image=$(image busybox)
 mkdir -p "$CASE_DIR/logs/web"
