@@ -2,6 +2,7 @@
 #include "telemetry/timeline.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <tuple>
 
@@ -51,7 +52,9 @@ std::vector<Group> groups_of(const std::vector<TimelineStage>& stages) {
 // `cells` columns stand for the group's span; a stage too short to see still gets its sliver.
 std::string bar(const Group& group, const TimelineStage& stage, unsigned cells, bool unicode) {
   const double span = std::max<double>(1, static_cast<double>(group.end - group.start));
-  const auto eighths = [&](std::int64_t nanos) { return static_cast<unsigned>(static_cast<double>(nanos) / span * cells * 8 + 0.5); };
+  const auto eighths = [&](std::int64_t nanos) {
+    return static_cast<unsigned>(std::lround(static_cast<double>(std::max<std::int64_t>(nanos, 0)) / span * cells * 8));
+  };
   unsigned from = eighths(stage.start - group.start) / 8;
   unsigned length =
       eighths(stage.start + stage.duration - group.start) - std::min(from * 8, eighths(stage.start + stage.duration - group.start));

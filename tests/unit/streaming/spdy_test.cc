@@ -62,7 +62,7 @@ struct Client final : SpdyEvents {
   std::string log, out;
   std::map<StreamId, std::string> received;
   HeaderWriter writer;
-  SpdySession session{*this, [this](std::string frame) { out += frame; }};
+  SpdySession session{*this, [this](const std::string& frame) { out += frame; }};
 };
 
 }  // namespace

@@ -28,7 +28,7 @@ TEST_CASE("a memory file is read from its beginning", "[sys]") {
 TEST_CASE("a memory file may be empty", "[sys]") {
   auto file = sys::memory_file("empty", "");
   REQUIRE(file.ok());
-  char byte;
+  char byte = 0;
   CHECK(::read(file.value().get(), &byte, 1) == 0);
 }
 
@@ -40,7 +40,7 @@ TEST_CASE("a pipe blocks until it is told not to, one end at a time", "[sys]") {
   CHECK(closes_on_exec(write));
   CHECK((::fcntl(read.get(), F_GETFL) & O_NONBLOCK) == 0);
   REQUIRE(sys::set_nonblocking(read).ok());
-  char byte;
+  char byte = 0;
   CHECK(::read(read.get(), &byte, 1) == -1);
   CHECK(errno == EAGAIN);
   CHECK((::fcntl(write.get(), F_GETFL) & O_NONBLOCK) == 0);
