@@ -41,9 +41,9 @@ Result<int> events_verb(const Global&, Words);
 Result<int> spec_verb(const Global&, Words);
 Result<int> features_verb(const Global&, Words);
 
-// The id, or the sentence that it is missing.
+// An argument too many is refused by its text.
 Result<void> no_more_than(const Arguments& arguments, std::size_t most);
-// The first of at most so many arguments.
+// The id, which is the first of at most so many arguments, or the sentence that it is missing.
 Result<std::string> container_id(const Arguments& arguments, std::size_t most = 1);
 // A container that is complete: its directory and record.
 struct Found {

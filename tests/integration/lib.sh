@@ -56,6 +56,16 @@ assert_eq() { [[ $1 == "$2" ]] || fail "${3:-value}: got '$1', expected '$2'"; }
 # assert_contains TEXT PART [WHAT]
 assert_contains() { [[ $1 == *"$2"* ]] || fail "${3:-text}: no '$2' in '$1'"; }
 
+# gives STATUS COMMAND…: the command ends with it; its output, both streams and without a terminal's \r, is in $out.
+gives() {
+  local want=$1 status=0
+  shift
+  "$@" >"$CASE_DIR/out" 2>&1 || status=$?
+  # shellcheck disable=SC2034  # the case reads it
+  out=$(tr -d '\r' <"$CASE_DIR/out")
+  assert_eq "$status" "$want" "status of $* ($out)"
+}
+
 # assert_lacks TEXT PART [WHAT]
 assert_lacks() { [[ $1 != *"$2"* ]] || fail "${3:-text}: '$2' in '$1'"; }
 

@@ -15,14 +15,6 @@ pod_config web '.linux.security_context.namespace_options.pid = 1' >"$CASE_DIR/p
 # shellcheck disable=SC2016  # the container's shell expands these
 jq -n --arg image "$image" '{metadata: {name: "main"}, image: {image: $image}, log_path: "main.log", stdin: true, linux: {security_context: {namespace_options: {pid: 1}}, resources: {memory_limit_in_bytes: 536870912}},
   command: ["sh", "-c", "trap \"exit 5\" TERM; echo hello; nc -ll -p 8080 -e cat & while :; do read line && echo \"got $line\" || sleep 0.1; done"]}' >"$CASE_DIR/main.json"
-# gives STATUS COMMAND…: its output is in $out.
-gives() {
-  local want=$1 status=0
-  shift
-  "$@" >"$CASE_DIR/out" 2>&1 || status=$?
-  out=$(tr -d '\r' <"$CASE_DIR/out")
-  assert_eq "$status" "$want" "status of $* ($out)"
-}
 
 echo "$SECONDS s: images"
 assert_contains "$(crictl version)" slipway

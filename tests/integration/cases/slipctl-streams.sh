@@ -11,14 +11,6 @@ pod=$(run_pod web)
 started web "$pod" main "$busybox" '.stdin = true' sh -c 'nc -ll -p 8080 -e cat & while read line; do echo "got $line"; done; exit 6' >/dev/null
 started web "$pod" term "$busybox" '.stdin = true | .tty = true' sh -c 'while read line; do echo "term $line"; done' >/dev/null
 at_terminal() { "$LIB_DIR/pty_client.py" "$@"; }
-# gives STATUS COMMAND…: its output is in $out.
-gives() {
-  local want=$1 status=0
-  shift
-  "$@" >"$CASE_DIR/out" 2>&1 || status=$?
-  out=$(tr -d '\r' <"$CASE_DIR/out")
-  assert_eq "$status" "$want" "status of $* ($out)"
-}
 
 echo "$SECONDS s: exec -i: a pipe, a file, much of both ways, the exit code, what cannot be run"
 assert_eq "$(printf 'a\nb\n' | slipctl exec -i main wc -l)" 2
