@@ -6,12 +6,9 @@
 
 #include "base/log.h"
 #include "base/undo.h"
-#include "cgroups/cgroup.h"
-#include "cgroups/device_bpf.h"
-#include "cgroups/systemd.h"
-#include "cgroups/unit_names.h"
 #include "oci/parse.h"
 #include "runtime/capabilities.h"
+#include "runtime/cgroup_place.h"
 #include "runtime/hooks.h"
 #include "runtime/launch.h"
 #include "runtime/launch_plan.h"
@@ -24,7 +21,6 @@
 #include "runtime/root.h"
 #include "runtime/runner.h"
 #include "runtime/scheduling_plan.h"
-#include "runtime/scope.h"
 #include "runtime/seccomp_agent.h"
 #include "runtime/stage_clock.h"
 #include "runtime/user_namespace.h"
@@ -34,8 +30,6 @@
 namespace slipway::runtime {
 namespace {
 
-constexpr int kRemoveTimeout = 5'000;
-
 Result<void> check_request(const CreateRequest& request) {
   const oci::Spec& spec = *request.spec;
   if (!spec.process) return fail(Code::invalid_argument, "process: missing");
@@ -44,59 +38,6 @@ Result<void> check_request(const CreateRequest& request) {
   if (!spec.hostname.empty() && !own_uts) return fail(Code::invalid_argument, "hostname: needs a uts namespace in linux.namespaces");
   if (!spec.domainname.empty() && !own_uts) return fail(Code::invalid_argument, "domainname: needs a uts namespace in linux.namespaces");
   return {};
-}
-
-// What holds the cgroup until the container's first process is in it.
-struct Place {
-  std::string path;
-  std::optional<Scope> scope;
-  std::optional<cgroups::Cgroup> own;
-  const cgroups::Cgroup& cgroup() const { return scope ? scope->cgroup() : *own; }
-};
-
-Result<void> start_scope(const CreateRequest& request, const oci::Resources& resources, Place& place, Undo& undo) {
-  ScopeRequest scope;
-  scope.path = place.path;
-  scope.description = "slipway container " + request.id;
-  scope.after = request.scope_after;
-  scope.resources = &resources;
-  // A limit that is nonsense is told before systemd hears of it.
-  TRY(cgroups::plan_writes(resources));
-  TRY_ASSIGN(place.scope, Scope::start(scope));
-  return undo.add("stop the scope", [path = place.path]() -> Result<void> {
-    TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-    return cgroups::kill_and_stop_unit(root, path, kRemoveTimeout);
-  });
-}
-
-Result<void> make_own(Place& place, Undo& undo) {
-  TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
-  TRY_ASSIGN(cgroups::Cgroup cgroup, cgroups::Cgroup::create(root, place.path));
-  if (cgroup.was_there()) {
-    // Limits would be changed under others' feet, and this container's end would be theirs.
-    TRY_ASSIGN(const bool taken, cgroup.populated());
-    if (taken) return fail(Code::already_exists, "linux.cgroupsPath: '{}' has processes in it already", place.path);
-  } else {
-    TRY(undo.add("remove the cgroup", [path = place.path]() -> Result<void> {
-      TRY_ASSIGN(const cgroups::Root again, cgroups::open_root());
-      return cgroups::Cgroup::kill_and_remove(again, path, kRemoveTimeout);
-    }));
-  }
-  place.own = std::move(cgroup);
-  return {};
-}
-
-// Made and limited before anything of the container is in it, so that the least possible is charged to it.
-Result<void> make_cgroup(const CreateRequest& request, Place& place, Undo& undo) {
-  static const oci::Resources kNone;
-  const oci::Resources& resources = request.spec->linux_.resources ? *request.spec->linux_.resources : kNone;
-  if (request.manager == CgroupManager::systemd) {
-    TRY(start_scope(request, resources, place, undo));
-  } else {
-    TRY(make_own(place, undo));
-  }
-  TRY(place.cgroup().apply(resources));
-  return cgroups::apply_devices(place.cgroup().dir(), cgroups::with_defaults(resources.devices));
 }
 
 Result<void> plan_names(const oci::Spec& spec, LaunchPlan& plan) {
@@ -203,12 +144,6 @@ LaunchRequest launch_request_of(const CreateRequest& request, const LaunchPlan& 
 
 }  // namespace
 
-Result<std::string> cgroup_path(const oci::Spec& spec, const std::string& id, CgroupManager manager) {
-  const std::string& asked = spec.linux_.cgroups_path;
-  if (manager == CgroupManager::systemd) return cgroups::parse_systemd_path(asked, id);
-  return asked.empty() ? "/slipway/" + id : asked;
-}
-
 Result<Created> create(const CreateRequest& request) {
   TRY(check_request(request));
   StageClock clock;
@@ -220,12 +155,8 @@ Result<Created> create(const CreateRequest& request) {
   Undo undo;
   bool hooks_began = false;
   if (request.spec->hooks) TRY(undo.add("run the poststop hooks", [&] { return hooks_began ? run_poststop(request) : Result<void>{}; }));
-  Place place;
-  place.path = request.cgroup;
-  if (place.path.empty()) {
-    TRY_ASSIGN(place.path, cgroup_path(*request.spec, request.id, request.manager));
-  }
-  TRY(make_cgroup(request, place, undo).context("cgroup '{}'", place.path));
+  CgroupPlace place;
+  TRY(make_cgroup(request, place, undo));
   clock.end("cgroup");
   TRY(plan_root(request, user, plan));
   clock.end("mounts");

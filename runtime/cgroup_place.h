@@ -1,0 +1,26 @@
+// A container's cgroup, made and limited before anything of the container is in it: by create() and by restore.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/undo.h"
+#include "cgroups/cgroup.h"
+#include "runtime/runner.h"
+#include "runtime/scope.h"
+
+namespace slipway::runtime {
+
+// What holds the cgroup until the container's first process is in it.
+struct CgroupPlace {
+  std::string path;  // beneath the cgroup2 root
+  std::optional<Scope> scope;
+  std::optional<cgroups::Cgroup> own;
+  const cgroups::Cgroup& cgroup() const { return scope ? scope->cgroup() : *own; }
+};
+
+// request.cgroup, or what linux.cgroupsPath says to the manager. The least possible is charged to it. `undo` takes it away again.
+Result<void> make_cgroup(const CreateRequest& request, CgroupPlace& place, Undo& undo);
+
+}  // namespace slipway::runtime
