@@ -222,8 +222,7 @@ Result<std::string> sysctl_path(std::string_view name) {
 Result<void> validate(const Spec& spec) {
   TRY(check_version(spec.oci_version));
   if (!spec.root || spec.root->path.empty()) return wrong("root.path: is missing");
-  if (!spec.process) return wrong("process: is missing");
-  TRY(validate(*spec.process));
+  if (spec.process) TRY(validate(*spec.process));  // REQUIRED when start is called, not before (config.md, "Process")
   TRY(check_names(spec));
   for (std::size_t i = 0; i < spec.mounts.size(); ++i) TRY(check_mount(i, spec.mounts[i]));
   for (const auto& [key, value] : spec.annotations)

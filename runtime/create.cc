@@ -32,12 +32,17 @@ namespace {
 
 Result<void> check_request(const CreateRequest& request) {
   const oci::Spec& spec = *request.spec;
-  if (!spec.process) return fail(Code::invalid_argument, "process: missing");
+  // Without process there is an environment to wait in, and nothing to start (config.md, "Process").
+  if (!spec.process && request.start_fd < 0) return fail(Code::invalid_argument, "process: missing, there is nothing to run");
   if (!request.bundle.starts_with('/')) return fail(Code::invalid_argument, "bundle '{}' is not absolute", request.bundle);
   const bool own_uts = find_namespace(spec, oci::NamespaceType::uts) != nullptr;
   if (!spec.hostname.empty() && !own_uts) return fail(Code::invalid_argument, "hostname: needs a uts namespace in linux.namespaces");
   if (!spec.domainname.empty() && !own_uts) return fail(Code::invalid_argument, "domainname: needs a uts namespace in linux.namespaces");
   return {};
+}
+
+const oci::Process& process_of(const oci::Spec& spec) {
+  return spec.process ? *spec.process : no_process();
 }
 
 Result<void> plan_names(const oci::Spec& spec, LaunchPlan& plan) {
@@ -63,9 +68,9 @@ Result<void> plan_root(const CreateRequest& request, const UserNamespace* user, 
   if (has_create_hooks(spec)) out.attach_at = plan.keep(root_path(spec, request.bundle));
   out.pivot = !request.no_pivot;
   TRY_ASSIGN(out.propagation, root_propagation(spec));
-  const std::string cwd = clean_in_root(spec.process->cwd);
+  const std::string cwd = clean_in_root(process_of(spec).cwd);
   out.make_directory = cwd.empty() ? nullptr : plan.keep(cwd);
-  plan.init.terminal.console = spec.process->terminal;
+  plan.init.terminal.console = process_of(spec).terminal;
   return {};
 }
 
@@ -74,8 +79,9 @@ Result<std::uint64_t> plan_all(const CreateRequest& request, const UserNamespace
   const oci::Spec& spec = *request.spec;
   TRY_ASSIGN(const std::uint64_t namespaces, plan_namespaces(spec, {user, request.pid_process}, plan));
   TRY_ASSIGN(const int last, last_capability());
-  TRY(plan_process(*spec.process, spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr, last, user, plan));
-  TRY(plan_scheduling(*spec.process, spec.linux_, plan));
+  const oci::Process& process = process_of(spec);
+  TRY(plan_process(process, spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr, last, user, plan));
+  TRY(plan_scheduling(process, spec.linux_, plan));
   TRY(plan_names(spec, plan));
   if (request.child_of_parent && !spec.process->oom_score_adj) plan.proc_writes.push_back({"self/oom_score_adj", "0", 1, true});
   if (!plan.proc_writes.empty() || plan.init.time_offsets != nullptr) {

@@ -60,6 +60,7 @@ constexpr std::pair<init::Step, const char*> kPlain[] = {
     {init::Step::seccomp, "load the seccomp filter"},
     {init::Step::ready, "report to the runner"},
     {init::Step::start, "wait for start"},
+    {init::Step::no_process, "start a container whose config.json has no process"},
 };
 
 }  // namespace

@@ -149,11 +149,21 @@ Result<int> rlimit_number(std::string_view name) {
   return fail(Code::invalid_argument, "'{}' is not known", name);
 }
 
+const oci::Process& no_process() {
+  static const oci::Process kNobody = [] {
+    oci::Process process;
+    process.cwd = "/";
+    process.no_new_privileges = true;
+    return process;
+  }();
+  return kNobody;
+}
+
 Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, const UserNamespace* user,
                           LaunchPlan& plan) {
   TRY(plan_apparmor(process, plan));
   TRY(plan_selinux(process, plan));
-  TRY(plan_program(process, plan));
+  if (&process != &no_process()) TRY(plan_program(process, plan));
   TRY(plan_limits(process, plan));
   TRY(plan_capabilities(process, last_capability, plan));
   if (seccomp != nullptr) TRY(plan_filter(*seccomp, plan));

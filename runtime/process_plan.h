@@ -21,6 +21,9 @@ std::vector<std::string> program_candidates(std::string_view name, const std::ve
 // "RLIMIT_NOFILE" → RLIMIT_NOFILE.
 Result<int> rlimit_number(std::string_view name);
 
+// What waits in a container whose config.json has no process: nobody, with nothing. No program is planned for it.
+const oci::Process& no_process();
+
 // `process` must outlive the plan: its strings are not copied.
 // `user`: the namespace that the process's ids are of; nullptr = ours.
 Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, const UserNamespace* user,

@@ -128,7 +128,8 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
     request.start_fd = fifo.get();
   }
   TRY_ASSIGN(Created created, runtime::create(request));
-  Made made{std::move(dir), new_record(global, options, spec), std::move(created), terminal, spec.process->args[0], waits};
+  const std::string program = spec.process ? spec.process->args[0] : "";
+  Made made{std::move(dir), new_record(global, options, spec), std::move(created), terminal, program, waits};
   auto published = publish(options, made);
   if (published.ok()) {
     undo.dismiss();

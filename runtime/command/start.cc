@@ -15,8 +15,12 @@
 namespace slipway::runtime::command {
 namespace {
 
+Error no_process(const ContainerRecord& record) {
+  return fail(Code::failed_precondition, "process: config.json of container '{}' has none, there is nothing to start", record.id);
+}
+
 // Init's end of the FIFO closes when it execs or ends. What it wrote before is its report of a failure.
-Result<void> await_report(FdRef report) {
+Result<void> await_report(FdRef report, const ContainerRecord& record) {
   pollfd fd = {report.get(), 0, 0};  // POLLHUP only: our own start byte makes it readable for a moment
   while (::poll(&fd, 1, -1) < 0) {
     if (errno != EINTR) return fail_errno(errno, "wait for the program to begin");
@@ -25,6 +29,7 @@ Result<void> await_report(FdRef report) {
   const ssize_t n = ::read(report.get(), &message, sizeof message);
   if (n == 0) return {};
   if (n != static_cast<ssize_t>(sizeof message)) return fail(Code::aborted, "init ended before it could execute the program");
+  if (message.step == init::Step::no_process) return no_process(record);
   return fail_errno(message.error, "{}", message.step == init::Step::exec ? "execve" : "load the seccomp filter");
 }
 
@@ -37,7 +42,7 @@ Result<oci::Spec> spec_of(const StateDir& dir) {
 // A container whose startContainer hook fails never starts: its process is ended (runtime.md, "Lifecycle").
 Result<void> run_start_hooks(const StateDir& dir, const ContainerRecord& record, FdRef pidfd) {
   TRY_ASSIGN(const oci::Spec spec, spec_of(dir));
-  auto done = runtime::run_start_hooks(spec, record, pidfd);
+  auto done = spec.process ? runtime::run_start_hooks(spec, record, pidfd) : no_process(record);
   if (done.ok()) return {};
   TRY(sys::pidfd_send_signal(pidfd, SIGKILL));
   TRY(sys::poll_readable(pidfd, kRemoveTimeout));
@@ -69,7 +74,7 @@ Result<void> start_container(const StateDir& dir, const ContainerRecord& record)
   TRY_ASSIGN(const UniqueFd report, dir.open_report_fifo());
   TRY(sys::write_all(*start, "s"));
   start->reset();
-  auto reported = await_report(report);
+  auto reported = await_report(report, record);
   dir.remove_start_fifo();
   if (!reported.ok()) return std::move(reported).error().within("exec '{}'", program_of(dir));
   if (record.hooks) run_poststart(dir, record);

@@ -83,6 +83,7 @@ enum class Step : std::uint16_t {
   lookup,
   ready,
   start,
+  no_process,
   exec,
 };
 

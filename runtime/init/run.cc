@@ -74,6 +74,7 @@ void run(const InitPlan& plan) noexcept {
     failure = step(plan, progress);
     if (failure.step != Step::none) break;
   }
+  if (failure.step == Step::none && progress.program == nullptr) failure = {Step::no_process, 0, EINVAL};
   if (failure.step == Step::none) {
     ::execve(progress.program, const_cast<char* const*>(plan.argv), const_cast<char* const*>(plan.envp));
     failure = failed(Step::exec);

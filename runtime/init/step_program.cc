@@ -40,6 +40,7 @@ bool may_execute(const char* path, mode_t mode) noexcept {
 }  // namespace
 
 Failure find_program(const InitPlan& plan, Progress& progress) noexcept {
+  if (plan.candidates.empty()) return {};  // config.json has no process: run() says so at start
   int why = ENOENT;
   for (const char* path : plan.candidates) {
     struct stat st = {};

@@ -44,7 +44,7 @@ TEST_CASE("versions", "[oci][validate]") {
 TEST_CASE("root and process", "[oci][validate]") {
   CHECK_THAT(verdict([](Spec& s) { s.root.reset(); }), StartsWith("root.path:"));
   CHECK_THAT(verdict([](Spec& s) { s.root->path.clear(); }), StartsWith("root.path:"));
-  CHECK_THAT(verdict([](Spec& s) { s.process.reset(); }), StartsWith("process:"));
+  CHECK(verdict([](Spec& s) { s.process.reset(); }) == "ok");  // only start needs one
   CHECK_THAT(verdict([](Spec& s) { s.process->args.clear(); }), StartsWith("process.args:"));
   CHECK_THAT(verdict([](Spec& s) { s.process->args = {""}; }), StartsWith("process.args[0]:"));
   CHECK_THAT(verdict([](Spec& s) { s.process->cwd = "work"; }), StartsWith("process.cwd: 'work'"));
