@@ -19,10 +19,11 @@ struct ContainerRecord {
   std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat: with the pid it names a process for good
   std::string bundle;
   std::string rootfs;
-  std::string cgroup;   // beneath the cgroup2 root
-  bool scope = false;   // the cgroup is a systemd scope
-  bool hooks = false;   // config.json has hooks for start or delete
-  std::string created;  // RFC 3339
+  std::string cgroup;      // beneath the cgroup2 root
+  bool scope = false;      // the cgroup is a systemd scope
+  bool hooks = false;      // config.json has hooks for start or delete
+  bool host_root = false;  // no mount namespace of its own: the root is mounted on the host (host_root.h)
+  std::string created;     // RFC 3339
   std::map<std::string, std::string> annotations;
 };
 

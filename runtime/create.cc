@@ -10,6 +10,7 @@
 #include "runtime/capabilities.h"
 #include "runtime/cgroup_place.h"
 #include "runtime/hooks.h"
+#include "runtime/host_root.h"
 #include "runtime/launch.h"
 #include "runtime/launch_plan.h"
 #include "runtime/mount_plan.h"
@@ -66,12 +67,21 @@ Result<void> plan_root(const CreateRequest& request, const UserNamespace* user, 
   out.readonly = spec.root && spec.root->readonly;
   // A hook may want to mount or write in the root: it knows root.path, not where a detached mount goes.
   if (has_create_hooks(spec)) out.attach_at = plan.keep(root_path(spec, request.bundle));
-  out.pivot = !request.no_pivot;
+  out.pivot = !request.no_pivot && !out.host_mounts;
   TRY_ASSIGN(out.propagation, root_propagation(spec));
   const std::string cwd = clean_in_root(process_of(spec).cwd);
   out.make_directory = cwd.empty() ? nullptr : plan.keep(cwd);
   plan.init.terminal.console = process_of(spec).terminal;
   return {};
+}
+
+Result<void> plan_host_mounts(const CreateRequest& request, LaunchPlan& plan, Undo& undo) {
+  if (!request.host_root_planned)
+    return fail(Code::invalid_argument, "linux.namespaces: a mount namespace is needed here, or the host's own mounts would change");
+  TRY_ASSIGN(const HostRoot root, plan_host_root(root_path(*request.spec, request.bundle), FdRef(plan.init.root.fd)));
+  TRY(request.host_root_planned(root));
+  plan.init.root.attach_at = plan.keep(root.path);
+  return undo.add("unmount the root", [root] { return unmount_host_root(root); });
 }
 
 // CLONE_NEW… of the first clone.
@@ -83,7 +93,7 @@ Result<std::uint64_t> plan_all(const CreateRequest& request, const UserNamespace
   TRY(plan_process(process, spec.linux_.seccomp ? &*spec.linux_.seccomp : nullptr, last, user, plan));
   TRY(plan_scheduling(process, spec.linux_, plan));
   TRY(plan_names(spec, plan));
-  if (request.child_of_parent && !spec.process->oom_score_adj) plan.proc_writes.push_back({"self/oom_score_adj", "0", 1, true});
+  if (request.child_of_parent && !process.oom_score_adj) plan.proc_writes.push_back({"self/oom_score_adj", "0", 1, true});
   if (!plan.proc_writes.empty() || plan.init.time_offsets != nullptr) {
     TRY_ASSIGN(plan.init.proc_fd, open_proc(plan));
   }
@@ -165,6 +175,7 @@ Result<Created> create(const CreateRequest& request) {
   TRY(make_cgroup(request, place, undo));
   clock.end("cgroup");
   TRY(plan_root(request, user, plan));
+  if (plan.init.root.host_mounts) TRY(plan_host_mounts(request, plan, undo));
   clock.end("mounts");
   plan.init.hooks = has_work_outside(*request.spec);
   LaunchRequest launch_request = launch_request_of(request, plan, &hooks_began);

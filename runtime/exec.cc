@@ -1,10 +1,12 @@
 // exec(): a further process in a running container.
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
 #include "runtime/capabilities.h"
+#include "runtime/container_record.h"
 #include "runtime/launch.h"
 #include "runtime/namespaces.h"
 #include "runtime/process_plan.h"
@@ -66,6 +68,10 @@ Result<void> plan_exec(const ExecRequest& request, int pidfd, LaunchPlan& plan) 
   TRY_ASSIGN(const bool our_time, sys::shares_namespace(request.pid, "time"));
   plan.joins.push_back({pidfd, kJoined | (our_time ? 0 : CLONE_NEWTIME)});
   plan.join_names.push_back("container's");
+  if (request.record != nullptr && request.record->host_root) {
+    TRY_ASSIGN(UniqueFd root, sys::open_path(fmt::format("/proc/{}/root", request.pid), O_PATH | O_DIRECTORY));
+    plan.init.enter_root = plan.own(std::move(root));
+  }
   TRY_ASSIGN(const std::optional<UserNamespace> user, user_namespace_of(request.pid));
   plan.init.pid = {pidfd, CLONE_NEWPID};
   plan.init.birth = user ? init::Birth::early : init::Birth::late;

@@ -110,7 +110,7 @@ std::string LaunchPlan::subject(const init::Message& failure) const {
       return i < proc_writes.size() ? write_sentence(proc_writes[i]) : "write to /proc";
     case Step::root_propagation: return i == 0 ? "make the mounts private" : "set linux.rootfsPropagation";
     case Step::root_attach:
-      return init.root.attach_at == nullptr ? "attach the root" : fmt::format("attach the root at '{}' for hooks", init.root.attach_at);
+      return init.root.attach_at == nullptr ? "attach the root" : fmt::format("attach the root at '{}'", init.root.attach_at);
     case Step::mount_make: return fmt::format("make the file system for '/{}'", target);
     case Step::mount_target: return fmt::format("mount target '/{}' in the root", target);
     case Step::mount_attach: return fmt::format("mount at '/{}'", target);

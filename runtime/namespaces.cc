@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/vfs.h>
 
+#include "runtime/host_root.h"
 #include "runtime/mount_plan.h"
 #include "sys/file.h"
 #include "sys/namespace.h"
@@ -58,12 +59,13 @@ init::Birth plan_birth(const init::InitPlan& plan) {
 }  // namespace
 
 Result<std::uint64_t> plan_namespaces(const oci::Spec& spec, const NamespaceRequest& request, LaunchPlan& plan) {
-  if (find_namespace(spec, oci::NamespaceType::mount) == nullptr)
-    return fail(Code::invalid_argument, "linux.namespaces: a mount namespace is needed, or the host's own mounts would change");
+  TRY_ASSIGN(plan.init.root.host_mounts, keeps_our_mounts(spec));
+  if (plan.init.root.host_mounts && request.user != nullptr)
+    return fail(Code::invalid_argument, "linux.namespaces: a user namespace without a mount namespace may not mount anything");
   std::uint64_t made = 0;
   for (const Kind& kind : kKinds) {
     const oci::Namespace* ns = find_namespace(spec, kind.type);
-    if (ns == nullptr) continue;
+    if (ns == nullptr || (kind.type == oci::NamespaceType::mount && plan.init.root.host_mounts)) continue;
     if (kind.type == oci::NamespaceType::pid && request.pid >= 0) {
       plan.borrow(request.pid);
       plan.init.pid = {request.pid, CLONE_NEWPID};

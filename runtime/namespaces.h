@@ -17,7 +17,7 @@ struct NamespaceRequest {
 };
 
 // Decides too when the container's process is born (init/plan.h, Birth). Returns CLONE_NEW… for the first clone; the cgroup namespace is
-// init's to make. Fails for a container without a mount namespace.
+// init's to make. With our own mount namespace RootPlan::host_mounts is set.
 Result<std::uint64_t> plan_namespaces(const oci::Spec& spec, const NamespaceRequest& request, LaunchPlan& plan);
 
 // The host's procfs, proven to be one, owned by the plan.

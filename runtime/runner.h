@@ -13,6 +13,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,8 @@ struct OverlayRoot {
   std::vector<std::string>
       directories;  // made where absent, 0755: what an image declares as VOLUME is there, and keeps what the image has there
 };
+
+struct HostRoot;
 
 enum class CgroupManager { cgroupfs, systemd };
 
@@ -63,7 +66,9 @@ struct CreateRequest {
   int pid_process = -1;  // borrowed: a pidfd whose PID namespace is the container's, where linux.namespaces gives pid a path
   bool child_of_parent = false;
   bool new_keyring = true;
-  bool no_pivot = false;  // chroot instead of pivot_root, for a host whose root is an initramfs
+  // Told before anything is mounted on the host, for a container without a mount namespace; whoever deletes the container unmounts it.
+  std::function<Result<void>(const HostRoot&)> host_root_planned;  // absent: such a container is refused
+  bool no_pivot = false;                                           // chroot instead of pivot_root, for a host whose root is an initramfs
 };
 
 struct Created {

@@ -22,6 +22,7 @@ constexpr std::size_t kConfigLimit = 4 << 20;
 constexpr const char* kRecord = "state.json";
 constexpr const char* kConfig = "config.json";
 constexpr const char* kFifo = "exec.fifo";
+constexpr const char* kHostRoot = "host-root";
 
 Result<UniqueFd> open_root(const std::string& root) {
   auto fd = sys::open_path(root, O_PATH | O_DIRECTORY);
@@ -89,6 +90,18 @@ Result<std::string> StateDir::read_config() const {
 Result<void> StateDir::write_config(std::string_view text) const {
   TRY_ASSIGN(const UniqueFd fd, sys::open_at(dir_, kConfig, O_WRONLY | O_CREAT | O_EXCL, 0600));
   return sys::write_all(fd, text);
+}
+
+Result<std::optional<HostRoot>> StateDir::read_host_root() const {
+  auto text = sys::read_file_at(dir_, kHostRoot, kRecordLimit);
+  if (!text.ok() && text.error().sys_errno == ENOENT) return std::optional<HostRoot>{};
+  if (!text.ok()) return std::move(text).error();
+  TRY_ASSIGN(HostRoot root, parse_host_root(text.value()));
+  return std::optional(std::move(root));
+}
+
+Result<void> StateDir::write_host_root(const HostRoot& root) const {
+  return sys::replace_file(dir_, kHostRoot, runtime::write_host_root(root), 0600);
 }
 
 Result<UniqueFd> StateDir::make_start_fifo() const {

@@ -1,4 +1,4 @@
-// A container's state directory ROOT/ID: state.json, config.json as it was, exec.fifo until started.
+// A container's state directory ROOT/ID: state.json, config.json as it was, exec.fifo until started; host-root.
 //
 // 0700, made by mkdir (which decides who owns a name), locked by flock while it is changed. Everything goes by its descriptor.
 #pragma once
@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "runtime/container_record.h"
+#include "runtime/host_root.h"
 
 namespace slipway::runtime {
 
@@ -29,6 +30,10 @@ class StateDir {
   Result<void> write(const ContainerRecord& record) const;
   Result<std::string> read_config() const;
   Result<void> write_config(std::string_view text) const;
+
+  // nullopt: nothing of the container's is mounted on the host.
+  Result<std::optional<HostRoot>> read_host_root() const;
+  Result<void> write_host_root(const HostRoot& root) const;
 
   // The waiting init holds both ends, so that `start` finds a reader exactly while init waits.
   Result<UniqueFd> make_start_fifo() const;

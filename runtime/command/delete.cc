@@ -20,6 +20,7 @@ Result<void> remove_half_made(const Global& global, const StateDir& dir, const s
     auto spec = oci::parse_spec(text.value());
     if (spec.ok()) named = std::move(spec).take();
   }
+  record.host_root = true;  // as far as it came
   record.scope = global.manager == CgroupManager::systemd;
   TRY_ASSIGN(record.cgroup, cgroup_path(named, id, global.manager));
   return remove_container(dir, record);

@@ -127,9 +127,15 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
     TRY_ASSIGN(fifo, dir.make_start_fifo());
     request.start_fd = fifo.get();
   }
+  bool host_root = false;
+  request.host_root_planned = [&dir, &host_root](const HostRoot& root) {
+    host_root = true;
+    return dir.write_host_root(root);
+  };
   TRY_ASSIGN(Created created, runtime::create(request));
   const std::string program = spec.process ? spec.process->args[0] : "";
   Made made{std::move(dir), new_record(global, options, spec), std::move(created), terminal, program, waits};
+  made.record.host_root = host_root;
   auto published = publish(options, made);
   if (published.ok()) {
     undo.dismiss();
@@ -151,6 +157,10 @@ Result<void> remove_container(const StateDir& dir, const ContainerRecord& record
     TRY(cgroups::kill_and_stop_unit(root, record.cgroup, kRemoveTimeout));
   } else {
     TRY(cgroups::Cgroup::kill_and_remove(root, record.cgroup, kRemoveTimeout));
+  }
+  if (record.host_root) {
+    TRY_ASSIGN(const auto mounted, dir.read_host_root());
+    if (mounted) TRY(unmount_host_root(*mounted));
   }
   TRY(dir.remove());
   for (const Error& error : run_hooks_to_end(hooked, HookKind::poststop, record, Status::stopped)) report_warning(error);

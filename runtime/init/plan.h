@@ -66,6 +66,7 @@ struct RootPlan {
   const char* attach_at = nullptr;  // root.path, where hooks look for it before the root is changed; nullptr: over "/"
   bool readonly = false;
   bool pivot = true;              // false: --no-pivot, only where the host's root is an initramfs
+  bool host_mounts = false;       // the mount namespace is the runner's own: nothing but attach_at may change in it
   std::uint64_t propagation = 0;  // MS_SHARED … of the root at the end; 0 = leave
   View<MountEntry> mounts;
   View<const char*> masked;
@@ -154,7 +155,8 @@ struct InitPlan {
   View<ProcWrite> proc_writes;
 
   RootPlan root;
-  bool hooks = false;  // the runner wants to run programs before the root is changed
+  int enter_root = -1;  // of a container in its maker's mount namespace, where setns(2) leads to the namespace's root
+  bool hooks = false;   // the runner wants to run programs before the root is changed
   Terminal terminal;
 
   Scheduling scheduling;

@@ -84,6 +84,23 @@ int make_filesystem(const InitPlan& plan, const MountEntry& entry) noexcept {
   return mount;
 }
 
+// Standing in it, as after setns(2).
+Failure enter_root(int root) noexcept {
+  if (root < 0) return {};
+  if (::fchdir(root) != 0 || ::chroot(".") != 0) return failed(Step::pivot, 5);
+  return {};
+}
+
+// What is mounted here is the host's to see, and the mount at attach_at alone is the container's to change.
+Failure attach_on_host(const RootPlan& root) noexcept {
+  const int target = ::openat(AT_FDCWD, root.attach_at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (target < 0 || attach(root.fd, target) != 0) return failed(Step::root_attach, 1);
+  (void)::close(target);
+  // A shared mount beneath made it shared: what is mounted on it would be copied to wherever that one has peers.
+  if (root.propagation == 0 && set_attributes(root.fd, AT_RECURSIVE, 0, MS_PRIVATE) != 0) return failed(Step::root_propagation, 2);
+  return {};
+}
+
 Failure change_root(const RootPlan& root) noexcept {
   if (::fchdir(root.fd) != 0) return failed(Step::pivot, 0);
   if (root.pivot) {
@@ -140,7 +157,8 @@ int open_target(int root, const char* path, bool directory, std::uint64_t resolv
 }
 
 Failure attach_root(const InitPlan& plan, Progress&) noexcept {
-  if (plan.root.fd < 0) return {};
+  if (plan.root.fd < 0) return enter_root(plan.enter_root);
+  if (plan.root.host_mounts) return attach_on_host(plan.root);
   // Nothing that is mounted here may reach the host, and pivot_root refuses a shared parent.
   mount_attr attr{};
   attr.propagation = MS_PRIVATE;

@@ -63,7 +63,8 @@ class Bundle:
     def call(self, *words, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("timeout", 60)
-        return subprocess.run([self.slipway, "--root", self.state, *words], capture_output=True, text=True, check=False, **options)
+        options.setdefault("capture_output", True)
+        return subprocess.run([self.slipway, "--root", self.state, *words], text=True, check=False, **options)
 
     def run(self, *args, **options):
         self.config["process"]["args"] = list(args)

@@ -12,7 +12,8 @@ def main():
         sys.exit("runner_test: needs root")
     os.environ["SLIPWAY"] = os.path.realpath(sys.argv[1])
     sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-    names = sys.argv[2:] or ["run_cases", "refusal_cases", "bad_input_cases", "life_cases", "hook_cases", "kernel_cases", "namespace_cases"]
+    names = sys.argv[2:] or ["run_cases", "refusal_cases", "bad_input_cases", "life_cases", "hook_cases", "kernel_cases", "namespace_cases",
+                             "host_mount_cases"]
     result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromNames(names))
     sys.exit(0 if result.wasSuccessful() and result.testsRun > 0 else 1)
 
