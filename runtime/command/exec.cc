@@ -8,6 +8,8 @@
 #include "runtime/capabilities.h"
 #include "runtime/command/command.h"
 #include "runtime/command/console.h"
+#include "runtime/command/home.h"
+#include "runtime/command/inherited.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -92,8 +94,7 @@ Result<void> check_terminal(const Arguments& arguments, bool terminal, bool deta
   return {};
 }
 
-Result<ExecRequest> request_of(const Arguments& arguments, const Found& found, const oci::Spec& spec, const oci::Process& process,
-                               const UniqueFd& pidfd) {
+ExecRequest request_of(const Found& found, const oci::Spec& spec, const oci::Process& process, const UniqueFd& pidfd, int preserved) {
   ExecRequest request;
   request.pid = found.record.pid;
   request.pidfd = pidfd.get();
@@ -103,7 +104,7 @@ Result<ExecRequest> request_of(const Arguments& arguments, const Found& found, c
   request.cgroup = found.record.cgroup;
   request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
   request.id = found.record.id;
-  TRY_ASSIGN(request.preserve_fds, arguments.number("preserve-fds", 0, 0, 1024));
+  request.preserve_fds = preserved;
   return request;
 }
 
@@ -117,6 +118,7 @@ Result<int> serve(const Arguments& arguments, const Created& created) {
 }
 
 Result<int> execute(const Global& global, const Arguments& arguments) {
+  TRY_ASSIGN(const Inherited inherited, inherited_descriptors(arguments));
   TRY_ASSIGN(const std::string id, container_id(arguments, SIZE_MAX));
   TRY_ASSIGN(const Found found, find_container(global, id));
   TRY_ASSIGN(const auto pidfd, open_process(found.record));
@@ -126,11 +128,12 @@ Result<int> execute(const Global& global, const Arguments& arguments) {
     return fail(Code::failed_precondition, "container '{}' is paused: resume it first", id);
   TRY_ASSIGN(const std::string text, found.dir.read_config());
   TRY_ASSIGN(const oci::Spec spec, oci::parse_spec(text).context("config.json"));
-  TRY_ASSIGN(const oci::Process process, load_process(arguments, spec));
+  TRY_ASSIGN(oci::Process process, load_process(arguments, spec));
+  add_home(fmt::format("/proc/{}/root", found.record.pid), process);
   const bool detach = arguments.has("detach");
   TRY(check_terminal(arguments, process.terminal, detach));
   if (!detach) TRY(block_signals());
-  TRY_ASSIGN(const ExecRequest request, request_of(arguments, found, spec, process, *pidfd));
+  const ExecRequest request = request_of(found, spec, process, *pidfd, inherited.descriptors);
   TRY_ASSIGN(const Created created, runtime::exec(request));
   return serve(arguments, created);
 }

@@ -12,9 +12,10 @@ struct VerbHelp {
 
 constexpr std::string_view kMakeFlags =
     "  -b, --bundle DIR           where config.json is (default: here)\n"
+    "  -f, --config FILE          another name for it\n"
     "      --console-socket PATH  a unix socket that gets the terminal's descriptor (process.terminal)\n"
     "      --pid-file FILE        write the first process's number there\n"
-    "      --preserve-fds N       hand N descriptors from 3 on to the program\n"
+    "      --preserve-fds N       hand N descriptors from 3 on to the program; those of socket activation come before\n"
     "      --no-pivot             chroot instead of pivot_root, for a host whose root is an initramfs\n"
     "      --no-new-keyring       keep the session keyring of the caller\n";
 

@@ -12,6 +12,7 @@
 #include "cgroups/systemd.h"
 #include "oci/parse.h"
 #include "runtime/command/console.h"
+#include "runtime/command/home.h"
 #include "runtime/hooks.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -20,9 +21,9 @@ namespace slipway::runtime::command {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"bundle", "b", true},   {"console-socket", "", true},  {"pid-file", "", true},
-    {"no-pivot", "", false}, {"no-new-keyring", "", false}, {"preserve-fds", "", true},
-    {"detach", "d", false},  {"keep", "", false},           {"no-subreaper", "", false},
+    {"bundle", "b", true},         {"console-socket", "", true}, {"pid-file", "", true}, {"no-pivot", "", false},
+    {"no-new-keyring", "", false}, {"preserve-fds", "", true},   {"detach", "d", false}, {"keep", "", false},
+    {"no-subreaper", "", false},   {"config", "f", true},
 };
 
 Result<std::string> absolute(const std::string& path) {
@@ -31,11 +32,17 @@ Result<std::string> absolute(const std::string& path) {
   return std::string(resolved);
 }
 
-Result<oci::Spec> load_spec(const std::string& bundle, std::string* text) {
-  TRY_ASSIGN(*text, sys::read_file(bundle + "/config.json", oci::kMaxDocument));
+Result<oci::Spec> load_spec(const MakeOptions& options, std::string* text) {
+  const std::string path = options.config.starts_with('/') ? options.config : options.bundle + "/" + options.config;
+  TRY_ASSIGN(*text, sys::read_file(path, oci::kMaxDocument));
   TRY_ASSIGN(oci::Spec spec, oci::parse_spec(*text).context("config.json"));
   TRY(oci::validate(spec).context("config.json"));
   return spec;
+}
+
+std::string root_of(const MakeOptions& options, const oci::Spec& spec) {
+  if (!spec.root) return {};
+  return spec.root->path.starts_with('/') ? spec.root->path : options.bundle + "/" + spec.root->path;
 }
 
 ContainerRecord new_record(const Global& global, const MakeOptions& options, const oci::Spec& spec) {
@@ -43,7 +50,7 @@ ContainerRecord new_record(const Global& global, const MakeOptions& options, con
   record.oci_version = spec.oci_version;
   record.id = options.id;
   record.bundle = options.bundle;
-  if (spec.root) record.rootfs = spec.root->path.starts_with('/') ? spec.root->path : options.bundle + "/" + spec.root->path;
+  record.rootfs = root_of(options, spec);
   record.scope = global.manager == CgroupManager::systemd;
   record.created = to_rfc3339(now_realtime());
   record.annotations = spec.annotations;
@@ -58,10 +65,15 @@ CreateRequest request_of(const Global& global, const MakeOptions& options, const
   request.bundle = options.bundle;
   request.manager = global.manager;
   request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-  request.preserve_fds = options.preserve_fds;
+  request.preserve_fds = options.inherited.descriptors;
   request.new_keyring = !options.no_new_keyring;
   request.no_pivot = options.no_pivot;
   return request;
+}
+
+void complete_environment(const MakeOptions& options, oci::Spec& spec) {
+  for (const std::string& entry : options.inherited.env) spec.process->env.push_back(entry);
+  add_home(root_of(options, spec), *spec.process);
 }
 
 Result<void> check_terminal(const MakeOptions& options, bool terminal, bool foreground) {
@@ -105,16 +117,18 @@ Result<MakeOptions> make_options(const Arguments& arguments) {
   options.console_socket = arguments.value("console-socket");
   options.no_pivot = arguments.has("no-pivot");
   options.no_new_keyring = arguments.has("no-new-keyring");
-  TRY_ASSIGN(options.preserve_fds, arguments.number("preserve-fds", 0, 0, 1024));
+  TRY_ASSIGN(options.inherited, inherited_descriptors(arguments));
+  options.config = arguments.value("config", "config.json");
   options.wait_for_start = true;
   return options;
 }
 
 Result<Made> make_container(const Global& global, const MakeOptions& options, bool foreground) {
   std::string text;
-  TRY_ASSIGN(const oci::Spec spec, load_spec(options.bundle, &text));
+  TRY_ASSIGN(oci::Spec spec, load_spec(options, &text));
   const bool terminal = spec.process && spec.process->terminal;
   TRY(check_terminal(options, terminal, foreground));
+  if (spec.process) complete_environment(options, spec);
   TRY_ASSIGN(StateDir dir, StateDir::create(global.root, options.id));
   Undo undo;
   TRY(undo.add("remove the state directory", [&dir] { return dir.remove(); }));

@@ -2,17 +2,19 @@
 #pragma once
 
 #include "runtime/command/command.h"
+#include "runtime/command/inherited.h"
 
 namespace slipway::runtime::command {
 
 struct MakeOptions {
   std::string id;
   std::string bundle;  // absolute
+  std::string config;  // in the bundle, or absolute
   std::string pid_file;
   std::string console_socket;
   bool no_pivot = false;
   bool no_new_keyring = false;
-  int preserve_fds = 0;
+  Inherited inherited;
   bool wait_for_start = false;
 };
 

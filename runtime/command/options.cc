@@ -2,6 +2,7 @@
 #include "runtime/command/options.h"
 
 #include <charconv>
+#include <utility>
 
 namespace slipway::runtime::command {
 namespace {
@@ -39,6 +40,34 @@ Result<int> Arguments::number(std::string_view name, int fallback, int low, int 
   return out;
 }
 
+// What is said of one flag: its value, where it takes one, is in the word or is the next word.
+Result<void> Arguments::take(const Option& option, std::optional<std::string> value, std::span<const std::string> words, std::size_t& i) {
+  if (option.takes_value && !value) {
+    if (++i == words.size()) return fail(Code::invalid_argument, "flag '--{}' needs a value", option.name);
+    value = words[i];
+  }
+  if (!option.takes_value && value && *value != "true" && *value != "false")
+    return fail(Code::invalid_argument, "flag '--{}' takes no value but true or false", option.name);
+  if (!option.takes_value && value && *value == "false") return {};
+  options_[std::string(option.name)].push_back(value.value_or(""));
+  return {};
+}
+
+// "-itu1000": letters together, the last one with its value, as crun's callers write them.
+Result<void> Arguments::take_letters(std::string_view letters, std::span<const Option> known, std::span<const std::string> words,
+                                     std::size_t& i) {
+  const std::string& word = words[i];
+  while (!letters.empty()) {
+    const Option* option = find(known, letters.substr(0, 1));
+    if (option == nullptr) return fail(Code::invalid_argument, "flag '{}' is not known", word);
+    letters.remove_prefix(1);
+    std::optional<std::string> value;
+    if (option->takes_value && !letters.empty()) value = std::string(std::exchange(letters, {}));
+    TRY(take(*option, std::move(value), words, i));
+  }
+  return {};
+}
+
 Result<Arguments> parse_arguments(std::span<const std::string> words, std::span<const Option> known, bool stop_at_first) {
   Arguments out;
   std::size_t i = 0;
@@ -53,19 +82,18 @@ Result<Arguments> parse_arguments(std::span<const std::string> words, std::span<
       out.positional.emplace_back(word);
       continue;
     }
-    word.remove_prefix(word[1] == '-' ? 2 : 1);
+    const bool one_dash = word[1] != '-';
+    word.remove_prefix(one_dash ? 1 : 2);
     const std::size_t equals = word.find('=');
     const Option* option = find(known, word.substr(0, equals));
-    if (option == nullptr) return fail(Code::invalid_argument, "flag '{}' is not known", words[i]);
-    std::string value = equals == std::string_view::npos ? "" : std::string(word.substr(equals + 1));
-    if (option->takes_value && equals == std::string_view::npos) {
-      if (++i == words.size()) return fail(Code::invalid_argument, "flag '--{}' needs a value", option->name);
-      value = words[i];
+    if (option == nullptr && one_dash) {
+      TRY(out.take_letters(word, known, words, i));
+      continue;
     }
-    if (!option->takes_value && !value.empty() && value != "true" && value != "false")
-      return fail(Code::invalid_argument, "flag '--{}' takes no value but true or false", option->name);
-    if (!option->takes_value && value == "false") continue;
-    out.options_[std::string(option->name)].push_back(std::move(value));
+    if (option == nullptr) return fail(Code::invalid_argument, "flag '{}' is not known", words[i]);
+    std::optional<std::string> value;
+    if (equals != std::string_view::npos) value = std::string(word.substr(equals + 1));
+    TRY(out.take(*option, std::move(value), words, i));
   }
   out.positional.insert(out.positional.end(), words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
   return out;

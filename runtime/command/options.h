@@ -1,9 +1,11 @@
 // Command lines as runc's callers write them: flags of a verb, then its arguments.
 //
 // One or two dashes, "--name value" or "--name=value"; "--" ends the flags. A flag that takes no value may be given "=true" or "=false".
+// Letters may stand together behind one dash, "-itu1000".
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +32,8 @@ class Arguments {
 
  private:
   friend Result<Arguments> parse_arguments(std::span<const std::string>, std::span<const Option>, bool);
+  Result<void> take(const Option& option, std::optional<std::string> value, std::span<const std::string> words, std::size_t& i);
+  Result<void> take_letters(std::string_view letters, std::span<const Option> known, std::span<const std::string> words, std::size_t& i);
   std::map<std::string, std::vector<std::string>, std::less<>> options_;
 };
 

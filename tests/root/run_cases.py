@@ -124,7 +124,7 @@ class Run(Case):
 
     def test_environment_is_only_the_configured_one(self):
         self.config["process"]["env"].append("A=b c")
-        self.assertEqual(self.bundle.run("env", env={"SECRET": "x"}).stdout, "PATH=/bin\nA=b c\n")
+        self.assertEqual(self.bundle.run("env", env={"SECRET": "x"}).stdout, "PATH=/bin\nA=b c\nHOME=/\n")
 
     def test_oom_score_adj(self):
         self.config["process"]["oomScoreAdj"] = 321

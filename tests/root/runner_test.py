@@ -11,9 +11,9 @@ def main():
     if os.geteuid() != 0:
         sys.exit("runner_test: needs root")
     os.environ["SLIPWAY"] = os.path.realpath(sys.argv[1])
-    sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-    names = sys.argv[2:] or ["run_cases", "refusal_cases", "bad_input_cases", "life_cases", "hook_cases", "kernel_cases", "namespace_cases",
-                             "host_mount_cases"]
+    here = os.path.dirname(os.path.realpath(__file__))
+    sys.path.insert(0, here)
+    names = sys.argv[2:] or sorted(file[:-3] for file in os.listdir(here) if file.endswith("_cases.py"))
     result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromNames(names))
     sys.exit(0 if result.wasSuccessful() and result.testsRun > 0 else 1)
 
