@@ -74,25 +74,69 @@ Result<Plan> read_rule(std::size_t index, const oci::DeviceRule& rule) {
   return out;
 }
 
-void emit_rule(const Plan& rule, std::vector<bpf_insn>& out) {
-  std::vector<bpf_insn> verdict;
-  if (rule.allow) {
-    verdict.push_back(insn(BPF_ALU | BPF_AND | BPF_K, BPF_REG_3, 0, 0, static_cast<std::int32_t>(kAllAccess & ~rule.access)));
-    verdict.push_back(jump_unless_equal(BPF_REG_3, 0, 2));
-    answer(verdict, true);
-  } else {
-    verdict.push_back(insn(BPF_JMP32 | BPF_JSET | BPF_K, BPF_REG_3, 0, 1, static_cast<std::int32_t>(rule.access)));
-    verdict.push_back(insn(BPF_JMP | BPF_JA, 0, 0, 2, 0));
-    answer(verdict, false);
+// What a rule whose device matched does: an answer, or r3 without what it allowed. Falls through where accesses are left.
+std::vector<bpf_insn> verdict_of(const Plan& rule) {
+  std::vector<bpf_insn> out;
+  if (rule.access != kAllAccess && rule.allow) {
+    out.push_back(insn(BPF_ALU | BPF_AND | BPF_K, BPF_REG_3, 0, 0, static_cast<std::int32_t>(kAllAccess & ~rule.access)));
+    out.push_back(jump_unless_equal(BPF_REG_3, 0, 2));
+  } else if (rule.access != kAllAccess) {
+    out.push_back(insn(BPF_JMP32 | BPF_JSET | BPF_K, BPF_REG_3, 0, 1, static_cast<std::int32_t>(rule.access)));
+    out.push_back(insn(BPF_JMP | BPF_JA, 0, 0, 2, 0));
   }
+  answer(out, rule.allow);  // some access is always undecided, so a rule about all of them answers
+  return out;
+}
+
+// Adjacent rules that differ in nothing but the minor number. One test of type and major for all of them: the verifier follows each
+// branch, and that is most of what loading the program costs.
+struct Group {
+  Plan rule;
+  std::vector<std::uint32_t> minors;  // none: any
+};
+
+void emit_group(const Group& group, std::vector<bpf_insn>& out) {
+  const std::vector<bpf_insn> verdict = verdict_of(group.rule);
+  const std::size_t minors = group.minors.size();
   std::vector<bpf_insn> tests;
-  if (rule.minor) tests.push_back(jump_unless_equal(BPF_REG_5, *rule.minor, 0));
-  if (rule.major) tests.push_back(jump_unless_equal(BPF_REG_4, *rule.major, 0));
-  if (rule.type != 0) tests.push_back(jump_unless_equal(BPF_REG_2, static_cast<std::uint32_t>(rule.type), 0));
-  // The tests stand in the reverse of the order in which they were made here; each jumps past the verdict.
-  for (std::size_t i = 0; i < tests.size(); ++i) tests[i].off = static_cast<__s16>(verdict.size() + i);
-  out.insert(out.end(), tests.rbegin(), tests.rend());
+  if (group.rule.type != 0) tests.push_back(jump_unless_equal(BPF_REG_2, static_cast<std::uint32_t>(group.rule.type), 0));
+  if (group.rule.major) tests.push_back(jump_unless_equal(BPF_REG_4, *group.rule.major, 0));
+  const std::size_t total = tests.size() + minors;
+  for (std::size_t i = 0; i < tests.size(); ++i) tests[i].off = static_cast<__s16>(total - i - 1 + verdict.size());
+  for (std::size_t i = 0; i < minors; ++i) {
+    const bool last = i + 1 == minors;
+    const int over = static_cast<int>(last ? verdict.size() : minors - i - 1);
+    tests.push_back(insn(BPF_JMP32 | (last ? BPF_JNE : BPF_JEQ) | BPF_K, BPF_REG_5, 0, over, static_cast<std::int32_t>(group.minors[i])));
+  }
+  out.insert(out.end(), tests.begin(), tests.end());
   out.insert(out.end(), verdict.begin(), verdict.end());
+}
+
+bool same_but_minor(const Plan& a, const Plan& b) {
+  return a.allow == b.allow && a.type == b.type && a.major == b.major && a.access == b.access && a.minor && b.minor;
+}
+
+// There are block and character devices only: what adjacent rules say of one and the other holds of any.
+bool make_up_any_type(const Plan& a, const Plan& b) {
+  return a.allow == b.allow && a.type != 0 && b.type != 0 && a.type != b.type && a.major == b.major && a.minor == b.minor &&
+         a.access == b.access;
+}
+
+// In the order of asking: the last rule first. A jump reaches 32767 instructions: groups end long before.
+std::vector<Group> group_rules(std::span<const Plan> plans) {
+  constexpr std::size_t kMostMinors = 1024;
+  std::vector<Group> out;
+  for (auto plan = plans.rbegin(); plan != plans.rend(); ++plan) {
+    if (!out.empty() && same_but_minor(out.back().rule, *plan) && out.back().minors.size() < kMostMinors) {
+      out.back().minors.push_back(*plan->minor);
+    } else if (!out.empty() && out.back().minors.size() <= 1 && make_up_any_type(out.back().rule, *plan)) {
+      out.back().rule.type = 0;
+    } else {
+      out.push_back({*plan, {}});
+      if (plan->minor) out.back().minors.push_back(*plan->minor);
+    }
+  }
+  return out;
 }
 
 oci::DeviceRule allow(const char* type, std::optional<std::int64_t> major, std::optional<std::int64_t> minor, const char* access) {
@@ -147,7 +191,7 @@ Result<std::vector<bpf_insn>> compile_device_filter(std::span<const oci::DeviceR
     out.push_back(insn(BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0, 0xFFFF));
     out.push_back(load_word(BPF_REG_4, offsetof(bpf_cgroup_dev_ctx, major)));
     out.push_back(load_word(BPF_REG_5, offsetof(bpf_cgroup_dev_ctx, minor)));
-    for (std::size_t i = plans.size(); i-- > first;) emit_rule(plans[i], out);
+    for (const Group& group : group_rules(std::span(plans).subspan(first))) emit_group(group, out);
   }
   answer(out, otherwise);
   return out;

@@ -57,6 +57,23 @@ TEST_CASE("a container's usual rules", "[cgroups][devices]") {
   CHECK_FALSE(tests::ask(program, kChar, kMake | kRead, 1, 1));
 }
 
+TEST_CASE("rules that differ in one number are asked together", "[cgroups][devices]") {
+  std::vector<oci::DeviceRule> rules;
+  for (std::int64_t minor = 0; minor < 2000; ++minor)
+    rules.push_back({.allow = true, .type = "c", .major = 7, .minor = 3 * minor, .access = "rw"});
+  rules.push_back({.allow = false, .type = "c", .major = 7, .minor = 30, .access = "w"});
+  rules.push_back({.allow = true, .type = "b", .major = 9, .minor = {}, .access = "r"});
+  rules.push_back({.allow = true, .type = "c", .major = 9, .minor = {}, .access = "r"});
+  const auto program = compiled(rules);
+  CHECK(program.size() < 2000 + 60);
+  for (const std::uint32_t minor : {0U, 3U, 1023U * 3, 1024U * 3, 1999U * 3}) CHECK(tests::ask(program, kChar, kRead | kWrite, 7, minor));
+  for (const std::uint32_t minor : {1U, 30U, 2000U * 3}) CHECK_FALSE(tests::ask(program, kChar, kRead | kWrite, 7, minor));
+  CHECK(tests::ask(program, kChar, kRead, 7, 30));
+  CHECK(tests::ask(program, kChar, kRead, 9, 1));
+  CHECK(tests::ask(program, kBlock, kRead, 9, 1));
+  CHECK_FALSE(tests::ask(program, kBlock, kWrite, 9, 1));
+}
+
 TEST_CASE("none, all, all but one", "[cgroups][devices]") {
   CHECK_FALSE(tests::ask(compiled({}), kChar, kRead, 1, 3));
   const oci::DeviceRule all{.allow = true, .type = "a", .major = {}, .minor = {}, .access = "rwm"};

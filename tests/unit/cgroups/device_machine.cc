@@ -26,6 +26,7 @@ bool ask(std::span<const bpf_insn> program, std::uint32_t type, std::uint32_t ac
       case BPF_ALU | BPF_AND | BPF_K: r[i.dst_reg] = low & imm; break;
       case BPF_ALU | BPF_RSH | BPF_K: r[i.dst_reg] = low >> imm; break;
       case BPF_JMP | BPF_JA: at += static_cast<std::size_t>(i.off); break;
+      case BPF_JMP32 | BPF_JEQ | BPF_K: at += low == imm ? static_cast<std::size_t>(i.off) : 0; break;
       case BPF_JMP32 | BPF_JNE | BPF_K: at += low != imm ? static_cast<std::size_t>(i.off) : 0; break;
       case BPF_JMP32 | BPF_JSET | BPF_K: at += (low & imm) != 0 ? static_cast<std::size_t>(i.off) : 0; break;
       case BPF_JMP | BPF_EXIT: return r[0] != 0;
