@@ -1,6 +1,7 @@
 // Clocks and the RFC 3339 text of a point in time.
 #include "base/time.h"
 
+#include <chrono>
 #include <ctime>
 
 #include "base/format.h"
@@ -26,16 +27,14 @@ MonotonicNanos now_monotonic() {
 }
 
 std::string to_rfc3339(UnixNanos time) {
-  std::int64_t nanos = time % kSecond;
-  std::time_t seconds = time / kSecond;
-  if (nanos < 0) {
-    nanos += kSecond;
-    --seconds;
-  }
-  std::tm tm{};
-  ::gmtime_r(&seconds, &tm);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                     tm.tm_sec, nanos);
+  // Not gmtime(3): it reads the zone file first, six system calls.
+  const std::chrono::sys_time<std::chrono::nanoseconds> point{std::chrono::nanoseconds(time)};
+  const auto day = std::chrono::floor<std::chrono::days>(point);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss<std::chrono::nanoseconds> clock(point - day);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+                     clock.subseconds().count());
 }
 
 Result<UnixNanos> parse_rfc3339(std::string_view text) {

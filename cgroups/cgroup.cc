@@ -40,7 +40,7 @@ std::string join(std::string_view root, const std::vector<std::string>& parts) {
 
 // Names in a file like cgroup.controllers, of those that concern us.
 Result<std::set<std::string, std::less<>>> read_names(FdRef dir, const char* file) {
-  TRY_ASSIGN(const std::string text, sys::read_file_at(dir, file, kSmallFile));
+  TRY_ASSIGN(const std::string text, sys::read_line_file_at(dir, file));
   std::set<std::string, std::less<>> out;
   for (const std::string_view known : kControllers) {
     const std::size_t at = text.find(known);
@@ -109,6 +109,11 @@ std::string_view controller_of(std::string_view file) {
 Result<Cgroup> Cgroup::open(const std::string& path) {
   TRY_ASSIGN(UniqueFd dir, sys::open_path(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   return Cgroup(path, std::move(dir), true);
+}
+
+Result<std::string> relative_path(std::string_view path) {
+  TRY_ASSIGN(const std::vector<std::string> parts, components(path));
+  return parts.empty() ? "." : join(".", parts);
 }
 
 Result<Cgroup> Cgroup::open(const Root& root, std::string_view path) {
@@ -193,7 +198,7 @@ Result<void> Cgroup::add(pid_t pid) const {
 }
 
 Result<std::vector<std::string>> available_controllers(const Root& root) {
-  TRY_ASSIGN(const std::string text, sys::read_file_at(root.dir, "cgroup.controllers", kSmallFile));
+  TRY_ASSIGN(const std::string text, sys::read_line_file_at(root.dir, "cgroup.controllers"));
   std::vector<std::string> out;
   std::string word;
   for (const char c : text + ' ') {

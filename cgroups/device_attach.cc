@@ -104,10 +104,10 @@ Result<void> attach_device_filter(FdRef cgroup, FdRef program) {
   return attach(cgroup, program, old);
 }
 
-Result<void> apply_devices(FdRef cgroup, std::span<const oci::DeviceRule> rules) {
+Result<void> apply_devices(FdRef cgroup, std::span<const oci::DeviceRule> rules, bool fresh) {
   TRY_ASSIGN(const std::vector<bpf_insn> program, compile_device_filter(rules));
   TRY_ASSIGN(const UniqueFd loaded, load_device_filter(program));
-  return attach_device_filter(cgroup, loaded);
+  return fresh ? attach(cgroup, loaded, {}) : attach_device_filter(cgroup, loaded);
 }
 
 }  // namespace slipway::cgroups

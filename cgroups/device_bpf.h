@@ -29,7 +29,7 @@ Result<UniqueFd> load_device_filter(std::span<const bpf_insn> program);
 // Attaches with BPF_F_ALLOW_MULTI; one program already on this cgroup is replaced atomically, several are detached after.
 Result<void> attach_device_filter(FdRef cgroup, FdRef program);
 
-// compile, load, attach.
-Result<void> apply_devices(FdRef cgroup, std::span<const oci::DeviceRule> rules);
+// compile, load, attach. `fresh`: the cgroup was made just now and has no filter to be replaced.
+Result<void> apply_devices(FdRef cgroup, std::span<const oci::DeviceRule> rules, bool fresh = false);
 
 }  // namespace slipway::cgroups

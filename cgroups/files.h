@@ -21,6 +21,9 @@ Result<std::vector<std::string>> children(FdRef dir);
 // The file from its beginning through an open descriptor.
 Result<std::string> reread(FdRef fd);
 
+// A cgroup's path as one beneath the root's descriptor; "." for the root itself. ".." is an error.
+Result<std::string> relative_path(std::string_view path);
+
 // The value of a "key 0|1" line of cgroup.events.
 Result<bool> event_value(std::string_view text, std::string_view key);
 

@@ -2,11 +2,9 @@
 #include "runtime/capabilities.h"
 
 #include <linux/capability.h>
-
-#include <charconv>
+#include <sys/prctl.h>
 
 #include "oci/capability_names.h"
-#include "sys/file.h"
 
 namespace slipway::runtime {
 namespace {
@@ -50,10 +48,10 @@ std::vector<std::string> all_capability_names() {
 }
 
 Result<int> last_capability() {
-  TRY_ASSIGN(const std::string text, sys::read_file("/proc/sys/kernel/cap_last_cap", 64));
-  int last = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), last).ec != std::errc())
-    return fail(Code::internal, "/proc/sys/kernel/cap_last_cap: '{}' is not a number", text);
+  const auto known = [](int capability) { return ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; };
+  int last = CAP_LAST_CAP;
+  while (last < 63 && known(last + 1)) ++last;
+  while (last > 0 && !known(last)) --last;
   return last;
 }
 

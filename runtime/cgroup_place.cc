@@ -50,11 +50,18 @@ Result<void> make_and_limit(const CreateRequest& request, CgroupPlace& place, Un
   } else {
     TRY(make_own(place, undo));
   }
-  TRY(place.cgroup().apply(resources));
-  return cgroups::apply_devices(place.cgroup().dir(), cgroups::with_defaults(resources.devices));
+  return place.cgroup().apply(resources);
 }
 
 }  // namespace
+
+Result<void> apply_device_rules(const oci::Spec& spec, const CgroupPlace& place) {
+  static const std::vector<oci::DeviceRule> kNone;
+  const auto& rules = spec.linux_.resources ? spec.linux_.resources->devices : kNone;
+  // systemd may have put a filter of its own on a scope.
+  const bool fresh = place.own && !place.own->was_there();
+  return cgroups::apply_devices(place.cgroup().dir(), cgroups::with_defaults(rules), fresh).context("cgroup '{}'", place.path);
+}
 
 Result<std::string> cgroup_path(const oci::Spec& spec, const std::string& id, CgroupManager manager) {
   const std::string& asked = spec.linux_.cgroups_path;

@@ -23,4 +23,7 @@ struct CgroupPlace {
 // request.cgroup, or what linux.cgroupsPath says to the manager. The least possible is charged to it. `undo` takes it away again.
 Result<void> make_cgroup(const CreateRequest& request, CgroupPlace& place, Undo& undo);
 
+// linux.resources.devices and the defaults. Before the program runs, but need not be before its first process is there.
+Result<void> apply_device_rules(const oci::Spec& spec, const CgroupPlace& place);
+
 }  // namespace slipway::runtime

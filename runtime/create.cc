@@ -136,8 +136,17 @@ Result<void> run_poststop(const CreateRequest& request) {
   return {};
 }
 
-LaunchRequest launch_request_of(const CreateRequest& request, const LaunchPlan& plan, bool* hooks_began) {
+// Beside init's own work.
+Result<void> confine(const CreateRequest& request, const CgroupPlace& place, LaunchPlan& plan) {
+  TRY(apply_device_rules(*request.spec, place));
+  if (request.meanwhile) TRY(request.meanwhile());
+  const auto& seccomp = request.spec->linux_.seccomp;
+  return seccomp ? compile_filter(*seccomp, plan) : Result<void>{};
+}
+
+LaunchRequest launch_request_of(const CreateRequest& request, const CgroupPlace& place, LaunchPlan& plan, bool* hooks_began) {
   LaunchRequest out;
+  out.confine = [&request, &place, &plan] { return confine(request, place, plan); };
   out.child_of_parent = request.child_of_parent;
   out.stdio = request.stdio;
   out.start_fd = request.start_fd;
@@ -178,7 +187,7 @@ Result<Created> create(const CreateRequest& request) {
   if (plan.init.root.host_mounts) TRY(plan_host_mounts(request, plan, undo));
   clock.end("mounts");
   plan.init.hooks = has_work_outside(*request.spec);
-  LaunchRequest launch_request = launch_request_of(request, plan, &hooks_began);
+  LaunchRequest launch_request = launch_request_of(request, place, plan, &hooks_began);
   launch_request.namespaces = namespaces;
   launch_request.cgroup = place.cgroup().dir().get();
   TRY_ASSIGN(Launched launched, launch(plan, launch_request));

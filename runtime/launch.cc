@@ -27,7 +27,7 @@ namespace {
 // Which signals this process ignores: execve keeps that, and a container must not inherit it (SIGPIPE above all).
 // One read instead of a sigaction(2) for each of them.
 Result<std::uint64_t> ignored_signals() {
-  TRY_ASSIGN(const std::string status, sys::read_file("/proc/self/status", 16384));
+  TRY_ASSIGN(const std::string status, sys::read_line_file_at(FdRef(AT_FDCWD), "/proc/self/status"));
   constexpr std::string_view kField = "\nSigIgn:\t";
   const std::size_t at = status.find(kField);
   std::uint64_t mask = 0;
@@ -44,6 +44,7 @@ Result<std::uint64_t> ignored_signals() {
 Result<void> plan_stdio(const Stdio& stdio, LaunchPlan& plan) {
   if (plan.init.terminal.wanted) return {};
   const int given[3] = {stdio.in, stdio.out, stdio.err};
+  plan.init.stdio_inherited = stdio.inherited;
   int null = -1;
   for (int i = 0; i < 3; ++i) {
     int fd = given[i];
@@ -92,6 +93,11 @@ Result<Launched> clone_init(const LaunchPlan& plan, const LaunchRequest& request
   launched.pidfd.reset(pidfd);
   return launched;
 }
+
+struct Attempt {
+  bool confined = false;        // once is enough for all attempts
+  bool killed_at_once = false;  // perhaps before init's first instruction
+};
 
 // Init died without a word: the cause is a signal, most likely the cgroup's memory limit. `killed`: perhaps before its first instruction.
 Error died(FdRef pidfd, bool our_child, bool& killed) {
@@ -211,8 +217,23 @@ Result<void> converse(const LaunchPlan& plan, const LaunchRequest& request, Laun
   return {};
 }
 
+// Whether init is still there to hear it shows in what it says next.
+void tell_confinement(const LaunchPlan& plan, const Launched& launched) {
+  const init::Message message{init::Kind::confinement, init::Step::none, static_cast<std::uint32_t>(plan.filter.size()), 0};
+  std::string packet(reinterpret_cast<const char*>(&message), sizeof message);
+  packet.append(reinterpret_cast<const char*>(plan.filter.data()), plan.filter.size() * sizeof plan.filter[0]);
+  (void)sys::send_packet(launched.sync, packet);
+}
+
+Result<void> go_on(LaunchPlan& plan, const LaunchRequest& request, Launched& launched, Attempt& attempt) {
+  if (!attempt.confined && request.confine) TRY(request.confine());
+  attempt.confined = true;
+  tell_confinement(plan, launched);
+  return converse(plan, request, launched, attempt.killed_at_once);
+}
+
 // Clones and waits until init is ready. On error the process is gone.
-Result<Launched> try_launch(LaunchPlan& plan, const LaunchRequest& request, bool& killed_at_once) {
+Result<Launched> try_launch(LaunchPlan& plan, const LaunchRequest& request, Attempt& attempt) {
   TRY_ASSIGN(auto pair, sys::seqpacket_pair());
   if (plan.init.birth != init::Birth::none) TRY(sys::want_senders(pair.first));
   plan.init.sync_fd = pair.second.get();
@@ -222,7 +243,7 @@ Result<Launched> try_launch(LaunchPlan& plan, const LaunchRequest& request, bool
   launched.sync = std::move(pair.first);
   pair.second.reset();
   const bool our_child = !request.child_of_parent;
-  auto talked = converse(plan, request, launched, killed_at_once);
+  auto talked = go_on(plan, request, launched, attempt);
   if (talked.ok()) return launched;
   end_process(launched.pidfd, our_child);
   return std::move(talked).error();
@@ -249,15 +270,15 @@ Result<Launched> launch(LaunchPlan& plan, const LaunchRequest& request) {
   plan.init.preserve_fds = request.preserve_fds;
   TRY_ASSIGN(plan.init.ignored_signals, ignored_signals());
   plan.borrow(request.start_fd);
-  bool killed_at_once = false;
-  Result<Launched> launched = try_launch(plan, request, killed_at_once);
-  if (launched.ok() || !killed_at_once || request.cgroup < 0) return launched;
+  Attempt attempt;
+  Result<Launched> launched = try_launch(plan, request, attempt);
+  if (launched.ok() || !attempt.killed_at_once || request.cgroup < 0) return launched;
   // Linux from 6.12.14 on kills what is cloned into a cgroup by a process whose own cgroup was ever killed (cgroup.kill): it compares the
   // counters of two different cgroups. So once more, where the process itself enters the cgroup: slower by a grace period of the kernel's.
   auto procs = sys::open_at(FdRef(request.cgroup), "cgroup.procs", O_WRONLY);
   if (!procs.ok()) return launched;  // removed: it was meant to die
   plan.init.enter_cgroup = plan.own(std::move(procs).take());
-  return try_launch(plan, request, killed_at_once);
+  return try_launch(plan, request, attempt);
 }
 
 }  // namespace slipway::runtime

@@ -18,6 +18,9 @@ struct LaunchRequest {
   Stdio stdio;
   int start_fd = -1;
   int preserve_fds = 0;
+  // What confines the container and takes time: LaunchPlan::filter, device rules. Called once, right after the clone, while init works;
+  // init executes nothing before it is done. Its error is the launch's.
+  std::function<Result<void>()> confine;
   // With InitPlan::hooks: called when namespaces and mounts are made and the root is not changed yet. Its error is the launch's.
   std::function<Result<void>(pid_t, FdRef pidfd)> environment_made;
   // With Filter::listened: the listener for an agent, before the first call that could wait for it. Its error is the launch's.

@@ -1,6 +1,8 @@
 // Freezing the plan, and init's 12 bytes as a sentence.
 #include "runtime/launch_plan.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace slipway::runtime {
@@ -48,6 +50,7 @@ constexpr std::pair<init::Step, const char*> kPlain[] = {
     {init::Step::terminal_control, "make the terminal the controlling one"},
     {init::Step::root_readonly, "make the root read-only"},
     {init::Step::hooks, "wait for the runner's hooks"},
+    {init::Step::confinement, "wait for the filter and the device rules"},
     {init::Step::pivot, "change the root"},
     {init::Step::scheduler, "set process.scheduler"},
     {init::Step::io_priority, "set process.ioPriority"},
@@ -65,6 +68,17 @@ constexpr std::pair<init::Step, const char*> kPlain[] = {
 
 }  // namespace
 
+// One call for neighbours: they are many, and were opened one after another.
+LaunchPlan::~LaunchPlan() {
+  std::sort(fds_.begin(), fds_.end());
+  for (std::size_t first = 0; first < fds_.size();) {
+    std::size_t end = first + 1;
+    while (end < fds_.size() && fds_[end] == fds_[end - 1] + 1) ++end;
+    if (fds_[first] >= 0) (void)::close_range(static_cast<unsigned>(fds_[first]), static_cast<unsigned>(fds_[end - 1]), 0);
+    first = end;
+  }
+}
+
 void LaunchPlan::freeze() {
   init.joins = view(joins);
   init.proc_writes = view(proc_writes);
@@ -80,10 +94,8 @@ void LaunchPlan::freeze() {
     if (list->empty() || list->back() != nullptr) list->push_back(nullptr);
   init.argv = argv.data();
   init.envp = envp.data();
-  init.filter.code = filter.empty() ? nullptr : filter.data();
-  init.filter.length = static_cast<std::uint16_t>(filter.size());
   keep_fds_ = borrowed_;
-  for (const UniqueFd& fd : fds_) keep_fds_.push_back(fd.get());
+  keep_fds_.insert(keep_fds_.end(), fds_.begin(), fds_.end());
   std::sort(keep_fds_.begin(), keep_fds_.end());
   keep_fds_.erase(std::unique(keep_fds_.begin(), keep_fds_.end()), keep_fds_.end());
   init.keep = view(keep_fds_);

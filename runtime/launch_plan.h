@@ -18,6 +18,11 @@ namespace slipway::runtime {
 
 class LaunchPlan {
  public:
+  LaunchPlan() = default;
+  LaunchPlan(const LaunchPlan&) = delete;
+  LaunchPlan& operator=(const LaunchPlan&) = delete;
+  ~LaunchPlan();
+
   init::InitPlan init;
 
   std::vector<init::Join> joins;
@@ -36,14 +41,14 @@ class LaunchPlan {
   std::vector<const char*> candidates;
   std::vector<const char*> argv;
   std::vector<const char*> envp;
-  std::vector<sock_filter> filter;
+  std::vector<sock_filter> filter;  // told to init after the clone
 
   // Copies the text; the pointer stays valid as long as the plan.
   const char* keep(std::string text) { return strings_.emplace_back(std::move(text)).c_str(); }
   // The plan closes it; init keeps it until it closes all.
   int own(UniqueFd fd) {
-    fds_.push_back(std::move(fd));
-    return fds_.back().get();
+    fds_.push_back(fd.release());
+    return fds_.back();
   }
   // Init needs a descriptor that somebody else owns.
   void borrow(int fd) { borrowed_.push_back(fd); }
@@ -58,7 +63,7 @@ class LaunchPlan {
   std::string subject(const init::Message& failure) const;
 
   std::deque<std::string> strings_;
-  std::vector<UniqueFd> fds_;
+  std::vector<int> fds_;
   std::vector<int> borrowed_;
   std::vector<int> keep_fds_;
 };

@@ -50,12 +50,6 @@ Result<void> set_options(FdRef mount, const MountOptions& options) {
   return sys::set_attributes(mount, own);
 }
 
-Result<bool> is_directory(FdRef mount) {
-  struct stat st = {};
-  if (::fstat(mount.get(), &st) != 0) return fail_errno(errno, "stat a mount's source");
-  return S_ISDIR(st.st_mode);
-}
-
 // What the makers of mounts share.
 struct Making {
   const oci::Spec& spec;
@@ -187,10 +181,7 @@ Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& p
       break;
     }
   }
-  if (mount.get() >= 0) {
-    TRY_ASSIGN(entry.directory, is_directory(mount.fd()));
-    entry.fd = plan.own(mount.release());
-  }
+  if (mount.get() >= 0) entry.fd = plan.own(mount.release());
   plan.mounts.push_back(entry);
   return {};
 }

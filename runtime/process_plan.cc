@@ -48,11 +48,7 @@ Result<void> plan_capabilities(const oci::Process& process, int last_capability,
 }
 
 Result<void> plan_filter(const oci::Seccomp& seccomp, LaunchPlan& plan) {
-  auto program = compile_seccomp(seccomp);
-  if (!program.ok()) return std::move(program).error();
-  plan.filter = std::move(program).take();
-  if (plan.filter.size() > BPF_MAXINSNS)
-    return fail(Code::invalid_argument, "linux.seccomp: {} instructions, the kernel takes {}", plan.filter.size(), BPF_MAXINSNS);
+  plan.init.filter.wanted = true;
   TRY_ASSIGN(plan.init.filter.flags, seccomp_flags(seccomp));
   plan.init.filter.listened = has_listener(seccomp);
   return {};
@@ -157,6 +153,13 @@ const oci::Process& no_process() {
     return process;
   }();
   return kNobody;
+}
+
+Result<void> compile_filter(const oci::Seccomp& seccomp, LaunchPlan& plan) {
+  TRY_ASSIGN(plan.filter, compile_seccomp(seccomp));
+  if (plan.filter.size() > BPF_MAXINSNS)
+    return fail(Code::invalid_argument, "linux.seccomp: {} instructions, the kernel takes {}", plan.filter.size(), BPF_MAXINSNS);
+  return {};
 }
 
 Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, const UserNamespace* user,

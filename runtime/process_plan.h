@@ -29,6 +29,9 @@ const oci::Process& no_process();
 Result<void> plan_process(const oci::Process& process, const oci::Seccomp* seccomp, int last_capability, const UserNamespace* user,
                           LaunchPlan& plan);
 
+// LaunchPlan::filter. It takes the longest of all planning, so it has its own time: LaunchRequest::confine.
+Result<void> compile_filter(const oci::Seccomp& seccomp, LaunchPlan& plan);
+
 Result<bool> apparmor_enabled();
 
 bool selinux_enabled();

@@ -44,6 +44,7 @@ struct Stdio {
   int in = -1;  // borrowed; -1 = /dev/null
   int out = -1;
   int err = -1;
+  bool inherited = false;  // by execve: those in their place are not close-on-exec
 };
 
 struct Stage {
@@ -69,6 +70,9 @@ struct CreateRequest {
   // Told before anything is mounted on the host, for a container without a mount namespace; whoever deletes the container unmounts it.
   std::function<Result<void>(const HostRoot&)> host_root_planned;  // absent: such a container is refused
   bool no_pivot = false;                                           // chroot instead of pivot_root, for a host whose root is an initramfs
+  // What the caller has to do anyway before create() returns: called beside the work of the container's first process. Its error is
+  // create's.
+  std::function<Result<void>()> meanwhile;
 };
 
 struct Created {

@@ -125,11 +125,14 @@ void StateDir::remove_start_fifo() const {
 }
 
 Result<void> StateDir::remove() const {
+  // What is known to be there, and with that it is empty; the tree's removal is for what is not known.
+  for (const char* name : {kRecord, kConfig}) (void)::unlinkat(dir_.get(), name, 0);
+  if (::unlinkat(parent_.get(), id_.c_str(), AT_REMOVEDIR) == 0) return {};
   return sys::remove_tree(parent_, id_);
 }
 
 Result<std::optional<std::uint64_t>> process_start_time(pid_t pid) {
-  auto text = sys::read_file(fmt::format("/proc/{}/stat", pid), 4096);
+  auto text = sys::read_line_file_at(FdRef(AT_FDCWD), fmt::format("/proc/{}/stat", pid));
   if (!text.ok() && (text.error().sys_errno == ENOENT || text.error().sys_errno == ESRCH)) return std::optional<std::uint64_t>{};
   if (!text.ok()) return std::move(text).error();
   // The name in parentheses may hold anything, also spaces and parentheses: the last one ends it.

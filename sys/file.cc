@@ -100,6 +100,14 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
   return read_file_at(FdRef(AT_FDCWD), path, limit);
 }
 
+Result<std::string> read_line_file_at(FdRef dir, const std::string& path) {
+  TRY_ASSIGN(const UniqueFd fd, open_at(dir, path, O_RDONLY));
+  char buffer[16384];
+  const ssize_t n = retry_eintr([&] { return ::read(fd.get(), buffer, sizeof buffer); });
+  if (n < 0) return fail_errno(errno, "read '{}'", path);
+  return std::string(buffer, static_cast<std::size_t>(n));
+}
+
 Result<void> write_all(FdRef fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t n = retry_eintr([&] { return ::write(fd.get(), text.data(), text.size()); });

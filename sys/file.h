@@ -33,6 +33,9 @@ Result<UniqueFd> open_in_root(FdRef root, const std::string& path, int flags, mo
 
 // A file longer than `limit` bytes is resource_exhausted: nothing from outside is read without a bound.
 Result<std::string> read_file(const std::string& path, std::size_t limit);
+// Of a file that the kernel makes whole at each read and that is shorter than 16 KiB (procfs and cgroupfs, "single" files): without a
+// second read to see the end.
+Result<std::string> read_line_file_at(FdRef dir, const std::string& path);
 Result<std::string> read_file_at(FdRef dir, const std::string& path, std::size_t limit);
 Result<std::string> read_fd(FdRef fd, std::size_t limit);
 

@@ -108,7 +108,9 @@ Result<Packet> receive_packet(FdRef socket, std::size_t limit, bool wait) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   const int flags = MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT);
-  const ssize_t n = retry_eintr([&] { return ::recvmsg(socket.get(), &message, flags); });
+  ssize_t n = retry_eintr([&] { return ::recvmsg(socket.get(), &message, flags); });
+  // Said once, before the packets that are still there: the peer went without having read all of ours (unix(7)).
+  if (n < 0 && errno == ECONNRESET) n = retry_eintr([&] { return ::recvmsg(socket.get(), &message, flags); });
   if (n < 0) return fail_errno(errno, "receive a packet");
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET) continue;

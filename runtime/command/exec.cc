@@ -102,7 +102,7 @@ ExecRequest request_of(const Found& found, const oci::Spec& spec, const oci::Pro
   request.linux_ = &spec.linux_;
   request.record = &found.record;
   request.cgroup = found.record.cgroup;
-  request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+  request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, true};
   request.id = found.record.id;
   request.preserve_fds = preserved;
   return request;

@@ -1,10 +1,15 @@
 // slipway: the OCI runtime's command line. Global flags, then a verb.
+#include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
+
+#include <array>
 
 #include "base/log.h"
 #include "runtime/command/command.h"
 #include "runtime/command/help.h"
 #include "runtime/command/sealed_self.h"
+#include "sys/file.h"
 
 namespace slipway::runtime::command {
 namespace {
@@ -51,7 +56,22 @@ Result<Global> apply_globals(const Arguments& arguments) {
   return global;
 }
 
+// A caller may have closed some of 0, 1 and 2: the next file opened would take the number, and a container would be given it.
+Result<void> fill_standard_descriptors() {
+  std::array<pollfd, 3> fds = {pollfd{0, 0, 0}, pollfd{1, 0, 0}, pollfd{2, 0, 0}};
+  (void)sys::retry_eintr([&] { return ::poll(fds.data(), fds.size(), 0); });
+  for (const pollfd& fd : fds) {
+    if ((fd.revents & POLLNVAL) == 0) continue;
+    TRY_ASSIGN(UniqueFd null, sys::open_path("/dev/null", O_RDWR));
+    if (null.get() != fd.fd || ::fcntl(fd.fd, F_SETFD, 0) != 0)
+      return fail(Code::internal, "descriptor {} is neither open nor free", fd.fd);
+    (void)null.release();
+  }
+  return {};
+}
+
 Result<int> run(Words words) {
+  TRY(fill_standard_descriptors());
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, true));
   TRY_ASSIGN(const Global global, apply_globals(arguments));
   if (arguments.has("version")) {

@@ -64,7 +64,7 @@ CreateRequest request_of(const Global& global, const MakeOptions& options, const
   request.spec = &spec;
   request.bundle = options.bundle;
   request.manager = global.manager;
-  request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+  request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, true};
   request.preserve_fds = options.inherited.descriptors;
   request.new_keyring = !options.no_new_keyring;
   request.no_pivot = options.no_pivot;
@@ -133,8 +133,8 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
   Undo undo;
   TRY(undo.add("remove the state directory", [&dir] { return dir.remove(); }));
   TRY(dir.lock());
-  TRY(dir.write_config(text));
   CreateRequest request = request_of(global, options, spec);
+  request.meanwhile = [&dir, &text] { return dir.write_config(text); };
   UniqueFd fifo;
   const bool waits = options.wait_for_start || has_later_hooks(spec);
   if (waits) {

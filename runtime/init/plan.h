@@ -55,7 +55,6 @@ struct MountEntry {
   std::uint64_t attributes = 0;   // MOUNT_ATTR_… of fsmount(2)
   std::uint64_t propagation = 0;  // MS_… for one made here; 0 = private
   const char* target = nullptr;   // in the root
-  bool directory = true;          // what a missing target is made as
   bool real_target = false;       // a symbolic link anywhere in the target is refused (/proc, /sys)
   bool readonly_last = false;     // made read-only after all other mounts found or made their targets in it
   bool of_pid = false;            // a proc file system of InitPlan::pid, where this process is not in (Birth::late)
@@ -123,9 +122,9 @@ struct Scheduling {
   View<unsigned long> memory_nodes;
 };
 
+// The program itself comes later, by message (protocol.h): it is compiled while init makes the mounts.
 struct Filter {
-  const sock_filter* code = nullptr;  // nullptr: none
-  std::uint16_t length = 0;
+  bool wanted = false;
   unsigned flags = 0;
   bool listened = false;  // the runner takes the listener's descriptor and gives it to an agent
 };
@@ -133,8 +132,9 @@ struct Filter {
 struct InitPlan {
   int sync_fd = -1;
   int start_fd = -1;
-  int enter_cgroup = -1;        // cgroup.procs, where clone3 could not make the process in its cgroup (launch.cc)
-  int stdio[3] = {-1, -1, -1};  // each its own index or ≥ 3; all -1 with a terminal
+  int enter_cgroup = -1;         // cgroup.procs, where clone3 could not make the process in its cgroup (launch.cc)
+  int stdio[3] = {-1, -1, -1};   // each its own index or ≥ 3; all -1 with a terminal
+  bool stdio_inherited = false;  // those in their place came to this program by execve: they are not close-on-exec
   int preserve_fds = 0;
   View<int> keep;  // sorted: every descriptor ≥ 3 + preserve_fds that a step needs
 

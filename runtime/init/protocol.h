@@ -2,6 +2,7 @@
 //
 //   init                                  runner
 //     ── born + its pidfd ────────────▶     (only with a second clone: from the first process, which then ends)
+//     ◀── confinement + the filter ────     what the runner made while init made the mounts: the device rules are in force too
 //     ── environment ─────────────────▶     (only with hooks) namespaces and mounts are made; the runner runs hooks
 //     ◀── environment ─────────────────     and lets init change the root
 //     ── console + the pty's master ──▶     (only with a terminal)
@@ -28,7 +29,8 @@ enum class Kind : std::uint16_t {
   console = 3,
   born = 4,  // `index` is its number for the runner
   environment = 5,
-  listening = 6,  // `index` is the descriptor
+  listening = 6,    // `index` is the descriptor
+  confinement = 7,  // the seccomp filter's instructions follow in the same packet
 };
 
 // What was being done. `index` says which one of several.
@@ -62,6 +64,7 @@ enum class Step : std::uint16_t {
   readonly_path,
   root_readonly,
   hooks,
+  confinement,
   pivot,
   stdio,
   preserve,

@@ -56,6 +56,7 @@ Failure give_stdio(const InitPlan& plan, Progress&) noexcept {
 Failure set_stdio(const InitPlan& plan, Progress& progress) noexcept {
   for (int i = 0; i < 3; ++i) {
     const int from = progress.terminal >= 0 ? progress.terminal : plan.stdio[i];
+    if (from == i && plan.stdio_inherited) continue;
     const int r = from == i ? set_close_on_exec(i, false) : ::dup3(from, i, 0);
     if (r < 0) return failed(Step::stdio, static_cast<std::uint32_t>(i));
   }

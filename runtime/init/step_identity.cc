@@ -38,18 +38,19 @@ int raise_permitted() noexcept {
   return static_cast<int>(::syscall(SYS_capset, &header, data));
 }
 
-long load(const Filter& filter) noexcept {
-  sock_fprog program = {filter.length, const_cast<sock_filter*>(filter.code)};
+long load(const Filter& filter, Progress& progress) noexcept {
+  Confinement& confinement = progress.confinement;
+  sock_fprog program = {static_cast<std::uint16_t>(confinement.message.index), confinement.filter};
   return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &program);
 }
 
 // The lowest free number is what the kernel will give the listener: nobody else opens anything here.
-Failure load_listened(const InitPlan& plan) noexcept {
+Failure load_listened(const InitPlan& plan, Progress& progress) noexcept {
   const int number = ::fcntl(plan.sync_fd, F_DUPFD_CLOEXEC, 0);
   if (number < 0 || ::close(number) != 0) return failed(Step::seccomp, 1);
   Message message{Kind::listening, Step::none, static_cast<std::uint32_t>(number), 0};
   if (::send(plan.sync_fd, &message, sizeof message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof message)) return failed(Step::seccomp, 2);
-  const long listener = load(plan.filter);
+  const long listener = load(plan.filter, progress);
   if (listener < 0) return failed(Step::seccomp);
   ssize_t n = 0;
   do {
@@ -60,10 +61,10 @@ Failure load_listened(const InitPlan& plan) noexcept {
   return failed(Step::seccomp, 4);
 }
 
-Failure load_filter(const InitPlan& plan) noexcept {
+Failure load_filter(const InitPlan& plan, Progress& progress) noexcept {
   if (weakened(Defence::seccomp)) return {};
-  if (plan.filter.listened) return load_listened(plan);
-  return load(plan.filter) == 0 ? Failure{} : failed(Step::seccomp);
+  if (plan.filter.listened) return load_listened(plan, progress);
+  return load(plan.filter, progress) == 0 ? Failure{} : failed(Step::seccomp);
 }
 
 }  // namespace
@@ -125,15 +126,15 @@ Failure forbid_new_privileges(const InitPlan& plan, Progress&) noexcept {
   return {};
 }
 
-Failure confine_with_privilege(const InitPlan& plan, Progress&) noexcept {
-  return plan.filter.code != nullptr && !plan.no_new_privileges ? load_filter(plan) : Failure{};
+Failure confine_with_privilege(const InitPlan& plan, Progress& progress) noexcept {
+  return plan.filter.wanted && !plan.no_new_privileges ? load_filter(plan, progress) : Failure{};
 }
 
 // Before others can see it a process has no more than the program will have, and what loading the filter takes.
 Failure shed_capabilities(const InitPlan& plan, Progress&) noexcept {
   if (plan.birth != Birth::late) return {};
   const CapabilityMasks& caps = plan.capabilities;
-  const bool loads_later = plan.filter.code != nullptr && !plan.no_new_privileges;
+  const bool loads_later = plan.filter.wanted && !plan.no_new_privileges;
   const std::uint64_t needed = loads_later ? std::uint64_t{1} << CAP_SYS_ADMIN : 0;
   return set_caps(caps.effective | needed, caps.permitted | needed, caps.inheritable) == 0 ? Failure{} : failed(Step::capabilities, 3);
 }
@@ -149,13 +150,13 @@ Failure set_capabilities(const InitPlan& plan, Progress&) noexcept {
   return {};
 }
 
-Failure confine_listened(const InitPlan& plan, Progress&) noexcept {
-  return plan.filter.listened && plan.no_new_privileges ? load_filter(plan) : Failure{};
+Failure confine_listened(const InitPlan& plan, Progress& progress) noexcept {
+  return plan.filter.listened && plan.no_new_privileges ? load_filter(plan, progress) : Failure{};
 }
 
-Failure confine(const InitPlan& plan, Progress&) noexcept {
-  const bool now = plan.filter.code != nullptr && plan.no_new_privileges && !plan.filter.listened;
-  return now ? load_filter(plan) : Failure{};
+Failure confine(const InitPlan& plan, Progress& progress) noexcept {
+  const bool now = plan.filter.wanted && plan.no_new_privileges && !plan.filter.listened;
+  return now ? load_filter(plan, progress) : Failure{};
 }
 
 }  // namespace slipway::runtime::init

@@ -23,28 +23,39 @@ int clone_mount(int mount, unsigned flags) noexcept {
   return ::open_tree(mount, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 }
 
-// The first use attaches the runner's detached mount; now it lies in this namespace, and the next ones are clones of it.
-int next_cover(int mount, bool* used) noexcept {
-  if (*used) return clone_mount(mount, 0);
-  *used = true;
-  return mount;
-}
+// Covers one path after another by mounts of one kind. The first use attaches the runner's detached mount; now it lies in this namespace,
+// and the next ones are clones of it. One that could not be attached waits for the next path.
+class Cover {
+ public:
+  explicit Cover(int mount) noexcept : mount_(mount), next_(mount) {}
+  int attach_to(int target) noexcept {
+    if (next_ < 0) next_ = clone_mount(mount_, 0);
+    if (next_ < 0 || attach(next_, target) != 0) return -1;
+    next_ = -1;
+    return 0;
+  }
+
+ private:
+  int mount_;
+  int next_;
+};
 
 }  // namespace
 
 // Descriptors are not closed one by one: close_used ends them all.
 Failure mask_paths(const InitPlan& plan, Progress&) noexcept {
-  bool file_used = false;
-  bool directory_used = false;
+  Cover file(plan.root.mask_file);
+  Cover directory(plan.root.mask_directory);
   for (std::uint32_t i = 0; i < plan.root.masked.size; ++i) {
     bool absent = false;
     const int target = open_listed(plan.root.fd, plan.root.masked[i], &absent);
     if (absent) continue;
+    if (target < 0) return failed(Step::mask, i);
+    if (file.attach_to(target) == 0) continue;
+    // move_mount(2) says EINVAL of a file over a directory.
     struct stat st = {};
-    if (target < 0 || ::fstat(target, &st) != 0) return failed(Step::mask, i);
-    const int cover =
-        S_ISDIR(st.st_mode) ? next_cover(plan.root.mask_directory, &directory_used) : next_cover(plan.root.mask_file, &file_used);
-    if (cover < 0 || attach(cover, target) != 0) return failed(Step::mask, i);
+    if (errno != EINVAL || ::fstat(target, &st) != 0 || !S_ISDIR(st.st_mode)) return failed(Step::mask, i);
+    if (directory.attach_to(target) != 0) return failed(Step::mask, i);
   }
   return {};
 }

@@ -23,6 +23,12 @@ int set_attributes(int mount, unsigned flags, std::uint64_t set, std::uint64_t p
   return ::mount_setattr(mount, "", AT_EMPTY_PATH | flags, &attr, sizeof attr);
 }
 
+// close_used ends them all with one call; before that they must not run out.
+void close_if_many(int fd) noexcept {
+  constexpr int kMany = 256;
+  if (fd >= kMany) (void)::close(fd);
+}
+
 int attach(int mount, int target) noexcept {
   return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
@@ -79,7 +85,7 @@ int make_filesystem(const InitPlan& plan, const MountEntry& entry) noexcept {
   if (::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return -1;
   const int mount = ::fsmount(context, FSMOUNT_CLOEXEC, static_cast<unsigned>(entry.attributes));
   if (mount < 0) return -1;
-  (void)::close(context);
+  close_if_many(context);
   if (entry.propagation != 0 && set_attributes(mount, 0, 0, entry.propagation) != 0) return -1;
   return mount;
 }
@@ -126,14 +132,33 @@ Failure wait_for_hooks(const InitPlan& plan) noexcept {
   return failed(Step::hooks, 1);
 }
 
+bool is_directory(int fd) noexcept {
+  struct stat st = {};
+  return ::fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+// A missing target is made as what goes there.
+int open_mount_target(const InitPlan& plan, const MountEntry& entry) noexcept {
+  const std::uint64_t resolve = entry.real_target ? RESOLVE_NO_SYMLINKS : 0;
+  const int target = open_in_root(plan.root.fd, entry.target, O_PATH, resolve);
+  if (target >= 0 || errno != ENOENT) return target;
+  return make_target(plan.root.fd, entry.target, entry.fd < 0 || is_directory(entry.fd), resolve);
+}
+
+// move_mount(2) says EINVAL where a file should go over a directory or the other way round.
+int attach_matching(int mount, int target) noexcept {
+  if (attach(mount, target) == 0) return 0;
+  if (errno == EINVAL && is_directory(mount) != is_directory(target)) errno = is_directory(target) ? EISDIR : ENOTDIR;
+  return -1;
+}
+
 Failure attach_entry(const InitPlan& plan, const MountEntry& entry, std::uint32_t index) noexcept {
-  const RootPlan& root = plan.root;
   const int mount = entry.fd >= 0 ? entry.fd : make_filesystem(plan, entry);
   if (mount < 0) return failed(Step::mount_make, index);
-  const int target = open_target(root.fd, entry.target, entry.directory, entry.real_target ? RESOLVE_NO_SYMLINKS : 0);
+  const int target = open_mount_target(plan, entry);
   if (target < 0) return failed(Step::mount_target, index);
-  if (attach(mount, target) != 0) return failed(Step::mount_attach, index);
-  (void)::close(target);
+  if (attach_matching(mount, target) != 0) return failed(Step::mount_attach, index);
+  close_if_many(target);
   return {};
 }
 

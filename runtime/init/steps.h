@@ -1,6 +1,9 @@
 // The steps of init and what they share.
 #pragma once
 
+#include <linux/bpf_common.h>
+#include <linux/filter.h>
+
 #include <cerrno>
 
 #include "runtime/init/plan.h"
@@ -8,8 +11,15 @@
 
 namespace slipway::runtime::init {
 
+// As the packet has it: the message, then the filter.
+struct Confinement {
+  Message message;
+  sock_filter filter[BPF_MAXINSNS];
+};
+
 // What a step leaves for a later one.
 struct Progress {
+  Confinement confinement;
   int terminal = -1;               // the pty's slave
   bool directory_refused = false;  // chdir as root failed; again as the user
   const char* program = nullptr;   // the candidate that may be executed
@@ -50,6 +60,9 @@ Failure attach_root(const InitPlan&, Progress&) noexcept;
 Failure pivot_first(const InitPlan&, Progress&) noexcept;
 Failure await_hooks_early(const InitPlan&, Progress&) noexcept;
 Failure await_hooks(const InitPlan&, Progress&) noexcept;
+// step_confinement.cc
+Failure await_confinement_early(const InitPlan&, Progress&) noexcept;
+Failure await_confinement(const InitPlan&, Progress&) noexcept;
 Failure attach_mounts(const InitPlan&, Progress&) noexcept;
 Failure finish_mounts(const InitPlan&, Progress&) noexcept;
 Failure pivot(const InitPlan&, Progress&) noexcept;

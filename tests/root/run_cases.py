@@ -18,6 +18,12 @@ class Run(Case):
         self.shell("kill -9 $$; exit 3", 3)  # pid 1 ignores what it has no handler for
         self.assertEqual(self.bundle.run("false").returncode, 1)
 
+    def test_a_caller_without_standard_descriptors(self):
+        # The runner's first files would take their numbers, and the container would find the runner's folders there.
+        done = self.bundle.shell("for n in 0 2; do readlink /proc/self/fd/$n; done; ls /proc/self/fd | wc -l",
+                                 preexec_fn=lambda: (os.close(0), os.close(2)))
+        self.assertEqual(done.stdout, "/dev/null\n/dev/null\n4\n", done.stderr)
+
     def test_names_and_namespaces(self):
         out = self.shell("hostname; echo $$; for n in pid net ipc uts mnt cgroup user; do readlink /proc/self/ns/$n; done").split()
         self.assertEqual(out[:2], ["inside", "1"])

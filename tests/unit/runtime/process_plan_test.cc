@@ -52,7 +52,7 @@ TEST_CASE("the plan points at the process's own strings", "[runtime]") {
   REQUIRE(plan.init.proc_writes.size == 1);
   CHECK(std::string(plan.init.proc_writes[0].value) == "-17");
   CHECK(plan.init.terminal.rows == 33);
-  CHECK(plan.init.filter.code == nullptr);
+  CHECK_FALSE(plan.init.filter.wanted);
 }
 
 TEST_CASE("the umask is 0022 unless given, and no capability is held unless given", "[runtime]") {

@@ -31,6 +31,17 @@ TEST_CASE("a packet carries bytes and descriptors", "[sys]") {
   CHECK(sys::receive_packet(b, 100).value().eof);
 }
 
+TEST_CASE("what a peer said is heard although it left without reading all", "[sys]") {
+  auto [a, b] = sys::seqpacket_pair().take();
+  REQUIRE(sys::send_packet(b, "never read").ok());
+  REQUIRE(sys::send_packet(a, "last words").ok());
+  a.reset();
+  auto packet = sys::receive_packet(b, 100);
+  REQUIRE(packet.ok());
+  CHECK(packet.value().data == "last words");
+  CHECK(sys::receive_packet(b, 100).value().eof);
+}
+
 TEST_CASE("packets tell who sent them, where that is wanted", "[sys]") {
   auto [a, b] = sys::seqpacket_pair().take();
   REQUIRE(sys::send_packet(a, "before").ok());
