@@ -22,6 +22,18 @@ void add_number(std::string& out, std::string_view name, std::uint64_t value) {
   out += fmt::format(":{}", value);
 }
 
+void add_texts(std::string& out, std::string_view name, const std::vector<std::string>& values) {
+  if (values.empty()) return;
+  std::string inner;
+  for (const std::string& value : values) {
+    inner += inner.empty() ? '[' : ',';
+    append_quoted(inner, value);
+  }
+  out += ',';
+  append_quoted(out, name);
+  out += ':' + inner + ']';
+}
+
 void add_annotations(std::string& out, const std::map<std::string, std::string>& annotations) {
   if (annotations.empty()) return;
   std::string inner = "{";
@@ -42,6 +54,8 @@ Result<void> read_member(std::string_view name, const oci::json::Value& value, C
   if (name == "hooks") return read(value, out.hooks);
   if (name == "hostRoot") return read(value, out.host_root);
   if (name == "created") return read(value, out.created);
+  if (name == "descriptors") return read(value, out.descriptors);
+  if (name == "checkpointed") return read(value, out.checkpointed);
   if (name == "annotations") return read(value, out.annotations);
   return {};
 }
@@ -61,6 +75,8 @@ std::string write_record(const ContainerRecord& record) {
   if (record.hooks) out += ",\"hooks\":true";
   if (record.host_root) out += ",\"hostRoot\":true";
   add_text(out, "created", record.created);
+  add_texts(out, "descriptors", record.descriptors);
+  if (record.checkpointed) out += ",\"checkpointed\":true";
   add_annotations(out, record.annotations);
   return out + "}\n";
 }

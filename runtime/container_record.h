@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -19,11 +20,13 @@ struct ContainerRecord {
   std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat: with the pid it names a process for good
   std::string bundle;
   std::string rootfs;
-  std::string cgroup;      // beneath the cgroup2 root
-  bool scope = false;      // the cgroup is a systemd scope
-  bool hooks = false;      // config.json has hooks for start or delete
-  bool host_root = false;  // no mount namespace of its own: the root is mounted on the host (host_root.h)
-  std::string created;     // RFC 3339
+  std::string cgroup;                    // beneath the cgroup2 root
+  bool scope = false;                    // the cgroup is a systemd scope
+  bool hooks = false;                    // config.json has hooks for start or delete
+  bool host_root = false;                // no mount namespace of its own: the root is mounted on the host (host_root.h)
+  std::string created;                   // RFC 3339
+  std::vector<std::string> descriptors;  // what 0, 1 and 2 were when it was made: "pipe:[123]", a path; empty with a terminal
+  bool checkpointed = false;             // its end was a checkpoint's: a restore may take its name
   std::map<std::string, std::string> annotations;
 };
 

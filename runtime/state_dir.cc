@@ -71,6 +71,10 @@ Result<void> StateDir::lock() const {
   return {};
 }
 
+void StateDir::unlock() const {
+  (void)::flock(dir_.get(), LOCK_UN);
+}
+
 Result<std::optional<ContainerRecord>> StateDir::read() const {
   auto text = sys::read_file_at(dir_, kRecord, kRecordLimit);
   if (!text.ok() && text.error().sys_errno == ENOENT) return std::optional<ContainerRecord>{};
@@ -129,6 +133,11 @@ Result<void> StateDir::remove() const {
   for (const char* name : {kRecord, kConfig}) (void)::unlinkat(dir_.get(), name, 0);
   if (::unlinkat(parent_.get(), id_.c_str(), AT_REMOVEDIR) == 0) return {};
   return sys::remove_tree(parent_, id_);
+}
+
+bool StateDir::removed() const {
+  struct stat st = {};
+  return ::fstat(dir_.get(), &st) == 0 && st.st_nlink == 0;
 }
 
 Result<std::optional<std::uint64_t>> process_start_time(pid_t pid) {

@@ -22,8 +22,9 @@ class StateDir {
   static Result<StateDir> open(const std::string& root, const std::string& id);
   static Result<std::vector<std::string>> list(const std::string& root);
 
-  // Until this object ends: nobody else changes the container.
+  // Until unlock() or this object's end: nobody else changes the container.
   Result<void> lock() const;
+  void unlock() const;
 
   // nullopt: the container is half made; its maker is at work, or died.
   Result<std::optional<ContainerRecord>> read() const;
@@ -43,6 +44,8 @@ class StateDir {
   void remove_start_fifo() const;
 
   Result<void> remove() const;
+  // Somebody has; its name may be another container's by now.
+  bool removed() const;
 
  private:
   StateDir(std::string root, std::string id, UniqueFd parent, UniqueFd dir)

@@ -20,6 +20,7 @@ inline constexpr int kRemoveTimeout = 10'000;  // ms
 struct Global {
   std::string root = "/run/slipway-oci";
   CgroupManager manager = CgroupManager::cgroupfs;
+  std::string criu;  // the program's file; empty: "criu" in PATH
 };
 
 using Words = std::span<const std::string>;
@@ -40,6 +41,8 @@ Result<int> update_verb(const Global&, Words);
 Result<int> events_verb(const Global&, Words);
 Result<int> spec_verb(const Global&, Words);
 Result<int> features_verb(const Global&, Words);
+Result<int> checkpoint_verb(const Global&, Words);
+Result<int> restore_verb(const Global&, Words);
 
 // An argument too many is refused by its text.
 Result<void> no_more_than(const Arguments& arguments, std::size_t most);

@@ -48,15 +48,16 @@ Result<int> features_verb(const Global&, Words words) {
   const std::string seccomp =
       fmt::format(R"({{"enabled":true,"actions":{},"operators":{},"archs":{},"knownFlags":{},"supportedFlags":{}}})", array(kActions),
                   array(kOperators), array(kArchitectures), array(kFlags), array(kFlags));
-  print(fmt::format(R"({{"ociVersionMin":"1.0.0","ociVersionMax":"{}","hooks":{},"mountOptions":{},)"
-                    R"("linux":{{"namespaces":{},"capabilities":{},)"
-                    R"("cgroup":{{"v1":false,"v2":true,"systemd":true,"systemdUser":false,"rdma":true}},"seccomp":{},)"
-                    R"("apparmor":{{"enabled":true}},"selinux":{{"enabled":false}},"intelRdt":{{"enabled":false}},)"
-                    R"("memoryPolicy":{{"modes":{},"flags":{}}},"mountExtensions":{{"idmap":{{"enabled":true}}}},)"
-                    R"("netDevices":{{"enabled":true}}}},"annotations":{{}},"potentiallyUnsafeConfigAnnotations":[]}})"
-                    "\n",
-                    kSpecVersion, array(kHooks), array(kMountOptions), array(kNamespaces), array(all_capability_names()), seccomp,
-                    array(kMemoryModes), array(kMemoryFlags)));
+  print(fmt::format(
+      R"({{"ociVersionMin":"1.0.0","ociVersionMax":"{}","hooks":{},"mountOptions":{},)"
+      R"("linux":{{"namespaces":{},"capabilities":{},)"
+      R"("cgroup":{{"v1":false,"v2":true,"systemd":true,"systemdUser":false,"rdma":true}},"seccomp":{},)"
+      R"("apparmor":{{"enabled":true}},"selinux":{{"enabled":false}},"intelRdt":{{"enabled":false}},)"
+      R"("memoryPolicy":{{"modes":{},"flags":{}}},"mountExtensions":{{"idmap":{{"enabled":true}}}},)"
+      R"("netDevices":{{"enabled":true}}}},"annotations":{{"org.opencontainers.runc.checkpoint.enabled":"true"}},"potentiallyUnsafeConfigAnnotations":[]}})"
+      "\n",
+      kSpecVersion, array(kHooks), array(kMountOptions), array(kNamespaces), array(all_capability_names()), seccomp, array(kMemoryModes),
+      array(kMemoryFlags)));
   return 0;
 }
 

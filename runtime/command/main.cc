@@ -16,7 +16,7 @@ namespace {
 
 constexpr Option kOptions[] = {
     {"root", "", true},      {"log", "", true},    {"log-format", "", true}, {"debug", "", false},         {"systemd-cgroup", "", false},
-    {"version", "v", false}, {"help", "h", false}, {"rootless", "", true},   {"cgroup-manager", "", true},
+    {"version", "v", false}, {"help", "h", false}, {"rootless", "", true},   {"cgroup-manager", "", true}, {"criu", "", true},
 };
 
 struct Verb {
@@ -26,11 +26,23 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
-    {"create", create_verb, true},      {"start", start_verb, false},   {"run", run_verb, true},
-    {"state", state_verb, false},       {"kill", kill_verb, false},     {"delete", delete_verb, false},
-    {"exec", exec_verb, true},          {"list", list_verb, false},     {"ps", ps_verb, false},
-    {"pause", pause_verb, false},       {"resume", resume_verb, false}, {"spec", spec_verb, false},
-    {"features", features_verb, false}, {"update", update_verb, false}, {"events", events_verb, false},
+    {"create", create_verb, true},
+    {"start", start_verb, false},
+    {"run", run_verb, true},
+    {"state", state_verb, false},
+    {"kill", kill_verb, false},
+    {"delete", delete_verb, false},
+    {"exec", exec_verb, true},
+    {"list", list_verb, false},
+    {"ps", ps_verb, false},
+    {"pause", pause_verb, false},
+    {"resume", resume_verb, false},
+    {"spec", spec_verb, false},
+    {"features", features_verb, false},
+    {"update", update_verb, false},
+    {"events", events_verb, false},
+    {"checkpoint", checkpoint_verb, false},
+    {"restore", restore_verb, false},
 };
 
 std::string version() {
@@ -48,6 +60,7 @@ Result<Global> apply_globals(const Arguments& arguments) {
   } else if (manager != "cgroupfs") {
     return fail(Code::invalid_argument, "--cgroup-manager: '{}' is neither cgroupfs nor systemd", manager);
   }
+  global.criu = arguments.value("criu");
   if (arguments.value("rootless", "auto") == "true") return fail(Code::unimplemented, "--rootless is not supported");
   const std::string format = arguments.value("log-format", "text");
   if (format != "text" && format != "json") return fail(Code::invalid_argument, "--log-format: '{}' is neither text nor json", format);

@@ -26,36 +26,9 @@ constexpr Option kOptions[] = {
     {"no-subreaper", "", false},   {"config", "f", true},
 };
 
-Result<std::string> absolute(const std::string& path) {
-  char resolved[PATH_MAX];
-  if (::realpath(path.c_str(), resolved) == nullptr) return fail_errno(errno, "--bundle '{}'", path);
-  return std::string(resolved);
-}
-
-Result<oci::Spec> load_spec(const MakeOptions& options, std::string* text) {
-  const std::string path = options.config.starts_with('/') ? options.config : options.bundle + "/" + options.config;
-  TRY_ASSIGN(*text, sys::read_file(path, oci::kMaxDocument));
-  TRY_ASSIGN(oci::Spec spec, oci::parse_spec(*text).context("config.json"));
-  TRY(oci::validate(spec).context("config.json"));
-  return spec;
-}
-
 std::string root_of(const MakeOptions& options, const oci::Spec& spec) {
   if (!spec.root) return {};
   return spec.root->path.starts_with('/') ? spec.root->path : options.bundle + "/" + spec.root->path;
-}
-
-ContainerRecord new_record(const Global& global, const MakeOptions& options, const oci::Spec& spec) {
-  ContainerRecord record;
-  record.oci_version = spec.oci_version;
-  record.id = options.id;
-  record.bundle = options.bundle;
-  record.rootfs = root_of(options, spec);
-  record.scope = global.manager == CgroupManager::systemd;
-  record.created = to_rfc3339(now_realtime());
-  record.annotations = spec.annotations;
-  record.hooks = has_later_hooks(spec);
-  return record;
 }
 
 CreateRequest request_of(const Global& global, const MakeOptions& options, const oci::Spec& spec) {
@@ -99,6 +72,7 @@ Result<void> publish(const MakeOptions& options, Made& made) {
   made.record.cgroup = made.created.cgroup;
   // Already over (`run` of a short program): then the record names nobody.
   made.record.start_time = start.value_or(0);
+  if (!made.terminal) made.record.descriptors = standard_descriptors();
   TRY(made.dir.write(made.record));
   if (!options.console_socket.empty() && made.created.console) TRY(send_console(options.console_socket, made.created.console));
   if (!options.pid_file.empty()) TRY(write_pid_file(options.pid_file, made.record.pid));
@@ -109,10 +83,47 @@ Result<void> publish(const MakeOptions& options, Made& made) {
 
 const std::span<const Option> kMakeOptions(kOptions);
 
+Result<std::string> absolute_bundle(const std::string& path) {
+  char resolved[PATH_MAX];
+  if (::realpath(path.c_str(), resolved) == nullptr) return fail_errno(errno, "--bundle '{}'", path);
+  return std::string(resolved);
+}
+
+Result<oci::Spec> load_spec(const MakeOptions& options, std::string* text) {
+  const std::string path = options.config.starts_with('/') ? options.config : options.bundle + "/" + options.config;
+  TRY_ASSIGN(*text, sys::read_file(path, oci::kMaxDocument));
+  TRY_ASSIGN(oci::Spec spec, oci::parse_spec(*text).context("config.json"));
+  TRY(oci::validate(spec).context("config.json"));
+  return spec;
+}
+
+ContainerRecord new_record(const Global& global, const MakeOptions& options, const oci::Spec& spec) {
+  ContainerRecord record;
+  record.oci_version = spec.oci_version;
+  record.id = options.id;
+  record.bundle = options.bundle;
+  record.rootfs = root_of(options, spec);
+  record.scope = global.manager == CgroupManager::systemd;
+  record.created = to_rfc3339(now_realtime());
+  record.annotations = spec.annotations;
+  record.hooks = has_later_hooks(spec);
+  return record;
+}
+
+std::vector<std::string> standard_descriptors() {
+  std::vector<std::string> out;
+  for (int fd = 0; fd < 3; ++fd) {
+    char target[PATH_MAX];
+    const ssize_t n = ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target, sizeof target);
+    out.emplace_back(target, n < 0 || n == static_cast<ssize_t>(sizeof target) ? 0 : static_cast<std::size_t>(n));
+  }
+  return out;
+}
+
 Result<MakeOptions> make_options(const Arguments& arguments) {
   MakeOptions options;
   TRY_ASSIGN(options.id, container_id(arguments));
-  TRY_ASSIGN(options.bundle, absolute(arguments.value("bundle", ".")));
+  TRY_ASSIGN(options.bundle, absolute_bundle(arguments.value("bundle", ".")));
   options.pid_file = arguments.value("pid-file");
   options.console_socket = arguments.value("console-socket");
   options.no_pivot = arguments.has("no-pivot");
@@ -179,6 +190,12 @@ Result<void> remove_container(const StateDir& dir, const ContainerRecord& record
   TRY(dir.remove());
   for (const Error& error : run_hooks_to_end(hooked, HookKind::poststop, record, Status::stopped)) report_warning(error);
   return {};
+}
+
+Result<void> remove_ended(const StateDir& dir, const ContainerRecord& record) {
+  TRY(dir.lock());
+  if (dir.removed()) return {};
+  return remove_container(dir, record);
 }
 
 }  // namespace slipway::runtime::command

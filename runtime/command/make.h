@@ -21,6 +21,15 @@ struct MakeOptions {
 extern const std::span<const Option> kMakeOptions;
 Result<MakeOptions> make_options(const Arguments& arguments);
 
+// --bundle, with links followed.
+Result<std::string> absolute_bundle(const std::string& path);
+// config.json of options.bundle, valid; its text too.
+Result<oci::Spec> load_spec(const MakeOptions& options, std::string* text);
+// As far as it is known before there is a process.
+ContainerRecord new_record(const Global& global, const MakeOptions& options, const oci::Spec& spec);
+// What our own 0, 1 and 2 are, which a container without a terminal gets: for a checkpoint (runtime/criu/notes.h).
+std::vector<std::string> standard_descriptors();
+
 struct Made {
   StateDir dir;
   ContainerRecord record;
@@ -38,5 +47,7 @@ Result<void> start_container(const StateDir& dir, const ContainerRecord& record)
 
 // What is left of a container whose processes are gone or shall be: cgroup, then directory, then the poststop hooks.
 Result<void> remove_container(const StateDir& dir, const ContainerRecord& record);
+// The same after its program ended in the foreground. Not if the name has become another's meanwhile: one that was restored.
+Result<void> remove_ended(const StateDir& dir, const ContainerRecord& record);
 
 }  // namespace slipway::runtime::command

@@ -9,8 +9,8 @@ namespace slipway::runtime::command {
 namespace {
 
 // The state went with the container even if the program failed; what could not be removed is said, the exit status stays.
-void remove_ended(const Made& made) {
-  auto removed = remove_container(made.dir, made.record);
+void clean_up(const Made& made) {
+  auto removed = remove_ended(made.dir, made.record);
   if (!removed.ok()) log::warn("{}", removed.error().message);
 }
 
@@ -35,13 +35,14 @@ Result<int> run_verb(const Global& global, Words words) {
   if (!executed.ok()) {
     (void)sys::pidfd_send_signal(made.created.pidfd, SIGKILL);
     (void)sys::wait_pidfd(made.created.pidfd);
-    remove_ended(made);
+    clean_up(made);
     return std::move(executed).error();
   }
   if (detach) return 0;
+  made.dir.unlock();  // while it runs it is everybody's: to pause, to update, to checkpoint
   const bool relay = made.terminal && options.console_socket.empty();
   auto status = relay ? relay_console(made.created.console, made.created.pidfd) : wait_foreground(made.created.pidfd);
-  if (!arguments.has("keep")) remove_ended(made);
+  if (!arguments.has("keep")) clean_up(made);
   if (!status.ok()) return std::move(status).error();
   return status.value().code;
 }

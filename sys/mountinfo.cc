@@ -1,0 +1,89 @@
+// Lines of mountinfo: fields by spaces, optional ones up to a "-", three more.
+#include "sys/mountinfo.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <charconv>
+
+#include "sys/file.h"
+
+namespace slipway::sys {
+namespace {
+
+constexpr std::size_t kLimit = 64U << 20;  // 100,000 mounts (fs.mount-max), long paths
+
+bool is_octal(char c) {
+  return c >= '0' && c <= '7';
+}
+
+std::string unescape(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) && is_octal(text[i + 3])) {
+      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::string_view take_word(std::string_view& line) {
+  const std::size_t end = line.find(' ');
+  const std::string_view word = line.substr(0, end);
+  line.remove_prefix(end == std::string_view::npos ? line.size() : end + 1);
+  return word;
+}
+
+template <class Number>
+bool parse_number(std::string_view text, Number& out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return !text.empty() && error == std::errc{} && end == text.data() + text.size();
+}
+
+bool parse_line(std::string_view line, MountLine& out) {
+  if (!parse_number(take_word(line), out.id) || !parse_number(take_word(line), out.parent)) return false;
+  const std::string_view device = take_word(line);
+  const std::size_t colon = device.find(':');
+  if (colon == std::string_view::npos) return false;
+  if (!parse_number(device.substr(0, colon), out.major) || !parse_number(device.substr(colon + 1), out.minor)) return false;
+  out.root = unescape(take_word(line));
+  out.point = unescape(take_word(line));
+  (void)take_word(line);  // the mount's options
+  while (!line.empty()) {
+    if (take_word(line) != "-") continue;
+    out.type = unescape(take_word(line));
+    return !out.type.empty() && !out.point.empty();
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::vector<MountLine>> parse_mountinfo(std::string_view text) {
+  std::vector<MountLine> out;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (!parse_line(line, out.emplace_back())) return fail(Code::internal, "mountinfo: '{}' has an unknown form", line);
+  }
+  return out;
+}
+
+Result<std::vector<MountLine>> read_mountinfo(const std::string& path) {
+  TRY_ASSIGN(const std::string text, read_file(path, kLimit));
+  return parse_mountinfo(text).context("{}", path);
+}
+
+Result<std::uint64_t> mount_id(FdRef object) {
+  struct statx stx = {};
+  if (::statx(object.get(), "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) != 0) return fail_errno(errno, "statx for the mount's id");
+  if ((stx.stx_mask & STATX_MNT_ID) == 0) return fail(Code::failed_precondition, "statx tells no mount's id: Linux 5.8 or later is needed");
+  return static_cast<std::uint64_t>(stx.stx_mnt_id);
+}
+
+}  // namespace slipway::sys
