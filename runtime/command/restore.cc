@@ -90,6 +90,7 @@ Result<void> restore_in(const Global& global, const Arguments& arguments, const 
   place_request.manager = global.manager;
   CgroupPlace place;
   TRY(make_cgroup(place_request, place, undo));
+  TRY(apply_device_rules(spec, place));
   restored.record.cgroup = place.path;
   request.spec = &spec;
   request.bundle = options.bundle;
