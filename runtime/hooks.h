@@ -3,7 +3,7 @@
 //   create   prestart, createRuntime        the caller's namespaces    namespaces and mounts are made, the root is not changed yet
 //            createContainer                the container's            the same moment; the host's tree is still there
 //   start    startContainer                 inside, confined           before the program; as one more process of the container (exec)
-//            poststart                      the caller's               the program runs
+//            poststart                      the caller's               the program runs; a failure ends it
 //   delete   poststop                       the caller's               nothing of the container is left
 //
 // A hook gets the state of the container on its standard input, the environment that config.json gives it and nothing else, the bundle as

@@ -15,6 +15,8 @@
 namespace slipway::runtime::command {
 namespace {
 
+constexpr std::size_t kArgumentsLimit = 16U << 20U;  // of execve(2): less than that
+
 Error no_process(const ContainerRecord& record) {
   return fail(Code::failed_precondition, "process: config.json of container '{}' has none, there is nothing to start", record.id);
 }
@@ -39,20 +41,35 @@ Result<oci::Spec> spec_of(const StateDir& dir) {
   return oci::parse_spec(text);
 }
 
+Result<void> end(FdRef pidfd) {
+  TRY(sys::pidfd_send_signal(pidfd, SIGKILL));
+  TRY(sys::poll_readable(pidfd, kRemoveTimeout));
+  return {};
+}
+
 // A container whose startContainer hook fails never starts: its process is ended (runtime.md, "Lifecycle").
 Result<void> run_start_hooks(const StateDir& dir, const ContainerRecord& record, FdRef pidfd) {
   TRY_ASSIGN(const oci::Spec spec, spec_of(dir));
   auto done = spec.process ? runtime::run_start_hooks(spec, record, pidfd) : no_process(record);
-  if (done.ok()) return {};
-  TRY(sys::pidfd_send_signal(pidfd, SIGKILL));
-  TRY(sys::poll_readable(pidfd, kRemoveTimeout));
+  if (!done.ok()) TRY(end(pidfd));
   return done;
 }
 
-void run_poststart(const StateDir& dir, const ContainerRecord& record) {
-  const auto spec = spec_of(dir);
-  if (!spec.ok()) return report_warning(spec.error());
-  for (const Error& error : run_hooks_to_end(spec.value(), HookKind::poststart, record, Status::running)) report_warning(error);
+// The FIFO closes in the middle of execve(2). Once it is through, /proc shows the arguments: a hook that looks finds the program.
+Result<void> await_image(const ContainerRecord& record, FdRef pidfd) {
+  for (;;) {
+    const auto arguments = sys::read_file(fmt::format("/proc/{}/cmdline", record.pid), kArgumentsLimit);
+    if (!arguments.ok() || !arguments.value().empty()) return {};
+    TRY_ASSIGN(const bool ended, sys::poll_readable(pidfd, 1));
+    if (ended) return {};
+  }
+}
+
+Result<void> run_poststart(const StateDir& dir, const ContainerRecord& record, FdRef pidfd) {
+  TRY_ASSIGN(const oci::Spec spec, spec_of(dir));
+  if (!spec.hooks || spec.hooks->poststart.empty()) return {};
+  TRY(await_image(record, pidfd));
+  return run_hooks(spec, HookKind::poststart, record, Status::running);
 }
 
 // For the sentence only.
@@ -77,8 +94,11 @@ Result<void> start_container(const StateDir& dir, const ContainerRecord& record)
   auto reported = await_report(report, record);
   dir.remove_start_fifo();
   if (!reported.ok()) return std::move(reported).error().within("exec '{}'", program_of(dir));
-  if (record.hooks) run_poststart(dir, record);
-  return {};
+  if (!record.hooks) return {};
+  // "If any poststart hook fails, the runtime MUST generate an error, stop the container" (runtime.md of 1.3, "Lifecycle", 9).
+  auto done = run_poststart(dir, record, *process);
+  if (!done.ok()) TRY(end(*process));
+  return done;
 }
 
 Result<int> start_verb(const Global& global, Words words) {

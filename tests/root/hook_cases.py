@@ -144,19 +144,32 @@ class Hooks(Case):
         self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
         self.refused("hooks.startContainer[0] '/no/such/hook'", self.bundle.run("true"))
 
-    def test_later_failures_are_warnings(self):
-        for kind in ("poststart", "poststop"):
-            self.hooks[kind] = [hook("exit 5"), {"path": "/no/such/hook"}, hook(f"echo {kind} >> {self.log}")]
+    def test_poststop_failures_are_warnings(self):
+        self.hooks["poststop"] = [hook("exit 5"), {"path": "/no/such/hook"}, hook(f"echo poststop >> {self.log}")]
         self.config["process"]["args"] = ["true"]
         self.bundle.save()
         log = self.bundle.path + "/slipway.log"
         done = self.bundle.call("--log", log, "--log-format", "json", "run", "--bundle", self.bundle.path, self.bundle.name)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(self.logged(), ["poststart", "poststop"])
+        self.assertEqual(self.logged(), ["poststop"])
         entries = [json.loads(line) for line in self.logged(log)]
-        self.assertEqual([e["level"] for e in entries], ["warning"] * 4)
-        self.assertIn("hooks.poststart[0] '/bin/sh': exit status 5", entries[0]["msg"])
-        self.assertIn("hooks.poststop[1] '/no/such/hook': execute it: No such file or directory", entries[3]["msg"])
+        self.assertEqual([e["level"] for e in entries], ["warning"] * 2)
+        self.assertIn("hooks.poststop[0] '/bin/sh': exit status 5", entries[0]["msg"])
+        self.assertIn("hooks.poststop[1] '/no/such/hook': execute it: No such file or directory", entries[1]["msg"])
+
+    def test_failing_poststart_hook_ends_the_container(self):
+        self.hooks["poststart"] = [hook(f"cat /proc/$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/')/cmdline > {self.log}; exit 5", "PATH=/bin:/usr/bin"),
+                                   hook(f"echo never >> {self.log}")]
+        self.hooks["poststop"] = [hook(f"echo poststop >> {self.log}")]
+        done = self.started("sleep", "1000")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("hooks.poststart[0] '/bin/sh': exit status 5", done.stderr)
+        self.assertEqual(self.logged(), ["sleep\0" + "1000\0"])
+        self.assertEqual(self.bundle.state_of()["status"], "stopped")
+        self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
+        os.unlink(self.log)
+        self.refused("hooks.poststart[0] '/bin/sh': exit status 5", self.bundle.run("sleep", "1000"))
+        self.assertEqual(self.logged(), ["sleep\0" + "1000\0poststop"])
 
     def test_delete_goes_on_without_its_hooks(self):
         self.hooks["poststop"] = [hook(f"echo poststop >> {self.log}")]
