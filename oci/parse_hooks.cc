@@ -28,7 +28,7 @@ Result<void> read(const Value& value, Hooks& out) {
     if (key == "startContainer") return read(v, out.start_container);
     if (key == "poststart") return read(v, out.poststart);
     if (key == "poststop") return read(v, out.poststop);
-    return value.error(Code::unimplemented, "a kind of hook '{}' is not known", key);
+    return {};  // unknown properties MUST be ignored (config.md, "Extensibility")
   });
 }
 
