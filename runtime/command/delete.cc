@@ -30,7 +30,8 @@ Result<void> end_process(const StateDir& dir, const ContainerRecord& record, boo
   TRY_ASSIGN(const auto process, open_process(record));
   if (!process) return {};
   TRY_ASSIGN(const Status status, status_of(dir, record));
-  if (!force && status != Status::created && status != Status::stopped)
+  // A created one as well (runtime.md, "Delete"): its caller has yet to say what becomes of it.
+  if (!force && status != Status::stopped)
     return fail(Code::failed_precondition, "container '{}' is {}: it must be stopped before it is deleted, or use --force", record.id,
                 to_string(status));
   TRY(sys::pidfd_send_signal(*process, SIGKILL));

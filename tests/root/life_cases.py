@@ -60,10 +60,14 @@ class Life(Case):
         self.assertIn("does not exist", self.bundle.call("delete", self.bundle.name).stderr)
         self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
 
-    def test_created_is_deleted(self):
+    def test_created_is_deleted_by_force_only(self):
         self.assertEqual(self.bundle.create("sleep", "1000"), 0)
         pid = self.bundle.state_of()["pid"]
-        self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
+        done = self.bundle.call("delete", self.bundle.name)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is created: it must be stopped before it is deleted", done.stderr)
+        self.assertEqual((self.bundle.state_of()["status"], self.bundle.state_of()["pid"]), ("created", pid))
+        self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
         until("gone", lambda: not os.path.exists(f"/proc/{pid}/exe"))
 
     def test_a_reused_pid_is_not_ours(self):
