@@ -240,6 +240,8 @@ Result<void> Cgroup::remove_part(const std::string& name) const {
 }
 
 Result<void> Cgroup::kill_and_remove(const Root& root, std::string_view path, int timeout_ms) {
+  // A path that got lost must not end the whole machine.
+  if (path.find_first_not_of('/') == std::string_view::npos) return fail(Code::invalid_argument, "the root cgroup is no container's");
   // Most often everybody has left already, and then one call does it: the kernel removes no cgroup with processes or children.
   TRY_ASSIGN(const std::string beneath, relative_path(path));
   if (::unlinkat(root.dir.get(), beneath.c_str(), AT_REMOVEDIR) == 0) return {};

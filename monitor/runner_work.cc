@@ -56,6 +56,7 @@ Result<void> create(const CreateWork& work, Outcome& outcome) {
   create.spec = &spec;
   create.bundle = request.bundle();
   create.cgroup = request.cgroup();
+  create.rootless = runtime::Rootless::no;  // a pod's limits and its end rest on its cgroup
   create.manager = request.systemd_cgroup() ? runtime::CgroupManager::systemd : runtime::CgroupManager::cgroupfs;
   create.scope_after = {request.scope_after().begin(), request.scope_after().end()};
   create.stdio = work.stdio;

@@ -1,9 +1,13 @@
 // Cgroups for containers: one of our own, or a systemd scope.
 #include "runtime/cgroup_place.h"
 
+#include <algorithm>
+
 #include "cgroups/device_bpf.h"
+#include "cgroups/plan.h"
 #include "cgroups/systemd.h"
 #include "cgroups/unit_names.h"
+#include "sys/namespace.h"
 
 namespace slipway::runtime {
 namespace {
@@ -42,34 +46,79 @@ Result<void> make_own(CgroupPlace& place, Undo& undo) {
   return {};
 }
 
+bool is_refusal(const Error& error) {
+  return error.sys_errno == EACCES || error.sys_errno == EPERM || error.sys_errno == EROFS;
+}
+
+// Where nothing was asked for and the usual place is not ours: beside the caller, which may be in a tree that was delegated to it.
+Result<void> make_own_somewhere(const CreateRequest& request, CgroupPlace& place, Undo& undo) {
+  auto made = make_own(place, undo);
+  const bool asked = !request.cgroup.empty() || !request.spec->linux_.cgroups_path.empty();
+  if (made.ok() || asked || !is_refusal(made.error()) || sys::in_initial_user_namespace()) return made;
+  TRY_ASSIGN(const std::string here, cgroups::path_of(0));
+  place.path = fmt::format("{}/slipway-{}", here == "/" ? "" : here, request.id);
+  return make_own(place, undo);
+}
+
 Result<void> make_and_limit(const CreateRequest& request, CgroupPlace& place, Undo& undo) {
   static const oci::Resources kNone;
   const oci::Resources& resources = request.spec->linux_.resources ? *request.spec->linux_.resources : kNone;
-  if (request.manager == CgroupManager::systemd) {
-    TRY(start_scope(request, resources, place, undo));
-  } else {
-    TRY(make_own(place, undo));
+  auto made =
+      request.manager == CgroupManager::systemd ? start_scope(request, resources, place, undo) : make_own_somewhere(request, place, undo);
+  if (!made.ok()) {
+    if (!may_go_without_cgroup(request)) return made;
+    place.path.clear();
+    return {};
   }
   return place.cgroup().apply(resources);
+}
+
+Result<void> refuse_limits(const oci::Spec& spec) {
+  if (!spec.linux_.resources) return {};
+  TRY_ASSIGN(const auto writes, cgroups::plan_writes(*spec.linux_.resources));
+  if (writes.empty()) return {};
+  return fail(Code::invalid_argument, "{}: no cgroup is made (--cgroup-manager disabled), so nothing can be limited", writes.front().field);
 }
 
 }  // namespace
 
 Result<void> apply_device_rules(const oci::Spec& spec, const CgroupPlace& place) {
+  if (!place.exists()) return {};
   static const std::vector<oci::DeviceRule> kNone;
   const auto& rules = spec.linux_.resources ? spec.linux_.resources->devices : kNone;
   // systemd may have put a filter of its own on a scope.
   const bool fresh = place.own && !place.own->was_there();
-  return cgroups::apply_devices(place.cgroup().dir(), cgroups::with_defaults(rules), fresh).context("cgroup '{}'", place.path);
+  auto applied = cgroups::apply_devices(place.cgroup().dir(), cgroups::with_defaults(rules), fresh);
+  // They are programs in the kernel, which only the machine's root may load. In a user namespace nothing is lost: nodes that are made
+  // there do not work, and those that are bound in are there because they were asked for.
+  if (!applied.ok() && applied.error().sys_errno == EPERM && !sys::in_initial_user_namespace()) return {};
+  return std::move(applied).context("cgroup '{}'", place.path);
 }
 
 Result<std::string> cgroup_path(const oci::Spec& spec, const std::string& id, CgroupManager manager) {
   const std::string& asked = spec.linux_.cgroups_path;
+  if (manager == CgroupManager::none) return std::string();
   if (manager == CgroupManager::systemd) return cgroups::parse_systemd_path(asked, id);
   return asked.empty() ? "/slipway/" + id : asked;
 }
 
+bool may_go_without_cgroup(const CreateRequest& request) {
+  if (request.rootless == Rootless::no) return false;
+  if (request.rootless == Rootless::automatic && sys::in_initial_user_namespace()) return false;
+  if (!request.spec->linux_.resources) return true;
+  const auto writes = cgroups::plan_writes(*request.spec->linux_.resources);
+  return writes.ok() && std::ranges::all_of(writes.value(), [](const cgroups::Write& w) { return w.missing == cgroups::Missing::ignore; });
+}
+
+Result<void> leave_cgroup(CgroupPlace& place) {
+  TRY(place.cgroup().remove(0));
+  place.path.clear();
+  place.own.reset();
+  return {};
+}
+
 Result<void> make_cgroup(const CreateRequest& request, CgroupPlace& place, Undo& undo) {
+  if (request.manager == CgroupManager::none) return refuse_limits(*request.spec);
   place.path = request.cgroup;
   if (place.path.empty()) {
     TRY_ASSIGN(place.path, cgroup_path(*request.spec, request.id, request.manager));

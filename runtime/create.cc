@@ -189,8 +189,10 @@ Result<Created> create(const CreateRequest& request) {
   plan.init.hooks = has_work_outside(*request.spec);
   LaunchRequest launch_request = launch_request_of(request, place, plan, &hooks_began);
   launch_request.namespaces = namespaces;
-  launch_request.cgroup = place.cgroup().dir().get();
+  if (place.exists()) launch_request.cgroup = place.cgroup().dir().get();
+  launch_request.may_leave_cgroup = [&] { return place.own && may_go_without_cgroup(request); };
   TRY_ASSIGN(Launched launched, launch(plan, launch_request));
+  if (launched.left_cgroup) TRY(leave_cgroup(place));
   clock.end("clone", launched.cloned_at);
   clock.end("init");
   undo.dismiss();

@@ -2,6 +2,7 @@
 #include "runtime/devices.h"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include "base/weaken.h"
 #include "runtime/paths.h"
 #include "sys/file.h"
+#include "sys/mount.h"
+#include "sys/namespace.h"
 
 namespace slipway::runtime {
 namespace {
@@ -42,8 +45,15 @@ class NoUmask {
   mode_t previous_;
 };
 
-Result<void> make_node(FdRef dir, const char* name, mode_t mode, dev_t number) {
+// `path`: where it is in the container, and on the host.
+Result<void> make_node(FdRef dir, const char* name, mode_t mode, dev_t number, const std::string& path,
+                       std::vector<RefusedDevice>& refused) {
   if (::mknodat(dir.get(), name, mode, number) == 0) return {};
+  if (errno == EPERM && !sys::in_initial_user_namespace()) {
+    if (::mknodat(dir.get(), name, S_IFREG, 0) != 0 && errno != EEXIST) return fail_errno(errno, "make a file for device '{}'", name);
+    refused.push_back({path, "/" + path, mode & S_IFMT, number});
+    return {};
+  }
   if (errno != EEXIST) return fail_errno(errno, "make device '{}'", name);
   struct stat st = {};
   if (::fstatat(dir.get(), name, &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, "stat device '{}'", name);
@@ -69,7 +79,8 @@ Result<void> own(FdRef dir, const char* name, std::uint32_t uid, std::uint32_t g
 }
 
 // `path` is relative to `base`; directories on the way are made in it.
-Result<void> make_device(FdRef base, const std::string& path, const oci::Device& device, const UserNamespace* user) {
+Result<void> make_device(FdRef base, const std::string& path, const oci::Device& device, const UserNamespace* user,
+                         std::vector<RefusedDevice>& refused) {
   TRY_ASSIGN(const mode_t type, file_type(device));
   const std::size_t slash = path.rfind('/');
   UniqueFd parent;
@@ -80,7 +91,7 @@ Result<void> make_device(FdRef base, const std::string& path, const oci::Device&
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   if (name.empty()) return fail(Code::invalid_argument, "linux.devices: path '{}' names no file", device.path);
   const dev_t number = ::makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
-  TRY(make_node(dir, name.c_str(), type | device.file_mode.value_or(0666), number));
+  TRY(make_node(dir, name.c_str(), type | device.file_mode.value_or(0666), number, clean_in_root(device.path), refused));
   if (!device.uid && !device.gid && user == nullptr) return {};
   return own(dir, name.c_str(), device.uid.value_or(0), device.gid.value_or(0), user).context("device '{}'", device.path);
 }
@@ -95,16 +106,16 @@ Result<void> make_links(FdRef dev, const UserNamespace* user) {
 
 }  // namespace
 
-Result<void> populate_dev(FdRef dev, const DevContent& content) {
+Result<void> populate_dev(FdRef dev, const DevContent& content, std::vector<RefusedDevice>& refused) {
   const NoUmask exact;
   const UserNamespace* user = content.user;
   for (const DefaultDevice& device : kDevices) {
-    TRY(make_node(dev, device.name, S_IFCHR | 0666, ::makedev(device.major, device.minor)));
+    TRY(make_node(dev, device.name, S_IFCHR | 0666, ::makedev(device.major, device.minor), fmt::format("dev/{}", device.name), refused));
     if (user != nullptr) TRY(own(dev, device.name, 0, 0, user));
   }
   for (const oci::Device& device : *content.devices) {
     const std::string path = clean_in_root(device.path);
-    if (is_at_or_beneath(path, "dev") && path.size() > 4) TRY(make_device(dev, path.substr(4), device, user));
+    if (is_at_or_beneath(path, "dev") && path.size() > 4) TRY(make_device(dev, path.substr(4), device, user, refused));
   }
   TRY(make_links(dev, user));
   for (const std::string& directory : content.directories) {
@@ -120,14 +131,26 @@ Result<void> populate_dev(FdRef dev, const DevContent& content) {
   return {};
 }
 
-Result<void> make_other_devices(FdRef root, const std::vector<oci::Device>& devices, const UserNamespace* user) {
+Result<void> make_other_devices(FdRef root, const std::vector<oci::Device>& devices, const UserNamespace* user,
+                                std::vector<RefusedDevice>& refused) {
   if (devices.empty()) return {};
   const NoUmask exact;
   for (const oci::Device& device : devices) {
     const std::string path = clean_in_root(device.path);
-    if (!is_at_or_beneath(path, "dev")) TRY(make_device(root, path, device, user));
+    if (!is_at_or_beneath(path, "dev")) TRY(make_device(root, path, device, user, refused));
   }
   return {};
+}
+
+Result<UniqueFd> clone_device(const RefusedDevice& device) {
+  TRY_ASSIGN(sys::DetachedMount mount, sys::clone_tree(device.source, false));
+  struct stat st = {};
+  if (::fstat(mount.get(), &st) != 0) return fail_errno(errno, "stat '{}'", device.source);
+  if ((st.st_mode & S_IFMT) != device.type || st.st_rdev != device.number)
+    return fail(Code::failed_precondition, "device '/{}' cannot be made in a user namespace, and '{}' of the host is another file",
+                device.target, device.source);
+  TRY(sys::set_attributes(mount.fd(), {.set = 0, .clear = 0, .propagation = MS_PRIVATE, .recursive = false}));
+  return mount.release();
 }
 
 Result<UniqueFd> open_null(int flags) {

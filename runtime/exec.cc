@@ -24,13 +24,27 @@ namespace {
 
 constexpr int kJoined = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
+// The machine's root may join what it is in already. A user namespace's root may not where that is the machine's.
+Result<int> joined_namespaces(pid_t pid, bool machines_root) {
+  constexpr std::pair<const char*, int> kKinds[] = {{"mnt", CLONE_NEWNS},  {"net", CLONE_NEWNET},       {"ipc", CLONE_NEWIPC},
+                                                    {"uts", CLONE_NEWUTS}, {"cgroup", CLONE_NEWCGROUP}, {"pid", CLONE_NEWPID}};
+  int joined = kJoined | CLONE_NEWPID;
+  for (const auto& [name, flag] : kKinds) {
+    if (machines_root) break;
+    TRY_ASSIGN(const bool same, sys::shares_namespace(pid, name));
+    if (same) joined &= ~flag;
+  }
+  TRY_ASSIGN(const bool our_time, sys::shares_namespace(pid, "time"));
+  return joined | (our_time ? 0 : CLONE_NEWTIME);
+}
+
 // What the container itself runs with, not what its runner (a monitor at -999) does.
 Result<void> plan_oom_score(const ExecRequest& request, LaunchPlan& plan) {
   if (request.process->oom_score_adj) return {};
   TRY_ASSIGN(std::string value, sys::read_file(fmt::format("/proc/{}/oom_score_adj", request.pid), 16));
   while (!value.empty() && value.back() == '\n') value.pop_back();
   const auto size = static_cast<std::uint32_t>(value.size());
-  plan.proc_writes.push_back({"self/oom_score_adj", plan.keep(std::move(value)), size, true});
+  plan.proc_writes.push_back({"self/oom_score_adj", plan.keep(std::move(value)), size, true, true});
   return {};
 }
 
@@ -52,7 +66,7 @@ enum class Place { part, container, beside_init };
 
 Result<cgroups::Cgroup> open_cgroup(const ExecRequest& request, Place place) {
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  if (place != Place::beside_init && !request.cgroup.empty()) {
+  if (place != Place::beside_init) {
     TRY_ASSIGN(cgroups::Cgroup container, cgroups::Cgroup::open(root, request.cgroup));
     if (place == Place::container) return container;
     return container.make_part(request.part);
@@ -65,16 +79,17 @@ Result<cgroups::Cgroup> open_cgroup(const ExecRequest& request, Place place) {
 // namespace protects it by itself.
 Result<void> plan_exec(const ExecRequest& request, int pidfd, LaunchPlan& plan) {
   plan.borrow(pidfd);
-  TRY_ASSIGN(const bool our_time, sys::shares_namespace(request.pid, "time"));
-  plan.joins.push_back({pidfd, kJoined | (our_time ? 0 : CLONE_NEWTIME)});
+  unsigned long ours = 0;
+  TRY_ASSIGN(const std::optional<UserNamespace> user, user_namespace_of(request.pid, &ours));
+  TRY_ASSIGN(const int joined, joined_namespaces(request.pid, ours == sys::kInitialUserNamespace));
+  plan.joins.push_back({pidfd, joined & ~CLONE_NEWPID});
   plan.join_names.push_back("container's");
   if (request.record != nullptr && request.record->host_root) {
     TRY_ASSIGN(UniqueFd root, sys::open_path(fmt::format("/proc/{}/root", request.pid), O_PATH | O_DIRECTORY));
     plan.init.enter_root = plan.own(std::move(root));
   }
-  TRY_ASSIGN(const std::optional<UserNamespace> user, user_namespace_of(request.pid));
-  plan.init.pid = {pidfd, CLONE_NEWPID};
-  plan.init.birth = user ? init::Birth::early : init::Birth::late;
+  if ((joined & CLONE_NEWPID) != 0) plan.init.pid = {pidfd, CLONE_NEWPID};
+  plan.init.birth = user ? init::Birth::early : plan.init.pid.fd >= 0 ? init::Birth::late : init::Birth::none;
   if (user) plan.init.user_namespace = pidfd;
   TRY_ASSIGN(const int last, last_capability());
   const oci::Seccomp* seccomp = request.linux_ != nullptr && request.linux_->seccomp ? &*request.linux_->seccomp : nullptr;
@@ -101,7 +116,12 @@ Result<Launched> launch_in(const ExecRequest& request, LaunchPlan& plan, LaunchR
 // A container may also have made cgroups of its own, with its processes in them: then its cgroup takes none (cgroups(7), "no internal
 // processes"), and the new process goes where the container's first one is.
 Result<Launched> launch_somewhere(const ExecRequest& request, LaunchPlan& plan, LaunchRequest& launch_request) {
-  if (!request.part.empty() && !request.cgroup.empty()) {
+  // A container without a cgroup of its own shares that of its maker, which need not be ours to enter.
+  if (request.cgroup.empty()) {
+    launch_request.may_leave_cgroup = [] { return true; };
+    return cgroups::open_root().ok() ? launch_in(request, plan, launch_request, Place::beside_init) : launch(plan, launch_request);
+  }
+  if (!request.part.empty()) {
     auto launched = launch_in(request, plan, launch_request, Place::part);
     if (launched.ok() || (launched.error().sys_errno != EAGAIN && launched.error().sys_errno != EOPNOTSUPP)) return launched;
   }

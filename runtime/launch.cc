@@ -84,10 +84,15 @@ Result<Launched> clone_init(const LaunchPlan& plan, const LaunchRequest& request
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = static_cast<std::uint64_t>(request.cgroup);
   }
-  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  Launched launched;
+  if (pid < 0 && errno == EACCES && (args.flags & CLONE_INTO_CGROUP) != 0 && request.may_leave_cgroup && request.may_leave_cgroup()) {
+    args.flags &= ~std::uint64_t{CLONE_INTO_CGROUP};
+    launched.left_cgroup = true;
+    pid = ::syscall(SYS_clone3, &args, sizeof args);
+  }
   if (pid < 0) return fail_errno(errno, "clone the container's process");  // EBUSY: a cgroup with children of its own
   if (pid == 0) init::run(plan.init);
-  Launched launched;
   launched.cloned_at = now_monotonic();
   launched.pid = static_cast<pid_t>(pid);
   launched.pidfd.reset(pidfd);

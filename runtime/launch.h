@@ -14,6 +14,8 @@ namespace slipway::runtime {
 struct LaunchRequest {
   std::uint64_t namespaces = 0;  // CLONE_NEW… made with the process
   int cgroup = -1;               // directory; -1 = the caller's cgroup
+  // Asked where the kernel does not let the process be made in it for want of rights: true = in the caller's then.
+  std::function<bool()> may_leave_cgroup;
   bool child_of_parent = false;
   Stdio stdio;
   int start_fd = -1;
@@ -33,6 +35,7 @@ struct Launched {
   UniqueFd console;
   UniqueFd sync;
   MonotonicNanos cloned_at = 0;  // when clone3 had returned
+  bool left_cgroup = false;      // the process is in the caller's cgroup
 };
 
 // Freezes the plan, clones, and returns when init says that it is ready. On error the process is gone.

@@ -20,6 +20,7 @@
 #include "runtime/paths.h"
 #include "runtime/process_plan.h"
 #include "sys/file.h"
+#include "sys/namespace.h"
 
 namespace slipway::runtime {
 namespace {
@@ -50,6 +51,19 @@ Result<void> set_options(FdRef mount, const MountOptions& options) {
   return sys::set_attributes(mount, own);
 }
 
+// In a user namespace the flags that a mount of the host's came with are locked, its atime ones too (mount_namespaces(7)): those stay, as
+// mount(8) leaves what it cannot change.
+Result<void> set_bind_options(FdRef mount, MountOptions options) {
+  auto set = set_options(mount, options);
+  const bool atime = ((options.attributes.clear | options.recursive.clear) & MOUNT_ATTR__ATIME) != 0;
+  if (set.ok() || set.error().sys_errno != EPERM || !atime || sys::in_initial_user_namespace()) return set;
+  for (sys::MountAttributes* attributes : {&options.attributes, &options.recursive}) {
+    attributes->clear &= ~std::uint64_t{MOUNT_ATTR__ATIME};
+    attributes->set &= ~std::uint64_t{MOUNT_ATTR__ATIME};
+  }
+  return set_options(mount, options);
+}
+
 // What the makers of mounts share.
 struct Making {
   const oci::Spec& spec;
@@ -57,6 +71,7 @@ struct Making {
   FdRef root;  // of the container, without the mounts
   const UserNamespace* user;
   std::deque<UserNamespace> mapped;  // made for binds with maps of their own
+  std::vector<RefusedDevice> refused;
 
   Result<FdRef> namespace_for(const IdMaps& ids) {
     if (user != nullptr && (ids.empty() || ids == user->maps())) return user->fd();
@@ -75,7 +90,7 @@ Result<sys::DetachedMount> make_bind(Making& making, const PlannedMount& planned
     TRY_ASSIGN(const FdRef ids, making.namespace_for(planned.ids));
     TRY(sys::map_ids(mount.fd(), ids, planned.options.map_ids_recursive).context("id-mapped bind of '{}'", source));
   }
-  TRY(set_options(mount.fd(), planned.options));
+  TRY(set_bind_options(mount.fd(), planned.options));
   return mount;
 }
 
@@ -128,7 +143,7 @@ Result<void> own_tmpfs(const UserNamespace& user, std::vector<sys::FilesystemOpt
   return {};
 }
 
-Result<sys::DetachedMount> make_here(const Making& making, const PlannedMount& planned) {
+Result<sys::DetachedMount> make_here(Making& making, const PlannedMount& planned) {
   auto options = filesystem_options(making.spec, planned);
   if (making.user != nullptr && planned.type == "tmpfs") TRY(own_tmpfs(*making.user, options));
   // A file system that is not a tmpfs may want the flags while it is made: a device that cannot be written, for one.
@@ -144,8 +159,17 @@ Result<sys::DetachedMount> make_here(const Making& making, const PlannedMount& p
     }
     TRY(copy_up(making.root, planned.target, mount.fd(), copy).context("tmpcopyup"));
   }
-  if (planned.is_dev) TRY(populate_dev(mount.fd(), dev_content(making)));
+  if (planned.is_dev) TRY(populate_dev(mount.fd(), dev_content(making), making.refused));
   return mount;
+}
+
+// Where the host has what a user namespace may not make anew: its own view of the same, unless a new namespace was to give another one.
+const char* fallback_of(const oci::Spec& spec, const PlannedMount& planned) {
+  if (planned.type == "sysfs") return "/sys";
+  if (planned.type == "cgroup2") return "/sys/fs/cgroup";
+  if (planned.type == "mqueue" && !has_new_namespace(spec, oci::NamespaceType::ipc)) return "/dev/mqueue";
+  if (planned.type == "proc" && !has_new_namespace(spec, oci::NamespaceType::pid)) return "/proc";
+  return nullptr;
 }
 
 void leave_to_init(const oci::Spec& spec, const PlannedMount& planned, init::MountEntry& entry, LaunchPlan& plan) {
@@ -156,7 +180,21 @@ void leave_to_init(const oci::Spec& spec, const PlannedMount& planned, init::Mou
   entry.options = {options.data(), static_cast<std::uint32_t>(options.size())};
   entry.attributes = planned.options.attributes.set | planned.options.recursive.set;
   entry.propagation = planned.options.propagation == MS_PRIVATE ? 0 : planned.options.propagation;
+  entry.fallback = fallback_of(spec, planned);
   entry.of_pid = planned.type == "proc" && plan.init.birth == init::Birth::late;
+}
+
+// The host's nodes for those that could not be made.
+Result<void> bind_devices(Making& making, LaunchPlan& plan) {
+  for (const RefusedDevice& device : making.refused) {
+    TRY_ASSIGN(UniqueFd mount, clone_device(device));
+    init::MountEntry entry;
+    entry.target = plan.keep(device.target);
+    entry.fd = plan.own(std::move(mount));
+    plan.mounts.push_back(entry);
+  }
+  making.refused.clear();
+  return {};
 }
 
 Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& plan) {
@@ -183,15 +221,15 @@ Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& p
   }
   if (mount.get() >= 0) entry.fd = plan.own(mount.release());
   plan.mounts.push_back(entry);
-  return {};
+  return bind_devices(making, plan);
 }
 
 // Without a mount over /dev the devices go into the root's own, which must be a real directory (CVE-2026-41579).
-Result<void> populate_root_dev(const Making& making, FdRef root) {
+Result<void> populate_root_dev(Making& making, FdRef root) {
   if (::mkdirat(root.get(), "dev", 0755) != 0 && errno != EEXIST) return fail_errno(errno, "make '/dev' in the root");
   auto dev = sys::open_at(root, "dev", O_PATH | O_DIRECTORY | (weakened(Defence::dev_directory) ? 0 : O_NOFOLLOW));
   if (!dev.ok()) return std::move(dev).error().within("'/dev' in the root must be a directory");
-  return populate_dev(dev.value(), dev_content(making));
+  return populate_dev(dev.value(), dev_content(making), making.refused);
 }
 
 }  // namespace
@@ -199,14 +237,15 @@ Result<void> populate_root_dev(const Making& making, FdRef root) {
 Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, const UserNamespace* user,
                          LaunchPlan& plan) {
   if (!spec.linux_.mount_label.empty()) TRY(check_selinux_label("linux.mountLabel", spec.linux_.mount_label));
-  Making making{spec, mounts, root.fd(), user, {}};
+  Making making{spec, mounts, root.fd(), user, {}, {}};
   plan.mounts.reserve(mounts.mounts.size());
   for (std::size_t i = 0; i < mounts.mounts.size(); ++i) {
     auto made = make_one(making, mounts.mounts[i], plan);
     if (!made.ok()) return std::move(made).error().within("mounts[{}] '/{}'", i, mounts.mounts[i].target);
   }
   if (!mounts.dev_is_mounted) TRY(populate_root_dev(making, root.fd()));
-  return make_other_devices(root.fd(), spec.linux_.devices, user);
+  TRY(make_other_devices(root.fd(), spec.linux_.devices, user, making.refused));
+  return bind_devices(making, plan);
 }
 
 Result<void> plan_masks(const oci::Spec& spec, LaunchPlan& plan) {

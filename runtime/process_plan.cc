@@ -180,7 +180,7 @@ Result<void> plan_process(const oci::Process& process, const oci::Seccomp* secco
   }
   if (process.oom_score_adj) {
     const char* value = plan.keep(fmt::format("{}", *process.oom_score_adj));
-    plan.proc_writes.push_back({"self/oom_score_adj", value, static_cast<std::uint32_t>(std::string_view(value).size()), true});
+    plan.proc_writes.push_back({"self/oom_score_adj", value, static_cast<std::uint32_t>(std::string_view(value).size()), true, true});
   }
   return {};
 }

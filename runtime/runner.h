@@ -38,7 +38,11 @@ struct OverlayRoot {
 
 struct HostRoot;
 
-enum class CgroupManager { cgroupfs, systemd };
+enum class CgroupManager { cgroupfs, systemd, none };
+
+// Whether a cgroup may be gone without that is refused and that nothing needs (no limit is asked for): `automatic` says so in a user
+// namespace, whose root is no host's.
+enum class Rootless { automatic, yes, no };
 
 struct Stdio {
   int in = -1;  // borrowed; -1 = /dev/null
@@ -60,6 +64,7 @@ struct CreateRequest {
   std::optional<OverlayRoot> overlay;
   std::string cgroup;  // beneath the cgroup2 root, made if absent; empty = from spec.linux.cgroupsPath
   CgroupManager manager = CgroupManager::cgroupfs;
+  Rootless rootless = Rootless::automatic;
   std::vector<std::string> scope_after;  // with systemd: units that a shutdown stops after the container
   Stdio stdio;
   int start_fd = -1;     // borrowed: init reads one byte before it execs; -1 = execs at once
@@ -80,7 +85,7 @@ struct Created {
   UniqueFd pidfd;
   UniqueFd console;    // the pty's master when process.terminal
   UniqueFd sync;       // readable: failure to exec (one message) or EOF once exec has happened
-  std::string cgroup;  // beneath the cgroup2 root
+  std::string cgroup;  // beneath the cgroup2 root; empty: none of its own
   std::vector<Stage> stages;
 };
 

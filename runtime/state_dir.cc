@@ -171,6 +171,7 @@ Result<Status> status_of(const StateDir& dir, const ContainerRecord& record) {
   if (!process) return Status::stopped;
   TRY_ASSIGN(const auto waiting, dir.open_start_fifo());
   if (waiting) return Status::created;
+  if (record.cgroup.empty()) return Status::running;
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
   const auto cgroup = cgroups::Cgroup::open(root, record.cgroup);
   if (!cgroup.ok()) return Status::running;

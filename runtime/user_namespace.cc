@@ -88,9 +88,9 @@ Result<std::optional<UserNamespace>> plan_user_namespace(const oci::Spec& spec) 
   return std::optional<UserNamespace>(UserNamespace(std::move(fd).take(), std::move(maps)));
 }
 
-Result<std::optional<UserNamespace>> user_namespace_of(pid_t pid) {
-  TRY_ASSIGN(const bool ours, sys::shares_namespace(pid, "user"));
-  if (ours) return std::optional<UserNamespace>{};
+Result<std::optional<UserNamespace>> user_namespace_of(pid_t pid, unsigned long* ours) {
+  TRY_ASSIGN(const bool same, sys::shares_namespace(pid, "user", ours));
+  if (same) return std::optional<UserNamespace>{};
   TRY_ASSIGN(const sys::IdMapTexts texts, sys::read_id_maps(pid));
   TRY_ASSIGN(IdMaps maps, maps_of(texts));
   return std::optional<UserNamespace>(UserNamespace({}, std::move(maps)));

@@ -45,7 +45,8 @@ Result<UserNamespace> make_user_namespace(IdMaps maps);
 Result<std::optional<UserNamespace>> plan_user_namespace(const oci::Spec& spec);
 
 // That of a process; its descriptor is not needed there. nullopt: it is in ours.
-Result<std::optional<UserNamespace>> user_namespace_of(pid_t pid);
+// `ours`: gets the inode of ours.
+Result<std::optional<UserNamespace>> user_namespace_of(pid_t pid, unsigned long* ours = nullptr);
 
 // "0 100000 65536\n": lines of /proc/PID/uid_map.
 std::string to_map_text(const std::vector<oci::IdMapping>& mappings);

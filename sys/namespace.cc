@@ -59,14 +59,19 @@ Result<Holder> start_holder(int join) {
   return holder;
 }
 
-Result<void> write_map(pid_t pid, const char* file, const std::string& text) {
+}  // namespace
+
+Result<void> write_id_map(pid_t pid, const char* file, const std::string& text) {
   TRY_ASSIGN(const UniqueFd fd, open_path(fmt::format("/proc/{}/{}", pid, file), O_WRONLY));
   const ssize_t n = retry_eintr([&] { return ::write(fd.get(), text.data(), text.size()); });
   if (n != static_cast<ssize_t>(text.size())) return fail_errno(n < 0 ? errno : EIO, "write the id map '{}' to {}", text, file);
   return {};
 }
 
-}  // namespace
+bool in_initial_user_namespace() {
+  struct stat st = {};
+  return ::stat("/proc/self/ns/user", &st) == 0 && st.st_ino == kInitialUserNamespace;
+}
 
 Result<UniqueFd> open_namespace(const std::string& path, int type) {
   TRY_ASSIGN(UniqueFd fd, open_path(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
@@ -95,7 +100,7 @@ Result<unsigned long> namespace_id(FdRef ns) {
   return static_cast<unsigned long>(st.st_ino);
 }
 
-Result<bool> shares_namespace(pid_t pid, const std::string& kind) {
+Result<bool> shares_namespace(pid_t pid, const std::string& kind, unsigned long* own) {
   struct stat theirs = {};
   struct stat ours = {};
   const std::string path = fmt::format("/proc/{}/ns/{}", pid, kind);
@@ -103,16 +108,23 @@ Result<bool> shares_namespace(pid_t pid, const std::string& kind) {
     if (errno == ENOENT) return true;  // a kernel without this kind
     return fail_errno(errno, "stat /proc/self/ns/{}", kind);
   }
+  if (own != nullptr) *own = static_cast<unsigned long>(ours.st_ino);
   if (::stat(path.c_str(), &theirs) != 0) return fail_errno(errno, "stat '{}'", path);
   return theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
 }
 
-Result<UniqueFd> make_user_namespace(const std::string& uid_map, const std::string& gid_map) {
+Result<UniqueFd> make_user_namespace(const std::function<Result<void>(pid_t)>& write_maps) {
   TRY_ASSIGN(Holder holder, start_holder(-1));
   const pid_t pid = holder.child.pid();
-  TRY(write_map(pid, "uid_map", uid_map));
-  TRY(write_map(pid, "gid_map", gid_map));
+  TRY(write_maps(pid));
   return open_path(fmt::format("/proc/{}/ns/user", pid), O_RDONLY);
+}
+
+Result<UniqueFd> make_user_namespace(const std::string& uid_map, const std::string& gid_map) {
+  return make_user_namespace([&](pid_t pid) -> Result<void> {
+    TRY(write_id_map(pid, "uid_map", uid_map));
+    return write_id_map(pid, "gid_map", gid_map);
+  });
 }
 
 Result<IdMapTexts> read_id_maps(pid_t pid) {

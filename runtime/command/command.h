@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cgroups/cgroup.h"
 #include "oci/spec.h"
 #include "runtime/command/options.h"
 #include "runtime/runner.h"
@@ -21,6 +22,9 @@ struct Global {
   std::string root = "/run/slipway-oci";
   CgroupManager manager = CgroupManager::cgroupfs;
   std::string criu;  // the program's file; empty: "criu" in PATH
+  Rootless rootless = Rootless::automatic;
+  bool within = false;             // executed again, as root of the container's user namespace (runtime/rootless.h)
+  std::vector<std::string> words;  // the whole command line
 };
 
 using Words = std::span<const std::string>;
@@ -54,6 +58,13 @@ struct Found {
   ContainerRecord record;
 };
 Result<Found> find_container(const Global& global, const std::string& id);
+// Its own; failed_precondition for one without (rootless, nothing delegated).
+Result<cgroups::Cgroup> open_cgroup(const ContainerRecord& record);
+
+// An ordinary user's create, run or exec goes on as root of the container's user namespace, as a program executed again: returns only
+// what went wrong. Nothing to do for others.
+bool must_enter(const Global& global);
+Result<void> go_within(const Global& global);
 
 // Where errors go beside stderr: --log and --log-format. "" = nowhere.
 void set_error_log(const std::string& path, bool json);

@@ -88,8 +88,7 @@ Result<int> events_verb(const Global& global, Words words) {
   TRY_ASSIGN(const Found found, find_container(global, id));
   TRY_ASSIGN(const auto process, open_process(found.record));
   if (!process) return fail(Code::failed_precondition, "container '{}': container not running", id);
-  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, found.record.cgroup));
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(found.record));
   TRY(arguments.has("stats") ? print_stats(cgroup, id) : watch(cgroup, id, *process, interval));
   return 0;
 }

@@ -10,6 +10,7 @@
 #include "runtime/command/console.h"
 #include "runtime/command/home.h"
 #include "runtime/command/inherited.h"
+#include "runtime/rootless.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -132,6 +133,10 @@ Result<int> execute(const Global& global, const Arguments& arguments) {
   add_home(fmt::format("/proc/{}/root", found.record.pid), process);
   const bool detach = arguments.has("detach");
   TRY(check_terminal(arguments, process.terminal, detach));
+  if (must_enter(global)) {
+    TRY(enter_container(*pidfd));
+    TRY(go_within(global));
+  }
   if (!detach) TRY(block_signals());
   const ExecRequest request = request_of(found, spec, process, *pidfd, inherited.descriptors);
   TRY_ASSIGN(const Created created, runtime::exec(request));

@@ -59,7 +59,9 @@ constexpr VerbHelp kVerbs[] = {
     {"events", "[FLAG…] ID", "its statistics and out-of-memory kills, a JSON object a line, until it ends",
      "      --interval TIME        between statistics (default 5s)\n"
      "      --stats                once, then go\n"},
-    {"spec", "[FLAG…]", "write a config.json to begin with", "  -b, --bundle DIR           where to (default: here)\n"},
+    {"spec", "[FLAG…]", "write a config.json to begin with",
+     "  -b, --bundle DIR           where to (default: here)\n"
+     "      --rootless             for the user who calls\n"},
     {"features", "", "what this runtime can do, as JSON", ""},
 };
 
@@ -69,11 +71,14 @@ std::string help() {
   std::string out =
       "usage: slipway [FLAG…] VERB [FLAG…] [ARG…]\n"
       "Runs containers from OCI bundles with the command line of runc. `slipway VERB --help` tells a verb's flags.\n\n"
-      "  --root DIR                 where containers are recorded (default /run/slipway-oci)\n"
+      "  --root DIR                 where containers are recorded (default /run/slipway-oci; in a user namespace or for an\n"
+      "                             ordinary user $XDG_RUNTIME_DIR/slipway)\n"
       "  --log FILE                 errors go there too\n"
       "  --log-format text|json     how\n"
       "  --systemd-cgroup           cgroups by systemd: linux.cgroupsPath is SLICE:PREFIX:NAME\n"
-      "  --cgroup-manager cgroupfs|systemd  the same by crun's name\n"
+      "  --cgroup-manager cgroupfs|systemd|disabled  the same by crun's name; disabled: none is made\n"
+      "  --rootless true|false|auto do without a cgroup that is not delegated where no limit is asked for (auto: in a user\n"
+      "                             namespace); false: also no user namespace for an ordinary user\n"
       "  --debug                    say more\n"
       "  -v, --version              print the version\n\n";
   for (const VerbHelp& verb : kVerbs) out += fmt::format("  {:<9} {}\n", verb.name, verb.what);

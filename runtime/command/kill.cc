@@ -12,8 +12,7 @@ namespace {
 constexpr Option kOptions[] = {{"all", "a", false}};
 
 Result<void> signal_all(const ContainerRecord& record, int signal) {
-  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, record.cgroup));
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(record));
   if (signal == SIGKILL) return cgroup.kill();
   TRY_ASSIGN(const auto pids, cgroup.processes_below());
   for (const pid_t pid : pids) {

@@ -5,11 +5,15 @@
 
 #include <array>
 
+#include <cstdlib>
+
 #include "base/log.h"
 #include "runtime/command/command.h"
 #include "runtime/command/help.h"
 #include "runtime/command/sealed_self.h"
+#include "runtime/rootless.h"
 #include "sys/file.h"
+#include "sys/namespace.h"
 
 namespace slipway::runtime::command {
 namespace {
@@ -17,6 +21,7 @@ namespace {
 constexpr Option kOptions[] = {
     {"root", "", true},      {"log", "", true},    {"log-format", "", true}, {"debug", "", false},         {"systemd-cgroup", "", false},
     {"version", "v", false}, {"help", "h", false}, {"rootless", "", true},   {"cgroup-manager", "", true}, {"criu", "", true},
+    {"within", "", false},
 };
 
 struct Verb {
@@ -49,19 +54,37 @@ std::string version() {
   return fmt::format("slipway version {}\nspec: {}\n", kVersion, kSpecVersion);
 }
 
+// Rootless: the user's own, as /run is not. XDG_RUNTIME_DIR of a root that came by sudo is somebody else's.
+std::string default_root(const Global& global) {
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime == nullptr || *runtime != '/') return global.root;
+  if (!is_ordinary_user() && sys::in_initial_user_namespace()) return global.root;
+  return fmt::format("{}/slipway", runtime);
+}
+
+Result<Rootless> parse_rootless(const std::string& text) {
+  if (text == "auto") return Rootless::automatic;
+  if (text == "true") return Rootless::yes;
+  if (text == "false") return Rootless::no;
+  return fail(Code::invalid_argument, "--rootless: '{}' is none of true, false and auto", text);
+}
+
 Result<Global> apply_globals(const Arguments& arguments) {
   Global global;
-  global.root = arguments.value("root", global.root);
+  TRY_ASSIGN(global.rootless, parse_rootless(arguments.value("rootless", "auto")));
+  global.within = arguments.has("within");
+  global.root = arguments.has("root") ? arguments.value("root") : default_root(global);
   if (!global.root.starts_with('/')) return fail(Code::invalid_argument, "--root: '{}' is not absolute", global.root);
   if (arguments.has("systemd-cgroup")) global.manager = CgroupManager::systemd;
   const std::string manager = arguments.value("cgroup-manager", "cgroupfs");
   if (manager == "systemd") {
     global.manager = CgroupManager::systemd;
+  } else if (manager == "disabled") {
+    global.manager = CgroupManager::none;
   } else if (manager != "cgroupfs") {
-    return fail(Code::invalid_argument, "--cgroup-manager: '{}' is neither cgroupfs nor systemd", manager);
+    return fail(Code::invalid_argument, "--cgroup-manager: '{}' is none of cgroupfs, systemd and disabled", manager);
   }
   global.criu = arguments.value("criu");
-  if (arguments.value("rootless", "auto") == "true") return fail(Code::unimplemented, "--rootless is not supported");
   const std::string format = arguments.value("log-format", "text");
   if (format != "text" && format != "json") return fail(Code::invalid_argument, "--log-format: '{}' is neither text nor json", format);
   set_error_log(arguments.value("log"), format == "json");
@@ -86,7 +109,8 @@ Result<void> fill_standard_descriptors() {
 Result<int> run(Words words) {
   TRY(fill_standard_descriptors());
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, true));
-  TRY_ASSIGN(const Global global, apply_globals(arguments));
+  TRY_ASSIGN(Global global, apply_globals(arguments));
+  global.words.assign(words.begin(), words.end());
   if (arguments.has("version")) {
     print(version());
     return 0;
@@ -101,7 +125,7 @@ Result<int> run(Words words) {
       print(help_of(verb.name));
       return 0;
     }
-    if (verb.enters_container) TRY(seal_self(words));
+    if (verb.enters_container && !must_enter(global)) TRY(seal_self(words));
     return verb.run(global, Words(arguments.positional).subspan(1));
   }
   return fail(Code::invalid_argument, "'{}' is no verb of slipway: see slipway --help", arguments.positional[0]);

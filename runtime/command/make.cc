@@ -14,6 +14,7 @@
 #include "runtime/command/console.h"
 #include "runtime/command/home.h"
 #include "runtime/hooks.h"
+#include "runtime/rootless.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -37,6 +38,7 @@ CreateRequest request_of(const Global& global, const MakeOptions& options, const
   request.spec = &spec;
   request.bundle = options.bundle;
   request.manager = global.manager;
+  request.rootless = global.rootless;
   request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, true};
   request.preserve_fds = options.inherited.descriptors;
   request.new_keyring = !options.no_new_keyring;
@@ -77,6 +79,12 @@ Result<void> publish(const MakeOptions& options, Made& made) {
   if (!options.console_socket.empty() && made.created.console) TRY(send_console(options.console_socket, made.created.console));
   if (!options.pid_file.empty()) TRY(write_pid_file(options.pid_file, made.record.pid));
   return {};
+}
+
+Result<void> remove_cgroup(const ContainerRecord& record) {
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  if (record.scope) return cgroups::kill_and_stop_unit(root, record.cgroup, kRemoveTimeout);
+  return cgroups::Cgroup::kill_and_remove(root, record.cgroup, kRemoveTimeout);
 }
 
 }  // namespace
@@ -137,6 +145,11 @@ Result<MakeOptions> make_options(const Arguments& arguments) {
 Result<Made> make_container(const Global& global, const MakeOptions& options, bool foreground) {
   std::string text;
   TRY_ASSIGN(oci::Spec spec, load_spec(options, &text));
+  if (must_enter(global)) {
+    TRY(enter_new_container(spec));
+    TRY(go_within(global));
+  }
+  if (global.within) spec = without_user_namespace(std::move(spec));
   const bool terminal = spec.process && spec.process->terminal;
   TRY(check_terminal(options, terminal, foreground));
   if (spec.process) complete_environment(options, spec);
@@ -177,12 +190,7 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
 
 Result<void> remove_container(const StateDir& dir, const ContainerRecord& record) {
   const oci::Spec hooked = record.hooks ? hooked_spec(dir) : oci::Spec{};
-  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  if (record.scope) {
-    TRY(cgroups::kill_and_stop_unit(root, record.cgroup, kRemoveTimeout));
-  } else {
-    TRY(cgroups::Cgroup::kill_and_remove(root, record.cgroup, kRemoveTimeout));
-  }
+  if (!record.cgroup.empty()) TRY(remove_cgroup(record));
   if (record.host_root) {
     TRY_ASSIGN(const auto mounted, dir.read_host_root());
     if (mounted) TRY(unmount_host_root(*mounted));

@@ -17,8 +17,7 @@ Result<int> set_frozen(const Global& global, Words words, bool frozen) {
     return fail(Code::failed_precondition, "container '{}' is {}: it cannot be paused", id, to_string(status));
   if (!frozen && status != Status::paused)
     return fail(Code::failed_precondition, "container '{}' is {}: it cannot be resumed", id, to_string(status));
-  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, found.record.cgroup));
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(found.record));
   if (frozen) {
     TRY(cgroup.freeze(kFreezeTimeout));
   } else {

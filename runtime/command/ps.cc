@@ -22,8 +22,7 @@ Result<int> ps_verb(const Global& global, Words words) {
   const std::string format = arguments.value("format", "table");
   if (format != "table" && format != "json") return fail(Code::invalid_argument, "--format: '{}' is neither table nor json", format);
   TRY_ASSIGN(const Found found, find_container(global, id));
-  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, found.record.cgroup));
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(found.record));
   TRY_ASSIGN(const auto pids, cgroup.processes_below());
   std::string out = format == "json" ? "[" : fmt::format("{:<10}  {}\n", "PID", "NAME");
   for (const pid_t pid : pids) {

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "runtime/command/command.h"
+#include "runtime/command/sealed_self.h"
+#include "runtime/rootless.h"
 #include "sys/file.h"
 
 namespace slipway::runtime::command {
@@ -23,6 +25,22 @@ Result<Found> find_container(const Global& global, const std::string& id) {
   TRY_ASSIGN(auto record, dir.read());
   if (!record) return fail(Code::failed_precondition, "container '{}' is only half made", id);
   return Found{std::move(dir), *std::move(record)};
+}
+
+Result<cgroups::Cgroup> open_cgroup(const ContainerRecord& record) {
+  if (record.cgroup.empty()) return fail(Code::failed_precondition, "container '{}' has no cgroup of its own", record.id);
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  return cgroups::Cgroup::open(root, record.cgroup);
+}
+
+bool must_enter(const Global& global) {
+  return !global.within && global.rootless != Rootless::no && is_ordinary_user();
+}
+
+Result<void> go_within(const Global& global) {
+  std::vector<std::string> words = {"--within"};
+  words.insert(words.end(), global.words.begin(), global.words.end());
+  return execute_sealed(words);
 }
 
 void print(std::string_view text) {

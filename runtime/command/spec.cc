@@ -1,5 +1,6 @@
 // slipway spec: a config.json to begin with.
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "oci/parse.h"
 #include "runtime/command/command.h"
@@ -8,7 +9,7 @@
 namespace slipway::runtime::command {
 namespace {
 
-constexpr Option kOptions[] = {{"bundle", "b", true}};
+constexpr Option kOptions[] = {{"bundle", "b", true}, {"rootless", "", false}};
 
 oci::Process default_process() {
   oci::Process process;
@@ -53,6 +54,24 @@ oci::Spec default_spec() {
   return spec;
 }
 
+// For the user who asks: as root of a user namespace with one id. No network namespace, since nobody would give it a network, and so no
+// sysfs of its own; no limits, since nobody may have delegated a cgroup.
+oci::Spec rootless_spec() {
+  oci::Spec spec = default_spec();
+  auto& namespaces = spec.linux_.namespaces;
+  std::erase_if(namespaces, [](const oci::Namespace& ns) { return ns.type == oci::NamespaceType::network; });
+  namespaces.push_back({oci::NamespaceType::user, ""});
+  spec.linux_.uid_mappings = {{0, ::geteuid(), 1}};
+  spec.linux_.gid_mappings = {{0, ::getegid(), 1}};
+  spec.linux_.resources.reset();
+  for (oci::Mount& mount : spec.mounts) {
+    if (mount.type == "sysfs") mount = {"/sys", "none", "/sys", {"rbind", "nosuid", "noexec", "nodev", "rro"}, {}, {}};
+    std::erase(mount.options, "gid=5");  // the group tty is not mapped
+  }
+  std::erase_if(spec.mounts, [](const oci::Mount& mount) { return mount.type == "cgroup"; });  // the bind of /sys shows it
+  return spec;
+}
+
 }  // namespace
 
 Result<int> spec_verb(const Global&, Words words) {
@@ -62,7 +81,7 @@ Result<int> spec_verb(const Global&, Words words) {
   auto fd = sys::open_path(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
   if (!fd.ok() && fd.error().sys_errno == EEXIST) return fail(Code::already_exists, "'{}' is there already: remove it first", path);
   if (!fd.ok()) return std::move(fd).error();
-  TRY(sys::write_all(fd.value(), oci::write_spec(default_spec()) + "\n"));
+  TRY(sys::write_all(fd.value(), oci::write_spec(arguments.has("rootless") ? rootless_spec() : default_spec()) + "\n"));
   return 0;
 }
 

@@ -103,11 +103,11 @@ Result<int> update_verb(const Global& global, Words words) {
   TRY(found.dir.lock());
   TRY_ASSIGN(const auto process, open_process(found.record));
   if (!process) return fail(Code::failed_precondition, "container '{}' is stopped: it cannot be updated", id);
-  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
   if (found.record.scope) {
+    TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
     TRY(cgroups::apply_to_unit(root, found.record.cgroup, resources));
   } else {
-    TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, found.record.cgroup));
+    TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(found.record));
     TRY(cgroup.apply(resources));
   }
   return 0;

@@ -34,6 +34,7 @@ struct ProcWrite {
   const char* value = nullptr;
   std::uint32_t size = 0;
   bool own = false;  // about this process itself ("self/…"): written first, with the host's privileges
+  bool lowers_oom_score = false;
 };
 
 // When the process is born a second time (step_birth.cc).
@@ -52,12 +53,13 @@ struct MountEntry {
   int fd = -1;                 // a detached mount of the runner's; -1: `type` is made here, because it takes its namespace from its maker
   const char* type = nullptr;  // of fsopen(2)
   View<FsOption> options;
-  std::uint64_t attributes = 0;   // MOUNT_ATTR_… of fsmount(2)
-  std::uint64_t propagation = 0;  // MS_… for one made here; 0 = private
-  const char* target = nullptr;   // in the root
-  bool real_target = false;       // a symbolic link anywhere in the target is refused (/proc, /sys)
-  bool readonly_last = false;     // made read-only after all other mounts found or made their targets in it
-  bool of_pid = false;            // a proc file system of InitPlan::pid, where this process is not in (Birth::late)
+  std::uint64_t attributes = 0;    // MOUNT_ATTR_… of fsmount(2)
+  std::uint64_t propagation = 0;   // MS_… for one made here; 0 = private
+  const char* target = nullptr;    // in the root
+  bool real_target = false;        // a symbolic link anywhere in the target is refused (/proc, /sys)
+  bool readonly_last = false;      // made read-only after all other mounts found or made their targets in it
+  const char* fallback = nullptr;  // of the host's: bound where a user namespace may not make `type`; nullptr: there is none
+  bool of_pid = false;             // a proc file system of InitPlan::pid, where this process is not in (Birth::late)
 };
 
 struct RootPlan {

@@ -69,6 +69,12 @@ Failure load_filter(const InitPlan& plan, Progress& progress) noexcept {
 
 }  // namespace
 
+bool has_capability(unsigned capability) noexcept {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  return ::syscall(SYS_capget, &header, data) == 0 && ((data[capability / 32].effective >> (capability % 32)) & 1) != 0;
+}
+
 // Above its hard limit only the host's root may raise one, and that is this process not much longer.
 Failure raise_limits(const InitPlan& plan, Progress&) noexcept {
   if (plan.user_namespace < 0) return {};
@@ -110,9 +116,22 @@ void hide() noexcept {
   if (!weakened(Defence::undumpable)) (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+namespace {
+
+// An ordinary user's namespace may forbid to leave groups ("deny" in /proc/PID/setgroups): refused although the capability is there. Who
+// asked for none keeps those of the user, which are all "nobody" inside.
+bool leaves_groups(const InitPlan& plan) noexcept {
+  if (::syscall(SYS_setgroups, plan.groups.size, plan.groups.data) == 0) return true;
+  const bool denied = errno == EPERM && plan.groups.empty() && has_capability(CAP_SETGID);
+  if (!denied) errno = EPERM;
+  return denied;
+}
+
+}  // namespace
+
 Failure set_user(const InitPlan& plan, Progress&) noexcept {
   // By number, past libc: its wrappers would signal other threads, and there are none.
-  if (!weakened(Defence::groups) && ::syscall(SYS_setgroups, plan.groups.size, plan.groups.data) != 0) return failed(Step::groups);
+  if (!weakened(Defence::groups) && !leaves_groups(plan)) return failed(Step::groups);
   if (::syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) != 0) return failed(Step::user, 1);
   if (plan.uid != 0 && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return failed(Step::capabilities, 1);
   if (::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) != 0) return failed(Step::user);

@@ -74,17 +74,37 @@ int make_component(int parent, const char* name, bool directory) noexcept {
   return -1;
 }
 
+// Only in a user namespace, whose root may not make a sysfs for a network namespace that is not its own (or the like of it) but sees the
+// host's; and only while the host's tree is there. Attributes are added, so that locked ones stay.
+int bind_instead(const InitPlan& plan, const MountEntry& entry) noexcept {
+  const int why = errno;
+  struct stat st = {};
+  constexpr ino_t kInitial = 0xEFFFFFFD;  // PROC_USER_INIT_INO of the kernel
+  const bool may = entry.fallback != nullptr && (why == EPERM || why == EBUSY) && plan.birth != Birth::late &&
+                   ::fstatat(AT_FDCWD, "/proc/self/ns/user", &st, 0) == 0 && st.st_ino != kInitial;
+  errno = why;
+  if (!may) return -1;
+  const int mount = ::open_tree(AT_FDCWD, entry.fallback, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  if (mount < 0) {
+    errno = why;
+    return -1;
+  }
+  const std::uint64_t added = entry.attributes & ~std::uint64_t{MOUNT_ATTR__ATIME};
+  return set_attributes(mount, AT_RECURSIVE, added, entry.propagation == 0 ? std::uint64_t{MS_PRIVATE} : entry.propagation) == 0 ? mount
+                                                                                                                                 : -1;
+}
+
 // A file system that takes its namespace from its maker: proc, sysfs, mqueue, cgroup2, devpts.
 int make_filesystem(const InitPlan& plan, const MountEntry& entry) noexcept {
   const int context = entry.of_pid ? open_proc_context(plan.pid) : ::fsopen(entry.type, FSOPEN_CLOEXEC);
-  if (context < 0) return -1;
+  if (context < 0) return bind_instead(plan, entry);
   for (const FsOption& option : entry.options) {
     const unsigned command = option.value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
     if (::fsconfig(context, command, option.key, option.value, 0) != 0) return -1;
   }
-  if (::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return -1;
+  if (::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return bind_instead(plan, entry);
   const int mount = ::fsmount(context, FSMOUNT_CLOEXEC, static_cast<unsigned>(entry.attributes));
-  if (mount < 0) return -1;
+  if (mount < 0) return bind_instead(plan, entry);
   close_if_many(context);
   if (entry.propagation != 0 && set_attributes(mount, 0, 0, entry.propagation) != 0) return -1;
   return mount;

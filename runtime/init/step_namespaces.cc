@@ -1,5 +1,6 @@
 // Signals, session, keyring, namespaces and what is set in them by name.
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <linux/openat2.h>
 #include <sched.h>
@@ -14,13 +15,22 @@
 namespace slipway::runtime::init {
 namespace {
 
+// oom_score_adj goes below what the machine's root left only by its word: refused although the capability is there, in a user namespace.
+bool may_be_refused(const ProcWrite& w) noexcept {
+  const int why = errno;
+  const bool may = why == EACCES && w.lowers_oom_score && has_capability(CAP_SYS_RESOURCE);
+  errno = why;
+  return may;
+}
+
 Failure write_some(const InitPlan& plan, bool own) noexcept {
   std::uint32_t index = 0;
   for (const ProcWrite& w : plan.proc_writes) {
     if (w.own == own) {
       const int fd = open_proc(plan.proc_fd, w.path);
       if (fd < 0) return failed(Step::proc_write, index);
-      if (::write(fd, w.value, w.size) != static_cast<ssize_t>(w.size)) return failed(Step::proc_write, index);
+      const bool written = ::write(fd, w.value, w.size) == static_cast<ssize_t>(w.size);
+      if (!written && !may_be_refused(w)) return failed(Step::proc_write, index);
       (void)::close(fd);
     }
     ++index;

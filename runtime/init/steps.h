@@ -93,6 +93,8 @@ Failure find_program(const InitPlan&, Progress&) noexcept;
 Failure say_ready(const InitPlan&, Progress&) noexcept;
 Failure wait_start(const InitPlan&, Progress&) noexcept;
 
+// Whether this process has that capability in its user namespace (linux/capability.h).
+bool has_capability(unsigned capability) noexcept;
 // What may be written beneath /proc, through a descriptor of it; -1 and errno.
 int open_proc(int proc, const char* path) noexcept;
 // A message of this process with a descriptor; -1 and errno.
