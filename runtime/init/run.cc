@@ -60,10 +60,12 @@ constexpr StepFunction kSteps[] = {
     confine,                  // as late as possible
 };
 
-// An exec failure after its starter's socket closed (`slipway create` is gone) goes back through the FIFO.
+// An exec failure after its starter's socket closed (`slipway create` is gone) goes back through the FIFO. A filter that was loaded without
+// no_new_privs may forbid send(2) but not well write(2), which could end us by SIGPIPE: so it comes second.
 void report(const InitPlan& plan, const Failure& failure) noexcept {
   const Message message{Kind::failed, failure.step, failure.index, failure.error};
   if (::send(plan.sync_fd, &message, sizeof message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof message)) return;
+  if (errno != EPIPE && ::write(plan.sync_fd, &message, sizeof message) == static_cast<ssize_t>(sizeof message)) return;
   if (plan.start_fd >= 0) (void)!::write(plan.start_fd, &message, sizeof message);
 }
 

@@ -61,8 +61,9 @@ Failure find_program(const InitPlan& plan, Progress& progress) noexcept {
 
 Failure say_ready(const InitPlan& plan, Progress&) noexcept {
   const Message ready{Kind::ready, Step::none, 0, 0};
-  // Nobody listening any more: the runner died, so this container must not begin.
-  if (::send(plan.sync_fd, &ready, sizeof ready, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof ready)) return failed(Step::ready);
+  // Nobody listening any more: the runner died, so this container must not begin (SIGPIPE, where it is not ignored, ends it as well). Not
+  // by send(2): without no_new_privs a filter is loaded already, and one without write(2) leaves nothing that could run.
+  if (::write(plan.sync_fd, &ready, sizeof ready) != static_cast<ssize_t>(sizeof ready)) return failed(Step::ready);
   return {};
 }
 

@@ -144,7 +144,7 @@ class Neighbours(Case):
         super().setUp()
         caps = ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"]
         self.config["process"]["capabilities"] = {kind: caps for kind in ("bounding", "effective", "permitted")}
-        self.marker = "/marker-of-the-host"
+        self.marker = f"/marker-of-the-host-{os.getpid()}"  # others may test at once
         with open(self.marker, "w", encoding="utf-8"):
             pass
         self.addCleanup(os.remove, self.marker)

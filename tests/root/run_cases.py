@@ -217,6 +217,14 @@ class Run(Case):
             os.chmod(self.bundle.rootfs + "/etc", 0o755)
             self.refused("Permission denied", self.bundle.run("/etc"))
 
+    def test_a_filter_that_forbids_to_send(self):
+        for privileges in (True, False):
+            self.config["process"]["noNewPrivileges"] = privileges
+            self.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                {"names": ["sendto", "sendmsg"], "action": "SCMP_ACT_ERRNO"}]}
+            self.assertEqual(self.shell("echo ran"), "ran\n")
+            self.refused("no-such-program", self.bundle.run("no-such-program"))
+
     def test_tmpcopyup(self):
         data = self.bundle.rootfs + "/data"
         os.makedirs(data + "/below/deep")
