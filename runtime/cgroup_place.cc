@@ -73,11 +73,17 @@ Result<void> make_and_limit(const CreateRequest& request, CgroupPlace& place, Un
   return place.cgroup().apply(resources);
 }
 
+// Whoever wants limits must not believe that there are any; only what holds anyway may be asked for. Device rules are the exception that
+// crun makes too: config.json can hardly be without them.
 Result<void> refuse_limits(const oci::Spec& spec) {
   if (!spec.linux_.resources) return {};
   TRY_ASSIGN(const auto writes, cgroups::plan_writes(*spec.linux_.resources));
-  if (writes.empty()) return {};
-  return fail(Code::invalid_argument, "{}: no cgroup is made (--cgroup-manager disabled), so nothing can be limited", writes.front().field);
+  for (const cgroups::Write& write : writes) {
+    if (write.missing == cgroups::Missing::refuse)
+      return fail(Code::invalid_argument, "{}: '{}' cannot be set: no cgroup is made (--cgroup-manager disabled)", write.field,
+                  write.value);
+  }
+  return {};
 }
 
 }  // namespace

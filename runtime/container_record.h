@@ -20,7 +20,7 @@ struct ContainerRecord {
   std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat: with the pid it names a process for good
   std::string bundle;
   std::string rootfs;
-  std::string cgroup;                    // beneath the cgroup2 root
+  std::string cgroup;                    // beneath the cgroup2 root; empty: it has none of its own
   bool scope = false;                    // the cgroup is a systemd scope
   bool hooks = false;                    // config.json has hooks for start or delete
   bool host_root = false;                // no mount namespace of its own: the root is mounted on the host (host_root.h)

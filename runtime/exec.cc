@@ -126,7 +126,8 @@ Result<Launched> launch_somewhere(const ExecRequest& request, LaunchPlan& plan, 
     if (launched.ok() || (launched.error().sys_errno != EAGAIN && launched.error().sys_errno != EOPNOTSUPP)) return launched;
   }
   auto launched = launch_in(request, plan, launch_request, Place::container);
-  if (!launched.ok() && launched.error().sys_errno == EBUSY) return launch_in(request, plan, launch_request, Place::beside_init);
+  if (!launched.ok() && launched.error().sys_errno == EBUSY && !request.exact_cgroup)
+    return launch_in(request, plan, launch_request, Place::beside_init);
   return launched;
 }
 

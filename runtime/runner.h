@@ -108,6 +108,7 @@ struct ExecRequest {
   std::string program;                 // the file to execute; empty: process.args[0] says it
   const oci::Linux* linux_ = nullptr;  // of the container: seccomp, personality, memoryPolicy
   std::string cgroup;                  // beneath the cgroup2 root
+  bool exact_cgroup = false;           // there or nowhere; else a container's whose own cgroup takes none goes beside its first process
   std::string part;                    // the name of a cgroup of the process's own in it, made here; empty = none
   Stdio stdio;
   int preserve_fds = 0;

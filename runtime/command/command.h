@@ -66,10 +66,11 @@ Result<cgroups::Cgroup> open_cgroup(const ContainerRecord& record);
 bool must_enter(const Global& global);
 Result<void> go_within(const Global& global);
 
-// Where errors go beside stderr: --log and --log-format. "" = nowhere.
-void set_error_log(const std::string& path, bool json);
+// Where errors go beside stderr: --log (a path, or "file:" and one) and --log-format. "" = nowhere.
+Result<void> set_error_log(std::string_view path, bool json);
 // On stderr, and as a line of the log.
 void report_error(const Error& error);
+// As a line of the log; on stderr, which may be the container's, where there is none.
 void report_warning(const Error& error);
 void print(std::string_view text);  // to stdout, whole
 Result<void> write_pid_file(const std::string& path, pid_t pid);

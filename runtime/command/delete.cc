@@ -3,12 +3,13 @@
 
 #include "oci/parse.h"
 #include "runtime/command/make.h"
+#include "runtime/command/many.h"
 #include "sys/process.h"
 
 namespace slipway::runtime::command {
 namespace {
 
-constexpr Option kOptions[] = {{"force", "f", false}};
+constexpr Option kOptions[] = {{"force", "f", false}, {"regex", "r", false}};
 
 // Its maker died between mkdir and state.json: what it may have made has the name that config.json gives.
 Result<void> remove_half_made(const Global& global, const StateDir& dir, const std::string& id) {
@@ -40,23 +41,28 @@ Result<void> end_process(const StateDir& dir, const ContainerRecord& record, boo
   return {};
 }
 
+Result<void> delete_one(const Global& global, const std::string& id, bool force) {
+  auto dir = StateDir::open(global.root, id);
+  if (!dir.ok() && dir.error().code == Code::not_found && force) return {};
+  if (!dir.ok()) return std::move(dir).error();
+  TRY(dir.value().lock());
+  TRY_ASSIGN(const auto record, dir.value().read());
+  if (!record) return remove_half_made(global, dir.value(), id);
+  TRY(end_process(dir.value(), *record, force));
+  return remove_container(dir.value(), *record);
+}
+
 }  // namespace
 
 Result<int> delete_verb(const Global& global, Words words) {
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, false));
   TRY_ASSIGN(const std::string id, container_id(arguments));
   const bool force = arguments.has("force");
-  auto dir = StateDir::open(global.root, id);
-  if (!dir.ok() && dir.error().code == Code::not_found && force) return 0;
-  if (!dir.ok()) return std::move(dir).error();
-  TRY(dir.value().lock());
-  TRY_ASSIGN(const auto record, dir.value().read());
-  if (!record) {
-    TRY(remove_half_made(global, dir.value(), id));
-    return 0;
+  if (arguments.has("regex")) {
+    TRY(for_each_matching(global, id, [&](const std::string& each) { return delete_one(global, each, force); }));
+  } else {
+    TRY(delete_one(global, id, force));
   }
-  TRY(end_process(dir.value(), *record, force));
-  TRY(remove_container(dir.value(), *record));
   return 0;
 }
 

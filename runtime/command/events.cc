@@ -4,10 +4,10 @@
 #include <charconv>
 
 #include "base/time.h"
-#include "cgroups/cgroup.h"
 #include "oci/json.h"
 #include "runtime/command/command.h"
 #include "runtime/command/stats_json.h"
+#include "sys/file.h"
 
 namespace slipway::runtime::command {
 namespace {
@@ -48,7 +48,8 @@ void print_event(std::string_view type, const std::string& id, const std::string
 
 Result<void> print_stats(const cgroups::Cgroup& cgroup, const std::string& id) {
   TRY_ASSIGN(const cgroups::Stats stats, cgroup.stats());
-  print_event("stats", id, stats_json(stats));
+  const auto raw = sys::read_file_at(cgroup.dir(), "memory.stat", 64 << 10);  // absent with its controller
+  print_event("stats", id, stats_json(stats, raw.ok() ? raw.value() : ""));
   return {};
 }
 

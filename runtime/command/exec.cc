@@ -21,7 +21,7 @@ constexpr Option kOptions[] = {
     {"console-socket", "", true}, {"cwd", "", true},           {"env", "e", true},          {"tty", "t", false},
     {"user", "u", true},          {"process", "p", true},      {"detach", "d", false},      {"pid-file", "", true},
     {"cap", "c", true},           {"no-new-privs", "", false}, {"preserve-fds", "", true},  {"additional-gids", "g", true},
-    {"ignore-paused", "", false}, {"apparmor", "", true},      {"process-label", "", true},
+    {"ignore-paused", "", false}, {"apparmor", "", true},      {"process-label", "", true}, {"cgroup", "", true},
 };
 constexpr int kExecError = 255;  // as runc: what a program itself returns is below
 
@@ -95,6 +95,17 @@ Result<void> check_terminal(const Arguments& arguments, bool terminal, bool deta
   return {};
 }
 
+// A cgroup that is there beneath the container's own: "/a/b". Without controllers before it, which version 1 had.
+Result<std::string> sub_cgroup(const Arguments& arguments, const std::string& own) {
+  const std::string path = arguments.value("cgroup");
+  if (path.find(':') != std::string::npos)
+    return fail(Code::invalid_argument, "--cgroup: '{}' names a controller, but cgroup v2 has one tree for all", path);
+  if (("/" + path + "/").find("/../") != std::string::npos)
+    return fail(Code::invalid_argument, "--cgroup: '{}' leads out of the container's cgroup", path);
+  if (own.empty()) return fail(Code::invalid_argument, "--cgroup: '{}': the container has no cgroup of its own", path);
+  return own + (path.starts_with('/') ? "" : "/") + path;
+}
+
 ExecRequest request_of(const Found& found, const oci::Spec& spec, const oci::Process& process, const UniqueFd& pidfd, int preserved) {
   ExecRequest request;
   request.pid = found.record.pid;
@@ -138,7 +149,11 @@ Result<int> execute(const Global& global, const Arguments& arguments) {
     TRY(go_within(global));
   }
   if (!detach) TRY(block_signals());
-  const ExecRequest request = request_of(found, spec, process, *pidfd, inherited.descriptors);
+  ExecRequest request = request_of(found, spec, process, *pidfd, inherited.descriptors);
+  request.exact_cgroup = arguments.has("cgroup");
+  if (request.exact_cgroup) {
+    TRY_ASSIGN(request.cgroup, sub_cgroup(arguments, found.record.cgroup));
+  }
   TRY_ASSIGN(const Created created, runtime::exec(request));
   return serve(arguments, created);
 }

@@ -28,8 +28,11 @@ constexpr VerbHelp kVerbs[] = {
      "      --no-subreaper         accepted, without effect\n"},
     {"state", "ID", "its state as JSON", ""},
     {"kill", "[FLAG…] ID [SIGNAL]", "a signal (name or number, default SIGTERM) to its first process",
-     "  -a, --all                  to every process\n"},
-    {"delete", "[FLAG…] ID", "take away what is left of it", "  -f, --force                end it first; nothing there is no error\n"},
+     "  -a, --all                  to every process\n"
+     "  -r, --regex                ID is a POSIX extended expression: to every container it matches\n"},
+    {"delete", "[FLAG…] ID", "take away what is left of it",
+     "  -f, --force                end it first; nothing there is no error\n"
+     "  -r, --regex                ID is a POSIX extended expression: every container it matches\n"},
     {"exec", "[FLAG…] ID PROGRAM [ARG…]", "a further process in it; exits with its code, 255 when it could not begin",
      "  -p, --process FILE         the OCI process object, instead of PROGRAM\n"
      "      --cwd DIR              directory to start in\n"
@@ -44,13 +47,16 @@ constexpr VerbHelp kVerbs[] = {
      "  -d, --detach               leave it running\n"
      "      --pid-file FILE        write its number there\n"
      "      --preserve-fds N       hand N descriptors from 3 on to it\n"
-     "      --ignore-paused        also in a paused container\n"},
+     "      --ignore-paused        also in a paused container\n"
+     "      --cgroup PATH          in a cgroup that is there beneath the container's\n"},
     {"list", "[FLAG…]", "all containers", "  -f, --format table|json    how to print\n  -q, --quiet                ids only\n"},
-    {"ps", "[FLAG…] ID", "its processes", "  -f, --format table|json    how to print\n"},
+    {"ps", "[FLAG…] ID [OPTION OF PS…]", "its processes, as the host's ps(1) shows them (default: ps -ef)",
+     "  -f, --format table|json    how to print; json: the numbers only\n"},
     {"pause", "ID", "freeze it", ""},
     {"resume", "ID", "go on", ""},
     {"update", "[FLAG…] ID", "other limits for a container that lives; sizes as 64m, -1 = none",
-     "  -r, --resources FILE       a linux.resources object, - = standard input; the flags go over it\n"
+     "  -r, --resources FILE       a linux.resources object, - = standard input; the flags go over it. Device rules in it take\n"
+     "                             the place of all former ones\n"
      "  -m, --memory BYTES         and --memory-reservation, --memory-swap (memory and swap together)\n"
      "      --cpu-share N          and --cpu-quota, --cpu-period, --cpu-burst (microseconds), --cpu-idle 0|1\n"
      "      --cpuset-cpus LIST     and --cpuset-mems\n"
@@ -61,6 +67,7 @@ constexpr VerbHelp kVerbs[] = {
      "      --stats                once, then go\n"},
     {"spec", "[FLAG…]", "write a config.json to begin with",
      "  -b, --bundle DIR           where to (default: here)\n"
+     "  -f, --file FILE            another name\n"
      "      --rootless             for the user who calls\n"},
     {"features", "", "what this runtime can do, as JSON", ""},
 };
@@ -73,13 +80,14 @@ std::string help() {
       "Runs containers from OCI bundles with the command line of runc. `slipway VERB --help` tells a verb's flags.\n\n"
       "  --root DIR                 where containers are recorded (default /run/slipway-oci; in a user namespace or for an\n"
       "                             ordinary user $XDG_RUNTIME_DIR/slipway)\n"
-      "  --log FILE                 errors go there too\n"
+      "  --log FILE                 errors go there too, warnings instead of to stderr\n"
       "  --log-format text|json     how\n"
       "  --systemd-cgroup           cgroups by systemd: linux.cgroupsPath is SLICE:PREFIX:NAME\n"
-      "  --cgroup-manager cgroupfs|systemd|disabled  the same by crun's name; disabled: none is made\n"
+      "  --cgroup-manager cgroupfs|systemd|disabled  the same by crun's name; disabled: none is made, there are no\n"
+      "                             limits and no device rules\n"
       "  --rootless true|false|auto do without a cgroup that is not delegated where no limit is asked for (auto: in a user\n"
       "                             namespace); false: also no user namespace for an ordinary user\n"
-      "  --debug                    say more\n"
+      "  --debug                    say more; --log-level error|warning|info|debug\n"
       "  -v, --version              print the version\n\n";
   for (const VerbHelp& verb : kVerbs) out += fmt::format("  {:<9} {}\n", verb.name, verb.what);
   return out + "\nExit codes: 0 done, 1 failed or wrong usage (as runc); run and exec: see there.\n";

@@ -1,7 +1,9 @@
 // slipway: the OCI runtime's command line. Global flags, then a verb.
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <array>
 
@@ -19,9 +21,9 @@ namespace slipway::runtime::command {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"root", "", true},      {"log", "", true},    {"log-format", "", true}, {"debug", "", false},         {"systemd-cgroup", "", false},
-    {"version", "v", false}, {"help", "h", false}, {"rootless", "", true},   {"cgroup-manager", "", true}, {"criu", "", true},
-    {"within", "", false},
+    {"root", "", true},      {"log", "", true},       {"log-format", "", true}, {"debug", "", false},         {"systemd-cgroup", "", false},
+    {"version", "v", false}, {"help", "h", false},    {"rootless", "", true},   {"cgroup-manager", "", true}, {"criu", "", true},
+    {"within", "", false},   {"log-level", "", true},
 };
 
 struct Verb {
@@ -69,26 +71,44 @@ Result<Rootless> parse_rootless(const std::string& text) {
   return fail(Code::invalid_argument, "--rootless: '{}' is none of true, false and auto", text);
 }
 
+Result<CgroupManager> cgroup_manager(const Arguments& arguments) {
+  const std::string manager = arguments.value("cgroup-manager", arguments.has("systemd-cgroup") ? "systemd" : "cgroupfs");
+  if (manager == "cgroupfs") return CgroupManager::cgroupfs;
+  if (manager == "systemd") return CgroupManager::systemd;
+  if (manager == "disabled") return CgroupManager::none;
+  return fail(Code::invalid_argument, "--cgroup-manager: '{}' is none of cgroupfs, systemd and disabled", manager);
+}
+
+// "warning" is crun's word.
+Result<void> set_level(const Arguments& arguments) {
+  std::string level = arguments.value("log-level", arguments.has("debug") ? "debug" : "");
+  if (level.empty()) return {};
+  if (level == "warning") level = "warn";
+  TRY_ASSIGN(const log::Level parsed, log::parse_level(level).context("--log-level"));
+  log::set_level(parsed);
+  return {};
+}
+
+// The directory need not be there yet.
+Result<std::string> absolute(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  char here[PATH_MAX];
+  if (::getcwd(here, sizeof here) == nullptr) return fail_errno(errno, "--root '{}': the working directory", path);
+  return std::string(here) + "/" + path;
+}
+
 Result<Global> apply_globals(const Arguments& arguments) {
   Global global;
-  TRY_ASSIGN(global.rootless, parse_rootless(arguments.value("rootless", "auto")));
-  global.within = arguments.has("within");
-  global.root = arguments.has("root") ? arguments.value("root") : default_root(global);
-  if (!global.root.starts_with('/')) return fail(Code::invalid_argument, "--root: '{}' is not absolute", global.root);
-  if (arguments.has("systemd-cgroup")) global.manager = CgroupManager::systemd;
-  const std::string manager = arguments.value("cgroup-manager", "cgroupfs");
-  if (manager == "systemd") {
-    global.manager = CgroupManager::systemd;
-  } else if (manager == "disabled") {
-    global.manager = CgroupManager::none;
-  } else if (manager != "cgroupfs") {
-    return fail(Code::invalid_argument, "--cgroup-manager: '{}' is none of cgroupfs, systemd and disabled", manager);
-  }
-  global.criu = arguments.value("criu");
+  // First: whoever reads the log wants to hear of the other flags too.
   const std::string format = arguments.value("log-format", "text");
   if (format != "text" && format != "json") return fail(Code::invalid_argument, "--log-format: '{}' is neither text nor json", format);
-  set_error_log(arguments.value("log"), format == "json");
-  if (arguments.has("debug")) log::set_level(log::Level::debug);
+  TRY(set_error_log(arguments.value("log"), format == "json"));
+  TRY_ASSIGN(global.rootless, parse_rootless(arguments.value("rootless", "auto")));
+  global.within = arguments.has("within");
+  TRY_ASSIGN(global.root, absolute(arguments.has("root") ? arguments.value("root") : default_root(global)));
+  TRY_ASSIGN(global.manager, cgroup_manager(arguments));
+  global.criu = arguments.value("criu");
+  TRY(set_level(arguments));
   return global;
 }
 

@@ -1,5 +1,4 @@
 // slipway pause and resume: the freezer of the container's cgroup.
-#include "cgroups/cgroup.h"
 #include "runtime/command/command.h"
 
 namespace slipway::runtime::command {

@@ -29,25 +29,41 @@ std::string log_line(const Error& error, std::string_view level) {
                           : fmt::format("time=\"{}\" level={} msg={}\n", time, level, message);
 }
 
-void report(std::string_view prefix, std::string_view level, const Error& error) {
-  (void)sys::write_all(FdRef(STDERR_FILENO), fmt::format("{}{}\n", prefix, error.message));
-  if (error_log().path.empty()) return;
-  const auto file = sys::open_path(error_log().path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0644);
+Result<UniqueFd> open_log(const std::string& path) {
+  return sys::open_path(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0644).context("--log");
+}
+
+// False: there is none.
+bool write_log(const Error& error, std::string_view level) {
+  if (error_log().path.empty()) return false;
+  const auto file = open_log(error_log().path);
   if (file.ok()) (void)sys::write_all(file.value(), log_line(error, level));
+  return file.ok();
+}
+
+void write_stderr(std::string_view prefix, const Error& error) {
+  (void)sys::write_all(FdRef(STDERR_FILENO), fmt::format("{}{}\n", prefix, error.message));
 }
 
 }  // namespace
 
-void set_error_log(const std::string& path, bool json) {
-  error_log() = {path, json};
+Result<void> set_error_log(std::string_view path, bool json) {
+  if (path.starts_with("file:")) path.remove_prefix(5);
+  if (path.starts_with("journald:") || path.starts_with("syslog:"))
+    return fail(Code::invalid_argument, "--log: '{}': only files are written; systemd-cat(1) and logger(1) take what comes on stderr",
+                path);
+  if (!path.empty()) TRY(open_log(std::string(path)));
+  error_log() = {std::string(path), json};
+  return {};
 }
 
 void report_error(const Error& error) {
-  report("slipway: ", "error", error);
+  write_stderr("slipway: ", error);
+  write_log(error, "error");
 }
 
 void report_warning(const Error& error) {
-  report("slipway: warning: ", "warning", error);
+  if (!write_log(error, "warning")) write_stderr("slipway: warning: ", error);
 }
 
 }  // namespace slipway::runtime::command

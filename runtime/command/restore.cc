@@ -88,6 +88,7 @@ Result<void> restore_in(const Global& global, const Arguments& arguments, const 
   place_request.id = options.id;
   place_request.spec = &spec;
   place_request.manager = global.manager;
+  if (global.manager == CgroupManager::none) return fail(Code::invalid_argument, "--cgroup-manager: 'disabled' leaves criu no cgroup");
   CgroupPlace place;
   TRY(make_cgroup(place_request, place, undo));
   TRY(apply_device_rules(spec, place));

@@ -9,7 +9,7 @@
 namespace slipway::runtime::command {
 namespace {
 
-constexpr Option kOptions[] = {{"bundle", "b", true}, {"rootless", "", false}};
+constexpr Option kOptions[] = {{"bundle", "b", true}, {"file", "f", true}, {"rootless", "", false}};
 
 oci::Process default_process() {
   oci::Process process;
@@ -77,7 +77,8 @@ oci::Spec rootless_spec() {
 Result<int> spec_verb(const Global&, Words words) {
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, false));
   TRY(no_more_than(arguments, 0));
-  const std::string path = arguments.value("bundle", ".") + "/config.json";
+  const std::string file = arguments.value("file", "config.json");
+  const std::string path = file.starts_with('/') ? file : arguments.value("bundle", ".") + "/" + file;
   auto fd = sys::open_path(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
   if (!fd.ok() && fd.error().sys_errno == EEXIST) return fail(Code::already_exists, "'{}' is there already: remove it first", path);
   if (!fd.ok()) return std::move(fd).error();

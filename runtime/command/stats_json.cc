@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 namespace slipway::runtime::command {
 namespace {
 
@@ -25,7 +28,23 @@ std::string cpu(const cgroups::Stats& stats) {
                      pressure(stats.cpu_pressure));
 }
 
-std::string memory(const cgroups::Memory& m, const std::optional<cgroups::Pressure>& psi) {
+// "name number" a line; what is of another form is left out.
+std::string raw(std::string_view memory_stat) {
+  std::string out;
+  while (!memory_stat.empty()) {
+    const std::string_view line = memory_stat.substr(0, memory_stat.find('\n'));
+    memory_stat.remove_prefix(std::min(memory_stat.size(), line.size() + 1));
+    const std::string_view name = line.substr(0, line.find(' '));
+    const std::string_view text = line.substr(std::min(line.size(), name.size() + 1));
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (name.empty() || error != std::errc{} || end != text.data() + text.size()) continue;
+    out += fmt::format(R"({}"{}":{})", out.empty() ? "" : ",", name, number);
+  }
+  return out;
+}
+
+std::string memory(const cgroups::Memory& m, const std::optional<cgroups::Pressure>& psi, std::string_view memory_stat) {
   std::string out = fmt::format(R"(,"memory":{{"cache":{},"usage":{{"limit":{},"usage":{},"max":{},"failcnt":{}}})", m.stat.file, m.max,
                                 m.current, m.peak, m.events.max);
   // As in version 1: memory and swap together.
@@ -34,10 +53,7 @@ std::string memory(const cgroups::Memory& m, const std::optional<cgroups::Pressu
   const bool bounded = m.max != cgroups::kNoLimit && swap_max != cgroups::kNoLimit;
   out += fmt::format(R"(,"swap":{{"limit":{},"usage":{},"failcnt":0}},"kernel":{{"usage":{},"failcnt":0}})",
                      bounded ? m.max + swap_max : cgroups::kNoLimit, m.current + swap, m.stat.kernel);
-  out += fmt::format(R"(,"raw":{{"anon":{},"file":{},"kernel_stack":{},"sock":{},"shmem":{},"file_mapped":{},"slab":{},)"
-                     R"("active_file":{},"inactive_file":{},"pgfault":{},"pgmajfault":{}}})",
-                     m.stat.anon, m.stat.file, m.stat.kernel_stack, m.stat.sock, m.stat.shmem, m.stat.file_mapped, m.stat.slab,
-                     m.stat.active_file, m.stat.inactive_file, m.stat.pgfault, m.stat.pgmajfault);
+  out += R"(,"kernelTCP":{"failcnt":0},"raw":{)" + raw(memory_stat) + "}";
   return out + pressure(psi) + "}";
 }
 
@@ -60,16 +76,16 @@ std::string io(const cgroups::Stats& stats) {
 
 }  // namespace
 
-std::string stats_json(const cgroups::Stats& stats) {
+std::string stats_json(const cgroups::Stats& stats, std::string_view memory_stat) {
   std::string out = "{" + cpu(stats);
-  if (stats.memory) out += memory(*stats.memory, stats.memory_pressure);
+  if (stats.memory) out += memory(*stats.memory, stats.memory_pressure, memory_stat);
   if (stats.pids)
     out += fmt::format(R"(,"pids":{{"current":{},"limit":{}}})", stats.pids->current,
                        stats.pids->max == cgroups::kNoLimit ? 0 : stats.pids->max);
   out += io(stats) + ",\"hugetlb\":{";
   for (std::size_t i = 0; i < stats.hugetlb.size(); ++i)
     out += fmt::format(R"({}"{}":{{"usage":{},"failcnt":0}})", i == 0 ? "" : ",", stats.hugetlb[i].page_size, stats.hugetlb[i].current);
-  return out + "}}";
+  return out + R"(},"intel_rdt":{},"network_interfaces":null})";
 }
 
 }  // namespace slipway::runtime::command

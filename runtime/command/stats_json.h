@@ -7,7 +7,7 @@
 
 namespace slipway::runtime::command {
 
-// {"cpu":{…},"memory":{…},"pids":{…},"blkio":{…},"hugetlb":{…}}; times in nanoseconds.
-std::string stats_json(const cgroups::Stats& stats);
+// {"cpu":{…},"memory":{…},"pids":{…},"blkio":{…},"hugetlb":{…},…}; times in nanoseconds. `memory_stat`: that file, for memory.raw.
+std::string stats_json(const cgroups::Stats& stats, std::string_view memory_stat);
 
 }  // namespace slipway::runtime::command

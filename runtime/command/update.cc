@@ -3,7 +3,7 @@
 
 #include <charconv>
 
-#include "cgroups/cgroup.h"
+#include "cgroups/device_bpf.h"
 #include "cgroups/systemd.h"
 #include "oci/parse.h"
 #include "runtime/command/command.h"
@@ -13,10 +13,11 @@ namespace slipway::runtime::command {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"resources", "r", true}, {"blkio-weight", "", true}, {"cpu-period", "", true},  {"cpu-quota", "", true},
-    {"cpu-burst", "", true},  {"cpu-share", "", true},    {"cpuset-cpus", "", true}, {"cpuset-mems", "", true},
-    {"cpu-idle", "", true},   {"memory", "m", true},      {"memory-swap", "", true}, {"memory-reservation", "", true},
-    {"pids-limit", "", true},
+    {"resources", "r", true},        {"blkio-weight", "", true},  {"cpu-period", "", true},     {"cpu-quota", "", true},
+    {"cpu-burst", "", true},         {"cpu-share", "", true},     {"cpuset-cpus", "", true},    {"cpuset-mems", "", true},
+    {"cpu-idle", "", true},          {"memory", "m", true},       {"memory-swap", "", true},    {"memory-reservation", "", true},
+    {"pids-limit", "", true},        {"cpu-rt-period", "", true}, {"cpu-rt-runtime", "", true}, {"kernel-memory", "", true},
+    {"kernel-memory-tcp", "", true},
 };
 
 template <class T>
@@ -49,6 +50,16 @@ Result<void> set_bytes(const Arguments& arguments, std::string_view flag, std::o
   if (text.empty() || error != std::errc{} || number < -1 || number > (INT64_MAX >> shift))
     return fail(Code::invalid_argument, "--{}: '{}' is not a number of bytes", flag, text);
   out = number < 0 ? number : number << shift;
+  return {};
+}
+
+// Limits of version 1 that version 2 has nothing for: only what they would not change is accepted.
+Result<void> refuse_old(const Arguments& arguments) {
+  for (const std::string_view flag : {"cpu-rt-period", "cpu-rt-runtime", "kernel-memory", "kernel-memory-tcp"}) {
+    const std::string text = arguments.value(flag);
+    if (!text.empty() && text != "0" && text != "-1")
+      return fail(Code::invalid_argument, "--{}: '{}': cgroup v2 has no such limit", flag, text);
+  }
   return {};
 }
 
@@ -87,10 +98,22 @@ Result<oci::Resources> load(const Arguments& arguments) {
     }
     TRY_ASSIGN(out, oci::parse_resources(text).context("--resources"));
   }
-  // A second device filter would only ever forbid more; the first one stays.
-  if (!out.devices.empty()) return fail(Code::unimplemented, "linux.resources.devices: rules of a living container cannot be changed");
+  TRY(refuse_old(arguments));
   TRY(add_flags(arguments, out));
   return out;
+}
+
+// New device rules take the place of all former ones, at once; none given: those stay. The filter is ours with systemd too.
+Result<void> update_cgroup(const ContainerRecord& record, const oci::Resources& resources) {
+  TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(record));
+  if (record.scope) {
+    TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+    TRY(cgroups::apply_to_unit(root, record.cgroup, resources));
+  } else {
+    TRY(cgroup.apply(resources));
+  }
+  if (resources.devices.empty()) return {};
+  return cgroups::apply_devices(cgroup.dir(), cgroups::with_defaults(resources.devices));
 }
 
 }  // namespace
@@ -103,13 +126,7 @@ Result<int> update_verb(const Global& global, Words words) {
   TRY(found.dir.lock());
   TRY_ASSIGN(const auto process, open_process(found.record));
   if (!process) return fail(Code::failed_precondition, "container '{}' is stopped: it cannot be updated", id);
-  if (found.record.scope) {
-    TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-    TRY(cgroups::apply_to_unit(root, found.record.cgroup, resources));
-  } else {
-    TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(found.record));
-    TRY(cgroup.apply(resources));
-  }
+  TRY(update_cgroup(found.record, resources));
   return 0;
 }
 

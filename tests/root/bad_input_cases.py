@@ -159,15 +159,14 @@ class BadInput(Case):
                 (["state", name, "surplus"], ["'surplus'", "nothing is wanted there"]),
                 (["list", "surplus"], ["'surplus'", "nothing is wanted there"]),
                 (["kill", "nobody"], ["'nobody'", "does not exist"]),
-                (["--root", "relative", "list"], ["--root", "'relative'", "not absolute"]),
                 (["--log-format", "xml", "list"], ["--log-format", "'xml'"])):
             with self.subTest(words=words):
                 self.refused_with(parts, self.bundle.call(*words), words)
         self.assertEqual(self.bundle.create("sleep", "100"), 0)
-        for signal in ("KILLER", "0", "65", "-1", "99999999999"):
+        for signal in ("KILLER", "65", "-1", "99999999999"):
             done = self.bundle.call("kill", name, signal)
             self.assertEqual(done.returncode, 1)
-            self.assertIn(f"signal {signal} does not exist" if signal == "0" else signal, done.stderr)
+            self.assertIn(signal, done.stderr)
 
     def test_a_cgroup_that_is_taken(self):
         """Two containers in one cgroup: the second is refused, the first lives on with its limits."""

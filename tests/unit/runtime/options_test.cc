@@ -54,3 +54,14 @@ TEST_CASE("command line errors name the flag", "[runtime]") {
   CHECK_FALSE(parsed.value().number("env", 0, 0, 20).ok());
   CHECK(parsed.value().number("absent", 7, 0, 20).value() == 7);
 }
+
+TEST_CASE("letters stand together, the last with its value", "[runtime]") {
+  const Words words = {"-de", "A=b", "-deC=d", "id"};
+  const auto parsed = parse_arguments(words, kOptions, false);
+  REQUIRE(parsed.ok());
+  CHECK(parsed.value().has("detach"));
+  CHECK(parsed.value().values("env") == Words{"A=b", "C=d"});
+  CHECK(parsed.value().positional == Words{"id"});
+  const Words unknown = {"-dz"};
+  CHECK_FALSE(parse_arguments(unknown, kOptions, false).ok());
+}
