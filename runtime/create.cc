@@ -151,6 +151,7 @@ LaunchRequest launch_request_of(const CreateRequest& request, const CgroupPlace&
   out.stdio = request.stdio;
   out.start_fd = request.start_fd;
   out.preserve_fds = request.preserve_fds;
+  out.seal = request.seal;
   if (plan.init.filter.listened) {
     out.listener_made = [&request](pid_t pid, FdRef listener) {
       ContainerRecord record = hook_record(*request.spec, request.id, request.bundle);

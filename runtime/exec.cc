@@ -150,6 +150,7 @@ Result<Created> exec(const ExecRequest& request) {
   launch_request.child_of_parent = request.child_of_parent;
   launch_request.stdio = request.stdio;
   launch_request.preserve_fds = request.preserve_fds;
+  launch_request.seal = request.seal;
   if (plan.init.filter.wanted) launch_request.confine = [&] { return compile_filter(*request.linux_->seccomp, plan); };
   if (plan.init.filter.listened) {
     if (request.record == nullptr) return fail(Code::internal, "linux.seccomp.listenerPath: nobody said whose process this is");

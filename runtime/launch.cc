@@ -200,6 +200,7 @@ Result<void> converse(const LaunchPlan& plan, const LaunchRequest& request, Laun
         listener = message.index;
         break;
       case init::Kind::failed:
+        if (message.step == init::Step::seal && request.seal != nullptr) request.seal->refused = true;
         if (born) return plan.describe(message);
         failure = plan.describe(message);  // of whom? `born` or the end tells
         break;
@@ -244,12 +245,17 @@ Result<Launched> try_launch(LaunchPlan& plan, const LaunchRequest& request, Atte
   plan.init.sync_fd = pair.second.get();
   plan.borrow(pair.second.get());
   plan.freeze();
+  if (request.seal != nullptr) plan.init.seal = seal_plan(*request.seal);
   TRY_ASSIGN(Launched launched, clone_init(plan, request));
   launched.sync = std::move(pair.first);
   pair.second.reset();
   const bool our_child = !request.child_of_parent;
   auto talked = go_on(plan, request, launched, attempt);
-  if (talked.ok()) return launched;
+  if (talked.ok()) {
+    // Now, while init executes the program: at the end of a mount the kernel waits for every processor.
+    if (request.seal != nullptr) request.seal->mount.reset();
+    return launched;
+  }
   end_process(launched.pidfd, our_child);
   return std::move(talked).error();
 }

@@ -8,6 +8,7 @@
 #include "base/unique_fd.h"
 #include "runtime/launch_plan.h"
 #include "runtime/runner.h"
+#include "runtime/seal_plan.h"
 
 namespace slipway::runtime {
 
@@ -20,6 +21,7 @@ struct LaunchRequest {
   Stdio stdio;
   int start_fd = -1;
   int preserve_fds = 0;
+  Seal* seal = nullptr;  // the process leaves the runner's own file first; nullptr: that one may be seen
   // What confines the container and takes time: LaunchPlan::filter, device rules. Called once, right after the clone, while init works;
   // init executes nothing before it is done. Its error is the launch's.
   std::function<Result<void>()> confine;

@@ -37,6 +37,7 @@ std::string write_sentence(const init::ProcWrite& write) {
 // The steps whose sentence says nothing of the plan.
 constexpr std::pair<init::Step, const char*> kPlain[] = {
     {init::Step::close_descriptors, "close descriptors"},
+    {init::Step::seal, "leave the runner's own file"},
     {init::Step::enter_cgroup, "enter the cgroup"},
     {init::Step::signals, "set the signals to their defaults"},
     {init::Step::session, "begin a session"},

@@ -57,6 +57,8 @@ struct Stage {
   MonotonicNanos duration = 0;
 };
 
+struct Seal;
+
 struct CreateRequest {
   std::string id;
   const oci::Spec* spec = nullptr;
@@ -71,6 +73,7 @@ struct CreateRequest {
   int preserve_fds = 0;  // descriptors 3 … 3+n-1 stay open
   int pid_process = -1;  // borrowed: a pidfd whose PID namespace is the container's, where linux.namespaces gives pid a path
   bool child_of_parent = false;
+  Seal* seal = nullptr;  // of a runner whose file is not read-only
   bool new_keyring = true;
   // Told before anything is mounted on the host, for a container without a mount namespace; whoever deletes the container unmounts it.
   std::function<Result<void>(const HostRoot&)> host_root_planned;  // absent: such a container is refused
@@ -115,6 +118,7 @@ struct ExecRequest {
   bool child_of_parent = false;
   const ContainerRecord* record = nullptr;  // the container, for an agent at linux.seccomp.listenerPath
   std::string id;                           // the container's: its session keyring is joined; empty = a new anonymous one
+  Seal* seal = nullptr;                     // as CreateRequest's
   bool new_keyring = true;                  // false: keep the caller's
 };
 

@@ -21,7 +21,8 @@ inline constexpr int kRemoveTimeout = 10'000;  // ms
 struct Global {
   std::string root = "/run/slipway-oci";
   CgroupManager manager = CgroupManager::cgroupfs;
-  std::string criu;  // the program's file; empty: "criu" in PATH
+  Seal* seal = nullptr;  // of a verb whose process may be seen from inside a container
+  std::string criu;      // the program's file; empty: "criu" in PATH
   Rootless rootless = Rootless::automatic;
   bool within = false;             // executed again, as root of the container's user namespace (runtime/rootless.h)
   std::vector<std::string> words;  // the whole command line

@@ -150,6 +150,7 @@ Result<int> execute(const Global& global, const Arguments& arguments) {
   }
   if (!detach) TRY(block_signals());
   ExecRequest request = request_of(found, spec, process, *pidfd, inherited.descriptors);
+  request.seal = global.seal;
   request.exact_cgroup = arguments.has("cgroup");
   if (request.exact_cgroup) {
     TRY_ASSIGN(request.cgroup, sub_cgroup(arguments, found.record.cgroup));

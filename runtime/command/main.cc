@@ -126,7 +126,17 @@ Result<void> fill_standard_descriptors() {
   return {};
 }
 
-Result<int> run(Words words) {
+// Its error is told only after the other way was tried: a program that is executed again does everything anew.
+Result<int> run_sealed(const Verb& verb, char* const* argv, Global global, Words words) {
+  Seal seal;
+  TRY(seal_self(global.words, argv, seal));
+  if (seal.file) global.seal = &seal;
+  auto status = verb.run(global, words);
+  if (!status.ok() && seal.refused) return execute_sealed(global.words).error();
+  return status;
+}
+
+Result<int> run(char* const* argv, Words words) {
   TRY(fill_standard_descriptors());
   TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, true));
   TRY_ASSIGN(Global global, apply_globals(arguments));
@@ -145,8 +155,8 @@ Result<int> run(Words words) {
       print(help_of(verb.name));
       return 0;
     }
-    if (verb.enters_container && !must_enter(global)) TRY(seal_self(words));
-    return verb.run(global, Words(arguments.positional).subspan(1));
+    const Words rest = Words(arguments.positional).subspan(1);
+    return verb.enters_container && !must_enter(global) ? run_sealed(verb, argv, std::move(global), rest) : verb.run(global, rest);
   }
   return fail(Code::invalid_argument, "'{}' is no verb of slipway: see slipway --help", arguments.positional[0]);
 }
@@ -161,7 +171,7 @@ int main(int argc, char** argv) {
   (void)::mallopt(M_TOP_PAD, 512 * 1024);
   (void)::mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  auto status = run(words);
+  auto status = run(argv, words);
   if (status.ok()) return status.value();
   report_error(status.error());
   return 1;

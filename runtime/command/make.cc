@@ -39,6 +39,7 @@ CreateRequest request_of(const Global& global, const MakeOptions& options, const
   request.bundle = options.bundle;
   request.manager = global.manager;
   request.rootless = global.rootless;
+  request.seal = global.seal;
   request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, true};
   request.preserve_fds = options.inherited.descriptors;
   request.new_keyring = !options.no_new_keyring;

@@ -80,12 +80,18 @@ Result<void> execute(FdRef program, std::span<const std::string> words) {
 
 }  // namespace
 
-Result<void> seal_self(std::span<const std::string> words) {
+Result<void> seal_self(std::span<const std::string> words, char* const* argv, Seal& seal) {
   if (weakened(Defence::sealed_program)) return {};
   struct statvfs fs = {};
   if (::statvfs(kSelf, &fs) != 0) return fail_errno(errno, "statvfs /proc/self/exe");
   if ((fs.f_flag & ST_RDONLY) != 0) return {};
   auto clone = readonly_clone(kSelf);
+  if (clone.ok() && ::geteuid() == 0 && can_seal_init()) {
+    TRY_ASSIGN(seal.file, sys::open_path(fmt::format("/proc/self/fd/{}", clone.value().get()), O_RDONLY));
+    seal.mount = std::move(clone).take();
+    seal.argv = argv;
+    return {};
+  }
   if (clone.ok()) return execute(clone.value(), words);
   // Who may not clone mounts (a runner in somebody else's mount namespace) runs from memory.
   TRY_ASSIGN(const bool sealed, is_sealed_memory());

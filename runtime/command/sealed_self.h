@@ -5,13 +5,14 @@
 #include <string>
 
 #include "base/result.h"
+#include "runtime/seal_plan.h"
 
 namespace slipway::runtime::command {
 
-// Goes on at once where the binary already lies on a read-only mount. Else executes itself again through a detached
-// read-only clone of its mount: writing to /proc/PID/exe is then EROFS, for root too. Where a clone is refused (rootless exec), through a
-// copy in memory that is sealed.
-Result<void> seal_self(std::span<const std::string> words);
+// Nothing to do where the binary already lies on a read-only mount. Else it is opened through a detached read-only clone of its mount, and
+// `seal` says so: init moves onto that. Where it cannot, this program executes itself again through the clone. Writing to /proc/PID/exe is
+// EROFS then, for root too. Where a clone is refused (rootless exec), through a copy in memory that is sealed. `argv`: main's.
+Result<void> seal_self(std::span<const std::string> words, char* const* argv, Seal& seal);
 
 // Executes itself so in any case: after it became root of a user namespace. Returns only what went wrong.
 Result<void> execute_sealed(std::span<const std::string> words);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <sys/prctl.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -131,7 +132,25 @@ struct Filter {
   bool listened = false;  // the runner takes the listener's descriptor and gives it to an agent
 };
 
+struct Segment {
+  std::uintptr_t begin = 0;  // whole pages
+  std::size_t size = 0;
+  std::uint64_t offset = 0;  // in the file
+  bool executable = false;
+  bool writable = false;
+};
+inline constexpr std::uint32_t kMostSegments = 8;
+
+// Another file for the program that runs: the same one, through a read-only mount.
+struct SealPlan {
+  int fd = -1;  // -1: /proc/PID/exe may be seen as it is
+  std::uint32_t count = 0;
+  Segment segments[kMostSegments];
+  prctl_mm_map map = {};
+};
+
 struct InitPlan {
+  SealPlan seal;
   int sync_fd = -1;
   int start_fd = -1;
   int enter_cgroup = -1;         // cgroup.procs, where clone3 could not make the process in its cgroup (launch.cc)

@@ -37,6 +37,7 @@ enum class Kind : std::uint16_t {
 enum class Step : std::uint16_t {
   none = 0,
   close_descriptors,
+  seal,
   enter_cgroup,
   signals,
   session,

@@ -11,6 +11,7 @@ namespace {
 
 // Each step needs a privilege, a descriptor or a view of the host that a later one gives up.
 constexpr StepFunction kSteps[] = {
+    seal,                     // before anybody else can see this process
     close_inherited,          // first: a created container must not hold its maker's pipes and locks while it waits
     enter_cgroup,             // before anything is charged to where the runner is
     reset_signals,            //

@@ -35,6 +35,8 @@ inline Failure failed(Step step, std::uint32_t index = 0) noexcept {
   return {step, index, errno};
 }
 
+// step_seal.cc
+Failure seal(const InitPlan&, Progress&) noexcept;
 // step_descriptors.cc
 Failure close_inherited(const InitPlan&, Progress&) noexcept;
 Failure give_stdio(const InitPlan&, Progress&) noexcept;
