@@ -61,6 +61,17 @@ Result<void> read(const Value& value, MemoryPolicy& out) {
   });
 }
 
+Result<void> read(const Value& value, IntelRdt& out) {
+  return value.members([&](std::string_view key, const Value& v) -> Result<void> {
+    if (key == "closID") return json::read(v, out.clos_id);
+    if (key == "l3CacheSchema") return json::read(v, out.l3_cache_schema);
+    if (key == "memBwSchema") return json::read(v, out.mem_bw_schema);
+    if (key == "schemata") return json::read(v, out.schemata);
+    if (key == "enableMonitoring") return json::read(v, out.enable_monitoring);
+    return {};
+  });
+}
+
 Result<void> read(const Value& value, NetDevice& out) {
   return value.members([&](std::string_view key, const Value& v) -> Result<void> {
     if (key == "name") return json::read(v, out.name);
@@ -107,7 +118,7 @@ Result<void> read(const Value& value, Linux& out) {
     if (key == "memoryPolicy" && v.size() > 0) return read(v, out.memory_policy.emplace());
     if (key == "netDevices")
       return v.members([&](std::string_view name, const Value& item) { return read(item, out.net_devices[std::string(name)]); });
-    if (key == "intelRdt") return refuse_unless_empty(v);
+    if (key == "intelRdt") return read(v, out.intel_rdt.emplace());
     return {};
   });
 }

@@ -225,6 +225,15 @@ struct MemoryPolicy {
   std::vector<std::string> flags;
 };
 
+// Classes of service of resctrl (Intel RDT, AMD QoS). The older enableCMT and enableMBM are gone from the specification.
+struct IntelRdt {
+  std::string clos_id;  // empty: one of the container's own; "/": the default class
+  std::string l3_cache_schema;
+  std::string mem_bw_schema;
+  std::vector<std::string> schemata;  // lines
+  bool enable_monitoring = false;
+};
+
 struct NetDevice {
   std::string name;  // in the container; empty: as on the host
 };
@@ -246,6 +255,7 @@ struct Linux {
   std::string mount_label;
   std::optional<Personality> personality;
   std::optional<MemoryPolicy> memory_policy;
+  std::optional<IntelRdt> intel_rdt;
 };
 
 // A program that a caller of the runtime has run at a point of the container's life (config.md, "POSIX-platform Hooks").

@@ -173,8 +173,25 @@ Result<void> check_sysctl(const Linux& l) {
   return {};
 }
 
+// The name of a directory of resctrl beside those that the kernel has there.
+Result<void> check_intel_rdt(const IntelRdt& rdt) {
+  const std::string& id = rdt.clos_id;
+  const bool name = id.empty() || id == "/" || (id.find_first_of("/\n") == std::string::npos && !is_one_of(id, {".", ".."}));
+  if (!name || is_one_of(id, {"info", "mon_data", "mon_groups"}))
+    return wrong("linux.intelRdt.closID: '{}' is not the name of a class of service", id);
+  for (const auto& [field, value] : {std::pair{"l3CacheSchema", &rdt.l3_cache_schema}, std::pair{"memBwSchema", &rdt.mem_bw_schema}})
+    if (value->find('\n') != std::string::npos) return wrong("linux.intelRdt.{}: has more than one line", field);
+  if (!rdt.mem_bw_schema.empty() && !rdt.mem_bw_schema.starts_with("MB:"))
+    return wrong("linux.intelRdt.memBwSchema: '{}' does not begin with 'MB:'", rdt.mem_bw_schema);
+  for (std::size_t i = 0; i < rdt.schemata.size(); ++i)
+    if (rdt.schemata[i].empty() || rdt.schemata[i].find('\n') != std::string::npos)
+      return wrong("linux.intelRdt.schemata[{}]: is not one line", i);
+  return {};
+}
+
 Result<void> check_linux(const Linux& l) {
   TRY(check_namespaces(l));
+  if (l.intel_rdt) TRY(check_intel_rdt(*l.intel_rdt));
   TRY(check_time_offsets(l));
   TRY(check_net_devices(l));
   for (std::size_t i = 0; i < l.devices.size(); ++i) TRY(check_device(i, l.devices[i]));

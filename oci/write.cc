@@ -310,6 +310,15 @@ void write(std::string& out, const Personality& v) {
   o.put("flags", v.flags);
 }
 
+void write(std::string& out, const IntelRdt& v) {
+  ObjectWriter o(out);
+  o.put("closID", v.clos_id);
+  o.put("l3CacheSchema", v.l3_cache_schema);
+  o.put("memBwSchema", v.mem_bw_schema);
+  o.put("schemata", v.schemata);
+  o.put("enableMonitoring", v.enable_monitoring);
+}
+
 void write(std::string& out, const MemoryPolicy& v) {
   ObjectWriter o(out);
   o.put("mode", v.mode);
@@ -334,6 +343,7 @@ void write(std::string& out, const Linux& v) {
   o.put("readonlyPaths", v.readonly_paths);
   o.put("mountLabel", v.mount_label);
   o.put("memoryPolicy", v.memory_policy);
+  o.put("intelRdt", v.intel_rdt);
   o.put("personality", v.personality);
 }
 

@@ -55,6 +55,7 @@ Result<void> read_member(std::string_view name, const oci::json::Value& value, C
   if (name == "hostRoot") return read(value, out.host_root);
   if (name == "created") return read(value, out.created);
   if (name == "descriptors") return read(value, out.descriptors);
+  if (name == "resctrl") return read(value, out.resctrl);
   if (name == "checkpointed") return read(value, out.checkpointed);
   if (name == "annotations") return read(value, out.annotations);
   return {};
@@ -76,6 +77,7 @@ std::string write_record(const ContainerRecord& record) {
   if (record.host_root) out += ",\"hostRoot\":true";
   add_text(out, "created", record.created);
   add_texts(out, "descriptors", record.descriptors);
+  add_texts(out, "resctrl", record.resctrl);
   if (record.checkpointed) out += ",\"checkpointed\":true";
   add_annotations(out, record.annotations);
   return out + "}\n";

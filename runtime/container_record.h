@@ -27,6 +27,7 @@ struct ContainerRecord {
   std::string created;                   // RFC 3339
   std::vector<std::string> descriptors;  // what 0, 1 and 2 were when it was made: "pipe:[123]", a path; empty with a terminal
   bool checkpointed = false;             // its end was a checkpoint's: a restore may take its name
+  std::vector<std::string> resctrl;      // classes and groups of resctrl that go with it (intel_rdt.h)
   std::map<std::string, std::string> annotations;
 };
 

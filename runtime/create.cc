@@ -11,6 +11,7 @@
 #include "runtime/cgroup_place.h"
 #include "runtime/hooks.h"
 #include "runtime/host_root.h"
+#include "runtime/intel_rdt.h"
 #include "runtime/launch.h"
 #include "runtime/launch_plan.h"
 #include "runtime/mount_plan.h"
@@ -101,6 +102,14 @@ Result<std::uint64_t> plan_all(const CreateRequest& request, const UserNamespace
   return namespaces;
 }
 
+Result<void> make_rdt(const CreateRequest& request, LaunchPlan& plan, Undo& undo) {
+  if (!request.spec->linux_.intel_rdt) return {};
+  TRY_ASSIGN(Resctrl resctrl, find_resctrl());
+  TRY_ASSIGN(plan.rdt, make_rdt_group(resctrl, *request.spec->linux_.intel_rdt, request.id));
+  return undo.add("remove the class of service",
+                  [resctrl = std::move(resctrl), made = plan.rdt->made] { return remove_rdt_groups(resctrl, made); });
+}
+
 Result<void> move_net_devices(const CreateRequest& request, pid_t pid) {
   if (request.spec->linux_.net_devices.empty()) return {};
   TRY_ASSIGN(const UniqueFd network, sys::open_namespace(fmt::format("/proc/{}/ns/net", pid), CLONE_NEWNET));
@@ -109,13 +118,14 @@ Result<void> move_net_devices(const CreateRequest& request, pid_t pid) {
 
 // The runner has something to do between the environment's making and the change of the root.
 bool has_work_outside(const oci::Spec& spec) {
-  return has_create_hooks(spec) || !spec.linux_.net_devices.empty();
+  return has_create_hooks(spec) || !spec.linux_.net_devices.empty() || spec.linux_.intel_rdt;
 }
 
 // The environment is made, the root not changed (config.md: prestart, createRuntime, createContainer).
 Result<void> run_create_hooks(const CreateRequest& request, const LaunchPlan& plan, pid_t pid, FdRef pidfd) {
   const oci::Spec& spec = *request.spec;
   TRY(move_net_devices(request, pid));
+  if (plan.rdt) TRY(enter_rdt_group(*plan.rdt, pid).context("linux.intelRdt"));
   ContainerRecord record = hook_record(spec, request.id, request.bundle);
   record.pid = pid;
   // "After the start operation is called" (config.md): by then a container is created, and so hooks of this older kind expect it.
@@ -184,6 +194,7 @@ Result<Created> create(const CreateRequest& request) {
   CgroupPlace place;
   TRY(make_cgroup(request, place, undo));
   clock.end("cgroup");
+  TRY(make_rdt(request, plan, undo).context("linux.intelRdt"));
   TRY(plan_root(request, user, plan));
   if (plan.init.root.host_mounts) TRY(plan_host_mounts(request, plan, undo));
   clock.end("mounts");
@@ -203,6 +214,7 @@ Result<Created> create(const CreateRequest& request) {
   created.console = std::move(launched.console);
   created.sync = std::move(launched.sync);
   created.cgroup = place.path;
+  if (plan.rdt) created.resctrl = plan.rdt->made;
   created.stages = clock.take();
   return created;
 }

@@ -7,6 +7,7 @@
 #include "cgroups/cgroup.h"
 #include "runtime/capabilities.h"
 #include "runtime/container_record.h"
+#include "runtime/intel_rdt.h"
 #include "runtime/launch.h"
 #include "runtime/namespaces.h"
 #include "runtime/process_plan.h"
@@ -131,6 +132,14 @@ Result<Launched> launch_somewhere(const ExecRequest& request, LaunchPlan& plan, 
   return launched;
 }
 
+// The runner goes in itself: the new process is its child.
+Result<void> enter_rdt(const ExecRequest& request) {
+  if (request.linux_ == nullptr || !request.linux_->intel_rdt) return {};
+  TRY_ASSIGN(const Resctrl resctrl, find_resctrl());
+  const std::string& id = request.record != nullptr ? request.record->id : request.id;
+  return enter_rdt_group(rdt_group_of(resctrl, *request.linux_->intel_rdt, id), 0);
+}
+
 }  // namespace
 
 Result<Created> exec(const ExecRequest& request) {
@@ -143,6 +152,7 @@ Result<Created> exec(const ExecRequest& request) {
   }
   LaunchPlan plan;
   TRY(plan_exec(request, pidfd, plan));
+  TRY(enter_rdt(request).context("linux.intelRdt"));
   TRY_ASSIGN(const bool gone, sys::poll_readable(FdRef(pidfd), 0));
   if (gone) return fail(Code::failed_precondition, "the container is not running");
   clock.end("plan");

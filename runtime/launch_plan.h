@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/unique_fd.h"
 #include "runtime/init/plan.h"
 #include "runtime/init/protocol.h"
+#include "runtime/intel_rdt.h"
 
 namespace slipway::runtime {
 
@@ -42,6 +44,7 @@ class LaunchPlan {
   std::vector<const char*> argv;
   std::vector<const char*> envp;
   std::vector<sock_filter> filter;  // told to init after the clone
+  std::optional<RdtGroup> rdt;      // the runner's to put init into
 
   // Copies the text; the pointer stays valid as long as the plan.
   const char* keep(std::string text) { return strings_.emplace_back(std::move(text)).c_str(); }

@@ -86,9 +86,10 @@ struct CreateRequest {
 struct Created {
   pid_t pid = 0;  // in the caller's PID namespace
   UniqueFd pidfd;
-  UniqueFd console;    // the pty's master when process.terminal
-  UniqueFd sync;       // readable: failure to exec (one message) or EOF once exec has happened
-  std::string cgroup;  // beneath the cgroup2 root; empty: none of its own
+  UniqueFd console;                  // the pty's master when process.terminal
+  UniqueFd sync;                     // readable: failure to exec (one message) or EOF once exec has happened
+  std::string cgroup;                // beneath the cgroup2 root; empty: none of its own
+  std::vector<std::string> resctrl;  // classes and groups of resctrl that go with the container, in that order
   std::vector<Stage> stages;
 };
 

@@ -4,6 +4,7 @@
 #include "oci/parse.h"
 #include "runtime/command/make.h"
 #include "runtime/command/many.h"
+#include "runtime/intel_rdt.h"
 #include "sys/process.h"
 
 namespace slipway::runtime::command {
@@ -22,6 +23,9 @@ Result<void> remove_half_made(const Global& global, const StateDir& dir, const s
     if (spec.ok()) named = std::move(spec).take();
   }
   record.host_root = true;  // as far as it came
+  if (const auto& rdt = named.linux_.intel_rdt; rdt) {
+    if (const auto resctrl = find_resctrl(); resctrl.ok()) record.resctrl = rdt_group_of(resctrl.value(), *rdt, id).made;
+  }
   record.scope = global.manager == CgroupManager::systemd;
   TRY_ASSIGN(record.cgroup, cgroup_path(named, id, global.manager));
   return remove_container(dir, record);

@@ -74,7 +74,7 @@ Result<int> features_verb(const Global&, Words words) {
       R"({{"ociVersionMin":"1.0.0","ociVersionMax":"{}","hooks":{},"mountOptions":{},)"
       R"("linux":{{"namespaces":{},"capabilities":{},)"
       R"("cgroup":{{"v1":false,"v2":true,"systemd":true,"systemdUser":false,"rdma":true}},"seccomp":{},)"
-      R"("apparmor":{{"enabled":true}},"selinux":{{"enabled":true}},"intelRdt":{{"enabled":false}},)"
+      R"("apparmor":{{"enabled":true}},"selinux":{{"enabled":true}},"intelRdt":{{"enabled":true,"schemata":true,"monitoring":true}},)"
       R"("memoryPolicy":{{"modes":{},"flags":{}}},"mountExtensions":{{"idmap":{{"enabled":true}}}},)"
       R"("netDevices":{{"enabled":true}}}},"annotations":{{"io.slipway.version":"{}","org.opencontainers.runc.checkpoint.enabled":"true"}},"potentiallyUnsafeConfigAnnotations":[]}})"
       "\n",

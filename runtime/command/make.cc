@@ -14,6 +14,7 @@
 #include "runtime/command/console.h"
 #include "runtime/command/home.h"
 #include "runtime/hooks.h"
+#include "runtime/intel_rdt.h"
 #include "runtime/rootless.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -73,6 +74,7 @@ Result<void> publish(const MakeOptions& options, Made& made) {
   TRY_ASSIGN(const auto start, process_start_time(made.created.pid));
   made.record.pid = made.created.pid;
   made.record.cgroup = made.created.cgroup;
+  made.record.resctrl = made.created.resctrl;
   // Already over (`run` of a short program): then the record names nobody.
   made.record.start_time = start.value_or(0);
   if (!made.terminal) made.record.descriptors = standard_descriptors();
@@ -192,6 +194,10 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
 Result<void> remove_container(const StateDir& dir, const ContainerRecord& record) {
   const oci::Spec hooked = record.hooks ? hooked_spec(dir) : oci::Spec{};
   if (!record.cgroup.empty()) TRY(remove_cgroup(record));
+  if (!record.resctrl.empty()) {
+    TRY_ASSIGN(const Resctrl resctrl, find_resctrl());
+    TRY(remove_rdt_groups(resctrl, record.resctrl));
+  }
   if (record.host_root) {
     TRY_ASSIGN(const auto mounted, dir.read_host_root());
     if (mounted) TRY(unmount_host_root(*mounted));

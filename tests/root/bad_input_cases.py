@@ -86,7 +86,10 @@ FIELDS = [
     ("linux.maskedPaths", ["proc/kcore"], ["linux.maskedPaths[0]", "'proc/kcore'", "not absolute"]),
     ("linux.rootfsPropagation", "public", ["linux.rootfsPropagation", "'public'"]),
     ("hooks", {"poststop": [{"path": "bin/true"}]}, ["hooks.poststop[0].path", "'bin/true'", "not absolute"]),
-    ("linux.intelRdt", {"closID": "x"}, ["linux.intelRdt"]),
+    ("linux.intelRdt", {"closID": "x"}, ["linux.intelRdt", "no resctrl file system is mounted"]),
+    ("linux.intelRdt", {"closID": "../x"}, ["linux.intelRdt.closID", "'../x'"]),
+    ("linux.intelRdt", {"memBwSchema": "L3:0=f"}, ["linux.intelRdt.memBwSchema", "'L3:0=f'", "MB:"]),
+    ("linux.intelRdt", {"schemata": ["MB:0=10\nMB:1=10"]}, ["linux.intelRdt.schemata[0]", "one line"]),
 ]
 
 

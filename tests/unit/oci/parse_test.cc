@@ -112,7 +112,7 @@ TEST_CASE("scheduling, personality, memory policy, rdma", "[oci][parse]") {
   const auto spec = parse_spec(
       R"({"process":{"scheduler":{"policy":"SCHED_DEADLINE","nice":-3,"priority":4,"flags":["SCHED_FLAG_RECLAIM"],"runtime":1,"deadline":2,
           "period":3},"ioPriority":{"class":"IOPRIO_CLASS_RT","priority":5},"execCPUAffinity":{"initial":"0-1","final":"1"}},
-          "linux":{"netDevices":{"eth0":{"name":"e"},"eth1":{}},"personality":{"domain":"LINUX32","flags":["A"]},"memoryPolicy":{"mode":"MPOL_BIND","nodes":"0","flags":["B"]},
+          "linux":{"netDevices":{"eth0":{"name":"e"},"eth1":{}},"intelRdt":{"closID":"g","l3CacheSchema":"L3:0=f","memBwSchema":"MB:0=1","schemata":["L2:0=1"],"enableMonitoring":true,"enableCMT":true},"personality":{"domain":"LINUX32","flags":["A"]},"memoryPolicy":{"mode":"MPOL_BIND","nodes":"0","flags":["B"]},
           "resources":{"rdma":{"mlx5_1":{"hcaHandles":3,"hcaObjects":10000},"mlx4_0":{"hcaObjects":1000}}}}})");
   REQUIRE(spec.ok());
   const Scheduler& s = *spec.value().process->scheduler;
@@ -124,6 +124,9 @@ TEST_CASE("scheduling, personality, memory policy, rdma", "[oci][parse]") {
   CHECK((l.net_devices.size() == 2 && l.net_devices.at("eth0").name == "e" && l.net_devices.at("eth1").name.empty()));
   CHECK((l.personality->domain == "LINUX32" && l.personality->flags.size() == 1));
   CHECK((l.memory_policy->mode == "MPOL_BIND" && l.memory_policy->nodes == "0" && l.memory_policy->flags.size() == 1));
+  REQUIRE(l.intel_rdt);
+  CHECK((l.intel_rdt->clos_id == "g" && l.intel_rdt->l3_cache_schema == "L3:0=f" && l.intel_rdt->mem_bw_schema == "MB:0=1"));
+  CHECK((l.intel_rdt->schemata == std::vector<std::string>{"L2:0=1"} && l.intel_rdt->enable_monitoring));
   REQUIRE(l.resources->rdma.size() == 2);
   CHECK((l.resources->rdma.at("mlx5_1").hca_handles == 3U && !l.resources->rdma.at("mlx4_0").hca_handles));
 }
@@ -147,7 +150,7 @@ TEST_CASE("hooks of every kind", "[oci][parse]") {
 TEST_CASE("what slipway cannot do is refused by name, unless it is empty", "[oci][parse]") {
   for (const char* empty :
        {R"({"hooks":{}})", R"({"hooks":{"prestart":[],"poststop":null}})", R"({"windows":{}})",
-        R"({"linux":{"intelRdt":{},"netDevices":{},"timeOffsets":null,"personality":{"domain":"LINUX"}}})",
+        R"({"linux":{"netDevices":{},"timeOffsets":null,"personality":{"domain":"LINUX"}}})",
         R"({"linux":{"resources":{"network":{"classID":0,"priorities":[]},"rdma":{},"memory":{"kernel":-1,"disableOOMKiller":false}}}})",
         R"({"process":{"scheduler":null,"ioPriority":{},"user":{"username":""}}})"})
     CHECK(error_of(empty) == "ok");
@@ -157,7 +160,6 @@ TEST_CASE("what slipway cannot do is refused by name, unless it is empty", "[oci
       {R"({"solaris":{"milestone":"m"}})", "solaris"},
       {R"({"process":{"commandLine":"x"}})", "process.commandLine"},
       {R"({"process":{"user":{"username":"bob"}}})", "process.user.username"},
-      {R"({"linux":{"intelRdt":{"closID":"x"}}})", "linux.intelRdt"},
       {R"({"linux":{"resources":{"network":{"classID":5}}}})", "linux.resources.network"},
       {R"({"linux":{"resources":{"network":{"priorities":[{"name":"a","priority":1}]}}}})", "linux.resources.network"},
       {R"({"linux":{"resources":{"memory":{"swappiness":0}}}})", "linux.resources.memory.swappiness"},
