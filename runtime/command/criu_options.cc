@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "runtime/criu/session.h"
 #include "runtime/hooks.h"
@@ -72,6 +73,7 @@ Result<criu::Options> criu_options(const Arguments& arguments, const oci::Spec& 
 }
 
 Result<std::string> criu_program(const Global& global, const Arguments& arguments) {
+  if (::geteuid() != 0) return fail(Code::permission_denied, "criu dumps and restores containers as root alone");
   return criu::find_program(arguments.value("criu", global.criu));
 }
 

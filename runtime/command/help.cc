@@ -19,6 +19,30 @@ constexpr std::string_view kMakeFlags =
     "      --no-pivot             chroot instead of pivot_root, for a host whose root is an initramfs\n"
     "      --no-new-keyring       keep the session keyring of the caller\n";
 
+constexpr std::string_view kCheckpointFlags =
+    "      --image-path DIR       where to (default ./checkpoint), and --work-path DIR for criu's log dump.log\n"
+    "      --leave-running        it goes on; without it the container is stopped, and deleted or restored later\n"
+    "      --pre-dump             memory only, it goes on; --parent-path DIR (relative to --image-path): the dump before\n"
+    "      --tcp-established      open TCP connections too; --tcp-skip-in-flight, --ext-unix-sk, --file-locks, --link-remap,\n"
+    "      --shell-job            --auto-dedup: as criu has them\n"
+    "      --manage-cgroups-mode soft|full|strict|ignore (default soft), --network-lock iptables|nftables|skip\n"
+    "      --empty-ns network     leave the contents of its network out (as always where hooks make it)\n"
+    "      --criu FILE            criu's program (default: criu in PATH)\n"
+    "  --lazy-pages, --page-server and --status-fd are refused. criu's settings: /etc/criu/slipway.conf, else runc.conf there.\n";
+
+constexpr std::string_view kRestoreFlags =
+    "  -b, --bundle DIR           where config.json is (default: here)\n"
+    "      --image-path DIR       where from (default ./checkpoint), and --work-path DIR for criu's log restore.log\n"
+    "  -d, --detach               leave it running; without it stay, and exit with its code\n"
+    "      --keep                 do not delete it at its end\n"
+    "      --console-socket PATH  a unix socket that gets the terminal's descriptor (process.terminal)\n"
+    "      --pid-file FILE        write the first process's number there\n"
+    "      --lsm-profile TYPE:NAME, --lsm-mount-context CONTEXT  instead of those in the images\n"
+    "      --no-new-keyring       keep the session keyring of the caller\n"
+    "      --tcp-established, --tcp-close, --ext-unix-sk, --shell-job, --file-locks, --manage-cgroups-mode, --network-lock,\n"
+    "      --empty-ns, --auto-dedup, --link-remap, --criu: as checkpoint; --no-pivot, --no-subreaper: without effect\n"
+    "  The images are believed as root is: they say who the processes are. A container of this name that a checkpoint stopped is replaced.\n";
+
 constexpr VerbHelp kVerbs[] = {
     {"create", "[FLAG…] ID", "make a container from a bundle; its program waits for start", kMakeFlags},
     {"start", "ID", "let the program begin", ""},
@@ -65,6 +89,8 @@ constexpr VerbHelp kVerbs[] = {
     {"events", "[FLAG…] ID", "its statistics and out-of-memory kills, a JSON object a line, until it ends",
      "      --interval TIME        between statistics (default 5s)\n"
      "      --stats                once, then go\n"},
+    {"checkpoint", "[FLAG…] ID", "dump it into a directory of images by criu (criu.org)", kCheckpointFlags},
+    {"restore", "[FLAG…] ID", "a container from such a directory: it goes on where it was", kRestoreFlags},
     {"spec", "[FLAG…]", "write a config.json to begin with",
      "  -b, --bundle DIR           where to (default: here)\n"
      "  -f, --file FILE            another name\n"
@@ -89,7 +115,7 @@ std::string help() {
       "                             namespace); false: also no user namespace for an ordinary user\n"
       "  --debug                    say more; --log-level error|warning|info|debug\n"
       "  -v, --version              print the version\n\n";
-  for (const VerbHelp& verb : kVerbs) out += fmt::format("  {:<9} {}\n", verb.name, verb.what);
+  for (const VerbHelp& verb : kVerbs) out += fmt::format("  {:<10} {}\n", verb.name, verb.what);
   return out + "\nExit codes: 0 done, 1 failed or wrong usage (as runc); run and exec: see there.\n";
 }
 

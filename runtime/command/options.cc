@@ -43,7 +43,8 @@ Result<int> Arguments::number(std::string_view name, int fallback, int low, int 
 // What is said of one flag: its value, where it takes one, is in the word or is the next word.
 Result<void> Arguments::take(const Option& option, std::optional<std::string> value, std::span<const std::string> words, std::size_t& i) {
   if (option.takes_value && !value) {
-    if (++i == words.size()) return fail(Code::invalid_argument, "flag '--{}' needs a value", option.name);
+    // runc's words: podman tells by them whether `restore` knows --lsm-mount-context.
+    if (++i == words.size()) return fail(Code::invalid_argument, "flag needs an argument: --{}", option.name);
     value = words[i];
   }
   if (!option.takes_value && value && *value != "true" && *value != "false")

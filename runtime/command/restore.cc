@@ -16,12 +16,30 @@ namespace slipway::runtime::command {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"image-path", "", true},   {"work-path", "", true},     {"tcp-established", "", false},  {"tcp-close", "", false},
-    {"ext-unix-sk", "", false}, {"shell-job", "", false},    {"file-locks", "", false},       {"manage-cgroups-mode", "", true},
-    {"bundle", "b", true},      {"detach", "d", false},      {"pid-file", "", true},          {"console-socket", "", true},
-    {"no-pivot", "", false},    {"no-subreaper", "", false}, {"empty-ns", "", true},          {"auto-dedup", "", false},
-    {"lazy-pages", "", false},  {"lsm-profile", "", true},   {"lsm-mount-context", "", true}, {"network-lock", "", true},
-    {"keep", "", false},        {"criu", "", true},          {"link-remap", "", false},
+    {"image-path", "", true},
+    {"work-path", "", true},
+    {"tcp-established", "", false},
+    {"tcp-close", "", false},
+    {"ext-unix-sk", "", false},
+    {"shell-job", "", false},
+    {"file-locks", "", false},
+    {"manage-cgroups-mode", "", true},
+    {"bundle", "b", true},
+    {"detach", "d", false},
+    {"pid-file", "", true},
+    {"console-socket", "", true},
+    {"no-pivot", "", false},
+    {"no-new-keyring", "", false},
+    {"no-subreaper", "", false},
+    {"empty-ns", "", true},
+    {"auto-dedup", "", false},
+    {"lazy-pages", "", false},
+    {"lsm-profile", "", true},
+    {"lsm-mount-context", "", true},
+    {"network-lock", "", true},
+    {"keep", "", false},
+    {"criu", "", true},
+    {"link-remap", "", false},
 };
 
 Result<MakeOptions> wanted(const Arguments& arguments) {
@@ -29,6 +47,7 @@ Result<MakeOptions> wanted(const Arguments& arguments) {
   TRY_ASSIGN(out.id, container_id(arguments));
   TRY_ASSIGN(out.bundle, absolute_bundle(arguments.value("bundle", ".")));
   out.config = "config.json";
+  out.no_new_keyring = arguments.has("no-new-keyring");
   out.pid_file = arguments.value("pid-file");
   out.console_socket = arguments.value("console-socket");
   return out;
@@ -93,6 +112,7 @@ Result<void> restore_in(const Global& global, const Arguments& arguments, const 
   TRY(make_cgroup(place_request, place, undo));
   TRY(apply_device_rules(spec, place));
   restored.record.cgroup = place.path;
+  request.keyring = options.no_new_keyring ? "" : "_ses." + options.id;
   request.spec = &spec;
   request.bundle = options.bundle;
   if (!spec.process || !spec.process->terminal) request.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};

@@ -182,6 +182,7 @@ Result<void> dump(const DumpRequest& request) {
   const Directories& directories = request.directories;
   if (!has_new_namespace(*request.spec, oci::NamespaceType::mount))
     return fail(Code::unimplemented, "only a container with a new mount namespace can be checkpointed: what else is mounted is others'");
+  if (record_of(request).cgroup.empty()) return fail(Code::failed_precondition, "it has no cgroup, which criu freezes it by");
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
   TRY_ASSIGN(const cgroups::Cgroup cgroup, cgroups::Cgroup::open(root, record_of(request).cgroup));
   TRY_ASSIGN(const bool was_frozen, cgroup.frozen());
@@ -192,8 +193,13 @@ Result<void> dump(const DumpRequest& request) {
   asked.log_path = directories.log_path + "/" + kLog;
   Notes notes;
   TRY(fill(request, cgroup, asked.options, notes));
-  if (!request.pre_dump) TRY(write_notes(FdRef(directories.images), notes));
-  TRY_ASSIGN(Session session, Session::start(request.program, {}));
+  remove_notes(FdRef(directories.images));
+  // The images are complete, the container is there: if a note cannot be written, it goes on.
+  asked.notified = [&](const Notification& notification) -> Result<void> {
+    if (notification.name != "post-dump" || request.pre_dump) return {};
+    return write_notes(FdRef(directories.images), notes);
+  };
+  TRY_ASSIGN(Session session, Session::start({request.program, {}, false, ""}));
   auto dumped = session.ask(asked);
   if (!dumped.ok()) {
     remove_notes(FdRef(directories.images));

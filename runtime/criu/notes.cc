@@ -1,6 +1,8 @@
 // The two JSON files beside criu's images.
 #include "runtime/criu/notes.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "oci/json.h"
@@ -70,6 +72,32 @@ Result<void> read_file_entry(const Value& value, ExternalFile& out) {
   return {};
 }
 
+// ["pages-1.img", 4096]
+Result<void> read_size(const Value& value, Notes& out) {
+  std::string file;
+  std::uint64_t size = 0;
+  int index = 0;
+  TRY(value.items([&](const Value& item) -> Result<void> {
+    ++index;
+    if (index == 1) return read(item, file);
+    if (index == 2) return read(item, size);
+    return {};
+  }));
+  if (index != 2 || file.find('/') != std::string::npos) return value.error(Code::data_loss, "'{}' is no image with its size", file);
+  out.sizes[file] = size;
+  return {};
+}
+
+Result<void> check_sizes(FdRef images, const Notes& notes) {
+  for (const auto& [file, size] : notes.sizes) {
+    struct stat st = {};
+    if (::fstatat(images.get(), file.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, "image '{}'", file);
+    if (static_cast<std::uint64_t>(st.st_size) != size)
+      return fail(Code::data_loss, "image '{}' has {} bytes, not {}", file, st.st_size, size);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string write_descriptors(const Notes& notes) {
@@ -84,7 +112,8 @@ std::string write_own(const Notes& notes) {
   const std::string files = array(notes.files, [](const ExternalFile& file) {
     return fmt::format(R"({{"key":{},"descriptor":{},"null":{}}})", quoted(file.key), file.descriptor, file.null);
   });
-  return fmt::format("{{\"version\":1,\"mounts\":{},\"files\":{}}}\n", mounts, files);
+  const std::string sizes = array(notes.sizes, [](const auto& size) { return fmt::format("[{},{}]", quoted(size.first), size.second); });
+  return fmt::format("{{\"version\":1,\"mounts\":{},\"files\":{},\"images\":{}}}\n", mounts, files, sizes);
 }
 
 Result<void> parse_descriptors(std::string_view json, Notes& out) {
@@ -100,6 +129,7 @@ Result<void> parse_own(std::string_view json, Notes& out) {
   TRY(Value(document, document.root(), "").members([&](std::string_view name, const Value& value) -> Result<void> {
     if (name == "version") return read(value, version);
     if (name == "mounts") return value.items([&](const Value& item) { return read_mount(item, out.mounts.emplace_back()); });
+    if (name == "images") return value.items([&](const Value& item) { return read_size(item, out); });
     if (name == "files") return value.items([&](const Value& item) { return read_file_entry(item, out.files.emplace_back()); });
     return {};
   }));
@@ -108,7 +138,13 @@ Result<void> parse_own(std::string_view json, Notes& out) {
   return {};
 }
 
-Result<void> write_notes(FdRef images, const Notes& notes) {
+Result<void> write_notes(FdRef images, Notes notes) {
+  TRY_ASSIGN(const std::vector<std::string> names, sys::list_directory(images));
+  for (const std::string& name : names) {
+    struct stat st = {};
+    if (name.ends_with(".img") && ::fstatat(images.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+      notes.sizes[name] = static_cast<std::uint64_t>(st.st_size);
+  }
   TRY(sys::replace_file(images, kOwn, write_own(notes), 0600));
   return sys::replace_file(images, kDescriptors, write_descriptors(notes), 0600);
 }
@@ -124,6 +160,7 @@ Result<Notes> read_notes(FdRef images) {
   if (!text.ok() && text.error().sys_errno == ENOENT) return notes;
   if (!text.ok()) return std::move(text).error();
   TRY(parse_own(text.value(), notes).context("{}", kOwn));
+  TRY(check_sizes(images, notes));
   return notes;
 }
 

@@ -4,6 +4,8 @@
 // config.json, never followed as a path.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,7 +41,8 @@ struct Notes {
   std::vector<std::string> descriptors;  // of 0, 1, 2: "pipe:[123]", a path; empty: a terminal
   std::vector<ExternalMount> mounts;
   std::vector<ExternalFile> files;
-  bool ours = false;  // slipway.json was there
+  std::map<std::string, std::uint64_t> sizes;  // of criu's images, by file: criu waits for ever for pages that were cut off
+  bool ours = false;                           // slipway.json was there
 };
 
 std::string write_descriptors(const Notes& notes);
@@ -47,10 +50,11 @@ std::string write_own(const Notes& notes);
 Result<void> parse_descriptors(std::string_view json, Notes& out);
 Result<void> parse_own(std::string_view json, Notes& out);
 
-Result<void> write_notes(FdRef images, const Notes& notes);
-// slipway.json may be absent (another runtime's checkpoint), descriptors.json may not.
+// When criu's images are complete: their sizes are noted here.
+Result<void> write_notes(FdRef images, Notes notes);
+// slipway.json may be absent (another runtime's checkpoint), descriptors.json may not. data_loss where an image is not as long as it was.
 Result<Notes> read_notes(FdRef images);
-// So that a half checkpoint is not taken for one.
+// Of an earlier checkpoint, before the next is begun.
 void remove_notes(FdRef images);
 
 }  // namespace slipway::runtime::criu

@@ -89,7 +89,7 @@ void fill(const RestoreRequest& request, Options& options) {
 }
 
 // criu in a mount namespace of its own, we back in ours: hooks are the host's.
-Result<Session> start(const RestoreRequest& request, const Notes& notes, Options& options) {
+Result<Session> start_session(const RestoreRequest& request, const Notes& notes, Options& options) {
   Inheritance inheritance(options);
   TRY(give_namespaces(*request.spec, inheritance, options));
   TRY(give_descriptors(notes, request.stdio, inheritance));
@@ -100,7 +100,12 @@ Result<Session> start(const RestoreRequest& request, const Notes& notes, Options
   options.external = std::move(made.external);
   options.cgroup_yard = made.cgroup_yard;
   fill(request, options);
-  TRY_ASSIGN(Session session, Session::start(request.program, inheritance.fds()));
+  Start start;
+  start.program = request.program;
+  start.inherited = inheritance.fds();
+  start.no_new_privileges = request.spec->process && request.spec->process->no_new_privileges;
+  start.keyring = request.keyring;
+  TRY_ASSIGN(Session session, Session::start(start));
   TRY(mounts.leave());
   // Then criu puts nothing anywhere: what it restores stays where it is itself.
   if (options.cgroup_mode == CgroupMode::ignore) TRY(request.cgroup->add(session.pid()));
@@ -123,7 +128,7 @@ Result<void> restore(const RestoreRequest& request) {
     if (notification.name == "post-restore") return request.restored(notification.pid, std::move(console));
     return {};
   };
-  TRY_ASSIGN(Session session, start(request, notes, asked.options));
+  TRY_ASSIGN(Session session, start_session(request, notes, asked.options));
   TRY(session.ask(asked));
   return {};
 }

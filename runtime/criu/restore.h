@@ -15,6 +15,7 @@ namespace slipway::runtime::criu {
 
 struct RestoreRequest {
   std::string program;  // criu, absolute
+  std::string keyring;  // a new session keyring's name; empty: the container keeps ours
   const oci::Spec* spec = nullptr;
   std::string bundle;
   Directories directories;

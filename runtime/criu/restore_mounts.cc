@@ -61,6 +61,9 @@ class Maker {
       auto made = make_planned(planned);
       if (!made.ok()) return std::move(made).error().within("mount at '/{}'", planned.target);
     }
+    // criu takes the root's flags from here, those of all other mounts from the images.
+    if (spec_.root && spec_.root->readonly)
+      TRY(sys::set_attributes(root_, {.set = MOUNT_ATTR_RDONLY, .clear = 0, .propagation = 0, .recursive = false}));
     if (request_.notes->ours) {
       for (const ExternalMount& mount : request_.notes->mounts) {
         auto named = name(mount);

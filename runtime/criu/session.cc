@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "runtime/criu/process.h"
+#include "runtime/devices.h"
 #include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/socket.h"
@@ -85,18 +87,18 @@ std::string quote_errors(std::string_view log) {
   return out;
 }
 
-Result<Session> Session::start(const std::string& program, const std::vector<int>& inherited) {
+Result<Session> Session::start(const Start& start) {
   TRY_ASSIGN(auto pair, sys::seqpacket_pair());
   TRY_ASSIGN(UniqueFd output, sys::memory_file("slipway-criu", ""));
-  sys::SpawnRequest request;
-  request.program = program;
-  request.argv = {"criu", "swrk", "3"};
-  request.env = {"PATH=" + search_path()};  // for tar, ip and iptables-restore; not HOME: a user's settings are not the container's
-  request.stdio[1] = output.get();
-  request.stdio[2] = output.get();
-  request.extra = {pair.second.get()};
-  request.extra.insert(request.extra.end(), inherited.begin(), inherited.end());
-  TRY_ASSIGN(sys::Child child, sys::spawn(request));
+  TRY_ASSIGN(const UniqueFd null, open_null(O_RDWR));
+  CriuProcess process;
+  process.program = start.program;
+  process.env = {"PATH=" + search_path()};  // for tar, ip and iptables-restore; not HOME: a user's settings are not the container's
+  process.descriptors = {null.get(), output.get(), output.get(), pair.second.get()};
+  process.descriptors.insert(process.descriptors.end(), start.inherited.begin(), start.inherited.end());
+  process.no_new_privileges = start.no_new_privileges;
+  process.keyring = start.keyring;
+  TRY_ASSIGN(sys::Child child, start_criu(process));
   return Session(std::move(child), std::move(pair.first), std::move(output));
 }
 

@@ -37,10 +37,17 @@ struct Asked {
   std::function<Result<void>(Notification)> notified;
 };
 
+struct Start {
+  std::string program;
+  std::vector<int> inherited;      // borrowed; they are kFirstInherited, … in criu
+  bool no_new_privileges = false;  // of criu, and so of all that it restores
+  std::string keyring;             // the session's, for them; empty: ours
+};
+
 class Session {
  public:
-  // `inherited`: borrowed; they are kFirstInherited, … in criu. criu is in the namespaces that the caller is in now.
-  static Result<Session> start(const std::string& program, const std::vector<int>& inherited);
+  // criu is in the namespaces that the caller is in now.
+  static Result<Session> start(const Start& start);
   pid_t pid() const { return child_.pid(); }
   // On success criu has ended and what it restored or left running runs. An error of `notified` is the error of the request.
   Result<Response> ask(const Asked& asked);

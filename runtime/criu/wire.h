@@ -1,6 +1,6 @@
 // Protocol buffers' wire format, as far as criu's RPC takes it (protobuf.dev, "Encoding"): varints and length-delimited fields.
 //
-// Not the library: a request of thirty fields and an answer of six do not pay for half a megabyte in a static program (ADR 17).
+// Not the library: a request of thirty fields and an answer of six do not pay for half a megabyte in a static program (ADR 21).
 #pragma once
 
 #include <cstdint>

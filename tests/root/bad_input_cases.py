@@ -151,7 +151,7 @@ class BadInput(Case):
         for words, parts in (
                 (["flub"], ["'flub'", "no verb"]),
                 (["run", "--no-such-flag", "-b", self.bundle.path, name], ["'--no-such-flag'", "not known"]),
-                (["run", "-b"], ["--bundle", "needs a value"]),
+                (["run", "-b"], ["--bundle", "needs an argument"]),
                 (["run", "-b", "/no/such/bundle", name], ["--bundle", "/no/such/bundle", "No such file"]),
                 (["run", "-b", self.bundle.rootfs, name], ["config.json", "No such file"]),
                 (["run", "--preserve-fds", "-1", "-b", self.bundle.path, name], ["--preserve-fds", "'-1'"]),

@@ -102,7 +102,7 @@ class Flags(Case):
         done = self.bundle.call("exec", "-dt", self.bundle.name, "true")
         self.assertIn("a detached process with a terminal needs --console-socket", done.stderr)
         self.assertIn("flag '-dz' is not known", self.bundle.call("exec", "-dz", self.bundle.name, "true").stderr)
-        self.assertIn("flag '--user' needs a value", self.bundle.call("exec", "-du").stderr)
+        self.assertIn("flag needs an argument: --user", self.bundle.call("exec", "-du").stderr)
 
 
 def on_this_host(path):
