@@ -41,7 +41,8 @@ constexpr std::string_view kRestoreFlags =
     "      --no-new-keyring       keep the session keyring of the caller\n"
     "      --tcp-established, --tcp-close, --ext-unix-sk, --shell-job, --file-locks, --manage-cgroups-mode, --network-lock,\n"
     "      --empty-ns, --auto-dedup, --link-remap, --criu: as checkpoint; --no-pivot, --no-subreaper: without effect\n"
-    "  The images are believed as root is: they say who the processes are. A container of this name that a checkpoint stopped is replaced.\n";
+    "  The images are believed as root is: they say who the processes are. A container of this name that a checkpoint stopped is "
+    "replaced.\n";
 
 constexpr VerbHelp kVerbs[] = {
     {"create", "[FLAG…] ID", "make a container from a bundle; its program waits for start", kMakeFlags},
