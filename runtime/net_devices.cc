@@ -1,33 +1,74 @@
-// Moving network devices.
+// Moving network devices, and back.
 #include "runtime/net_devices.h"
 
+#include <sched.h>
+
+#include <vector>
+
+#include "base/log.h"
+#include "sys/namespace.h"
 #include "sys/rtnetlink.h"
 
 namespace slipway::runtime {
 namespace {
 
-Result<void> move_one(const sys::RouteSocket& here, const sys::RouteSocket& there, FdRef network_namespace, const std::string& from,
-                      const std::string& to) {
-  TRY_ASSIGN(const int link, here.link_index(from));
-  TRY_ASSIGN(const std::vector<sys::LinkAddress> addresses, here.addresses(link));
-  const auto taken = there.link_index(to);
-  if (taken.ok()) return fail(Code::already_exists, "the container has a device '{}' already", to);
+struct End {
+  const sys::RouteSocket& socket;
+  FdRef network_namespace;
+};
+
+struct Moved {
+  std::string name;  // where it came from
+  std::string now;
+  std::vector<sys::LinkAddress> addresses;
+  bool up = false;
+};
+
+// What a device loses by the move is given back: its addresses, and that it is up.
+Result<void> move_one(const End& from, const End& to, int link, const Moved& device, bool up) {
+  TRY(from.socket.move_link(link, to.network_namespace, device.now).context("move it as '{}'", device.now));
+  TRY_ASSIGN(const int moved, to.socket.link_index(device.now));
+  for (const sys::LinkAddress& address : device.addresses) TRY(to.socket.add_address(moved, address).context("give it its address back"));
+  return up ? to.socket.set_up(moved).context("set it up") : Result<void>{};
+}
+
+// `moved` gets it as soon as it may have left.
+Result<void> move_there(const End& here, const End& there, const std::string& name, const std::string& now, std::vector<Moved>& moved) {
+  Moved device{name, now, {}, false};
+  TRY_ASSIGN(const int link, here.socket.link_index(name, &device.up));
+  TRY_ASSIGN(device.addresses, here.socket.addresses(link));
+  const auto taken = there.socket.link_index(now);
+  if (taken.ok()) return fail(Code::already_exists, "the container has a device '{}' already", now);
   if (taken.error().code != Code::not_found) return taken.error();
-  TRY(here.move_link(link, network_namespace, to).context("move it as '{}'", to));
-  TRY_ASSIGN(const int moved, there.link_index(to));
-  for (const sys::LinkAddress& address : addresses) TRY(there.add_address(moved, address).context("give it its address back"));
-  return there.set_up(moved).context("set it up");
+  moved.push_back(device);
+  return move_one(here, there, link, device, true);
+}
+
+// The error is already another one; what stays there shares the end of the namespace.
+void move_back(const End& here, const End& there, const std::vector<Moved>& moved) {
+  for (auto device = moved.rbegin(); device != moved.rend(); ++device) {
+    const auto link = there.socket.link_index(device->now);
+    if (!link.ok()) continue;  // it had not left
+    const auto back = move_one(there, here, link.value(), {device->now, device->name, device->addresses, false}, device->up);
+    if (!back.ok()) log::warn("linux.netDevices.{}: move it back: {}", device->name, back.error().message);
+  }
 }
 
 }  // namespace
 
 Result<void> move_net_devices(const oci::Spec& spec, FdRef network_namespace) {
   if (spec.linux_.net_devices.empty()) return {};
-  TRY_ASSIGN(const sys::RouteSocket here, sys::RouteSocket::open());
-  TRY_ASSIGN(const sys::RouteSocket there, sys::RouteSocket::open_in(network_namespace));
+  TRY_ASSIGN(const UniqueFd ours, sys::open_namespace("/proc/self/ns/net", CLONE_NEWNET));
+  TRY_ASSIGN(const sys::RouteSocket here_socket, sys::RouteSocket::open());
+  TRY_ASSIGN(const sys::RouteSocket there_socket, sys::RouteSocket::open_in(network_namespace));
+  const End here{here_socket, ours};
+  const End there{there_socket, network_namespace};
+  std::vector<Moved> moved;
   for (const auto& [name, device] : spec.linux_.net_devices) {
-    auto moved = move_one(here, there, network_namespace, name, device.name.empty() ? name : device.name);
-    if (!moved.ok()) return std::move(moved).error().within("linux.netDevices.{}", name);
+    auto done = move_there(here, there, name, device.name.empty() ? name : device.name, moved);
+    if (done.ok()) continue;
+    move_back(here, there, moved);
+    return std::move(done).error().within("linux.netDevices.{}", name);
   }
   return {};
 }

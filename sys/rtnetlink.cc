@@ -122,7 +122,7 @@ Result<RouteSocket> RouteSocket::open_in(FdRef network_namespace) {
   return socket;
 }
 
-Result<int> RouteSocket::link_index(const std::string& name) const {
+Result<int> RouteSocket::link_index(const std::string& name, bool* up) const {
   Request request(RTM_GETLINK, NLM_F_ACK, ifinfomsg{});
   request.put(IFLA_IFNAME, with_nul(name));
   int index = 0;
@@ -131,6 +131,7 @@ Result<int> RouteSocket::link_index(const std::string& name) const {
     if (body.size() < sizeof info) return;
     std::memcpy(&info, body.data(), sizeof info);
     index = info.ifi_index;
+    if (up != nullptr) *up = (info.ifi_flags & IFF_UP) != 0;
   });
   if (!done.ok() && done.error().sys_errno == ENODEV) return fail(Code::not_found, "there is no network device '{}'", name);
   if (!done.ok()) return std::move(done).error().within("network device '{}'", name);

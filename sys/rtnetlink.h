@@ -26,7 +26,7 @@ class RouteSocket {
   static Result<RouteSocket> open_in(FdRef network_namespace);
 
   // not_found where there is no such device.
-  Result<int> link_index(const std::string& name) const;
+  Result<int> link_index(const std::string& name, bool* up = nullptr) const;
   // The global, permanent ones: what somebody has set, not what came from a router.
   Result<std::vector<LinkAddress>> addresses(int link) const;
   // Under a new name; taken already = already_exists. The kernel takes the device down and its addresses away.
