@@ -127,6 +127,8 @@ std::string LaunchPlan::subject(const init::Message& failure) const {
     case Step::mount_make: return fmt::format("make the file system for '/{}'", target);
     case Step::mount_target: return fmt::format("mount target '/{}' in the root", target);
     case Step::mount_attach: return fmt::format("mount at '/{}'", target);
+    case Step::remount: return fmt::format("remount '/{}'{}", target, failure.error == EINVAL ? ": is anything mounted right there?" : "");
+    case Step::link: return fmt::format("make the link '/{}'", target);
     case Step::mount_readonly: return fmt::format("make '/{}' read-only", target);
     case Step::mask: return fmt::format("mask '/{}'", name_at(masked, i));
     case Step::readonly_path: return fmt::format("make path '/{}' read-only", name_at(readonly_paths, i));

@@ -3,6 +3,7 @@
 
 #include <sys/mount.h>
 
+#include <algorithm>
 #include <string_view>
 
 namespace slipway::runtime {
@@ -40,7 +41,6 @@ constexpr Flag kFlags[] = {
 constexpr std::string_view kSuperblockFlags[] = {"sync",     "async",      "dirsync",  "mand",      "nomand",
                                                  "lazytime", "nolazytime", "iversion", "noiversion"};
 constexpr std::string_view kNoEffect[] = {"defaults", "silent", "loud", "_netdev", "nofail", "auto", "user", "nouser"};
-constexpr std::string_view kLater[] = {"remount", "copy-symlink"};
 
 // Of the file system too, which a bind does not make: the kernel passes over them there (mount(2), "data"), and callers that write one list
 // of options for every mount count on it.
@@ -57,8 +57,9 @@ bool is_atime(const Flag& flag) {
   return flag.name.ends_with("atime") && flag.name != "nodiratime" && flag.name != "diratime";
 }
 
-// "rw", "dev", … only take back an earlier "ro", "nodev": what the host mounted read-only stays so. The recursive "rrw" says more.
-void add(sys::MountAttributes& attributes, const Flag& flag) {
+// "rw", "dev", … only take back an earlier "ro", "nodev": what the host mounted read-only stays so. The recursive "rrw" says more, and
+// so does each with "remount".
+void add(sys::MountAttributes& attributes, const Flag& flag, bool remount) {
   if (is_atime(flag)) {
     attributes.set &= ~std::uint64_t{MOUNT_ATTR__ATIME};
     attributes.clear |= MOUNT_ATTR__ATIME;
@@ -69,7 +70,7 @@ void add(sys::MountAttributes& attributes, const Flag& flag) {
   attributes.clear &= ~flag.bits;
   if (flag.set) {
     attributes.set |= flag.bits;
-  } else if (attributes.recursive) {
+  } else if (attributes.recursive || remount) {
     attributes.clear |= flag.bits;
   }
 }
@@ -83,14 +84,14 @@ const Flag* find_flag(std::string_view name) {
 
 bool add_flag(MountOptions& out, std::string_view word) {
   if (const Flag* flag = find_flag(word)) {
-    add(out.attributes, *flag);
+    add(out.attributes, *flag, out.remount);
     return true;
   }
   if (!word.starts_with('r')) return false;
   const Flag* flag = find_flag(word.substr(1));
   if (flag == nullptr) return false;
   out.recursive.recursive = true;
-  add(out.recursive, *flag);
+  add(out.recursive, *flag, out.remount);
   return true;
 }
 
@@ -108,8 +109,10 @@ std::uint64_t parse_propagation(const std::string& word, bool* recursive) {
 
 Result<MountOptions> parse_mount_options(const std::vector<std::string>& options) {
   MountOptions out;
+  out.remount = std::ranges::find(options, "remount") != options.end();
   for (const std::string& word : options) {
     bool recursive = false;
+    if (word == "remount") continue;
     if (word == "bind" || word == "rbind") {
       out.bind = true;
       out.recursive_bind = word == "rbind";
@@ -121,7 +124,9 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
       out.map_ids_recursive = word == "ridmap";
     } else if (word == "tmpcopyup") {
       out.copy_up = true;
-    } else if (one_of(kLater, word) || word.starts_with("idmap=") || word.starts_with("ridmap=")) {
+    } else if (word == "copy-symlink") {
+      out.copy_symlink = true;
+    } else if (word.starts_with("idmap=") || word.starts_with("ridmap=")) {
       return fail(Code::unimplemented, "mount option '{}' is not supported", word);
     } else if (word.empty() || one_of(kNoEffect, word) || add_flag(out, word)) {
       continue;

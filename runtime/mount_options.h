@@ -22,10 +22,12 @@ struct MountOptions {
   bool copy_up = false;  // "tmpcopyup"
   bool map_ids = false;  // "idmap", "ridmap"
   bool map_ids_recursive = false;
+  bool remount = false;       // "rw", "dev", … clear what they name
+  bool copy_symlink = false;  // of a bind whose source is one
   std::vector<sys::FilesystemOption> data;
 };
 
-// Options that slipway does not know how to do (remount, copy-symlink) are unimplemented, by name.
+// crun's mappings as part of an option ("idmap=…") are unimplemented, by name.
 Result<MountOptions> parse_mount_options(const std::vector<std::string>& options);
 
 // "shared", "rslave", … → MS_… and whether it was the recursive form; 0 when it is none of them.

@@ -56,7 +56,9 @@ Result<PlannedMount> plan_one(const oci::Spec& spec, const oci::Mount& mount, co
   planned.type = mount.type == "cgroup" ? "cgroup2" : mount.type;
   planned.ids = {mount.uid_mappings, mount.gid_mappings};
   planned.map_ids = planned.options.map_ids || !planned.ids.empty();
-  if (planned.options.bind || mount.type == "bind" || mount.type == "rbind") {
+  if (planned.options.remount) {
+    planned.maker = Maker::remount;
+  } else if (planned.options.bind || mount.type == "bind" || mount.type == "rbind") {
     planned.maker = Maker::bind;
     if (mount.type == "rbind") planned.options.recursive_bind = true;
     planned.source = mount.source.starts_with('/') ? mount.source : bundle + "/" + mount.source;
@@ -72,6 +74,8 @@ Result<PlannedMount> plan_one(const oci::Spec& spec, const oci::Mount& mount, co
     planned.maker = made_by_init(planned.type) || (own_users && planned.type != "tmpfs") ? Maker::init : Maker::filesystem;
     planned.source = mount.source;
   }
+  if (planned.options.copy_symlink && planned.maker != Maker::bind)
+    return fail(Code::invalid_argument, "'copy-symlink': only the source of a bind can be a link");
   if (planned.map_ids && planned.maker != Maker::bind)
     return fail(Code::invalid_argument, "uidMappings, 'idmap': only a bind can be mapped");
   if (planned.map_ids && planned.ids.empty() && find_namespace(spec, oci::NamespaceType::user) == nullptr)
@@ -87,6 +91,13 @@ void defer_readonly(PlannedMount& planned) {
   if (planned.maker != Maker::filesystem || planned.type != "tmpfs") return;
   planned.readonly_last = (planned.options.attributes.set & MOUNT_ATTR_RDONLY) != 0;
   planned.options.attributes.set &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
+}
+
+// What waits to become read-only hears a later "remount,rw".
+void undo_readonly(const PlannedMount& remount, std::vector<PlannedMount>& mounts) {
+  if (((remount.options.attributes.clear | remount.options.recursive.clear) & MOUNT_ATTR_RDONLY) == 0) return;
+  for (PlannedMount& mount : mounts)
+    if (mount.target == remount.target) mount.readonly_last = false;
 }
 
 }  // namespace
@@ -110,7 +121,8 @@ Result<MountPlan> plan_mounts(const oci::Spec& spec, const std::string& bundle) 
     if (!planned.ok()) return std::move(planned).error().within("mounts[{}]", i);
     PlannedMount mount = std::move(planned).take();
     defer_readonly(mount);
-    if (mount.target == "dev") {
+    if (mount.maker == Maker::remount) undo_readonly(mount, plan.mounts);
+    if (mount.target == "dev" && mount.maker != Maker::remount) {
       plan.dev_is_mounted = true;
       plan.dev_is_bound = mount.maker == Maker::bind;
       mount.is_dev = mount.type == "tmpfs" && mount.maker == Maker::filesystem;

@@ -18,6 +18,7 @@ enum class Maker {
   bind,         // clone_tree of `source` by the runner
   filesystem,   // made by the runner
   init,         // made by init
+  remount,      // nothing: what is mounted there gets other options
   cgroup_bind,  // the host's cgroup2 tree, where the container has no cgroup namespace of its own
 };
 

@@ -2,6 +2,7 @@
 #include "runtime/mounts.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
@@ -184,6 +185,26 @@ void leave_to_init(const oci::Spec& spec, const PlannedMount& planned, init::Mou
   entry.of_pid = planned.type == "proc" && plan.init.birth == init::Birth::late;
 }
 
+void leave_remount(const PlannedMount& planned, init::MountEntry& entry, LaunchPlan& plan) {
+  const MountOptions& options = planned.options;
+  entry.remount = true;
+  entry.own = {options.attributes.set, options.attributes.clear, options.propagation_recursive ? 0 : options.propagation};
+  entry.tree = {options.recursive.set, options.recursive.clear, options.propagation_recursive ? options.propagation : 0};
+  auto& list = plan.fs_options.emplace_back();
+  for (const sys::FilesystemOption& option : options.data)
+    list.push_back({plan.keep(option.key), option.value ? plan.keep(*option.value) : nullptr});
+  entry.options = {list.data(), static_cast<std::uint32_t>(list.size())};
+}
+
+// nullptr: it is no link.
+Result<const char*> link_text(const std::string& path, LaunchPlan& plan) {
+  char text[PATH_MAX];
+  const ssize_t n = ::readlink(path.c_str(), text, sizeof text - 1);
+  if (n < 0 && errno == EINVAL) return static_cast<const char*>(nullptr);
+  if (n < 0) return fail_errno(errno, "read the link '{}'", path);
+  return plan.keep(std::string(text, static_cast<std::size_t>(n)));
+}
+
 // The host's nodes for those that could not be made.
 Result<void> bind_devices(Making& making, LaunchPlan& plan) {
   for (const RefusedDevice& device : making.refused) {
@@ -204,12 +225,17 @@ Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& p
   entry.readonly_last = planned.readonly_last;
   sys::DetachedMount mount;
   switch (planned.maker) {
+    case Maker::remount: leave_remount(planned, entry, plan); break;
     case Maker::init: leave_to_init(making.spec, planned, entry, plan); break;
     case Maker::filesystem: {
       TRY_ASSIGN(mount, make_here(making, planned));
       break;
     }
     case Maker::bind: {
+      if (planned.options.copy_symlink) {
+        TRY_ASSIGN(entry.link, link_text(planned.source, plan));
+        if (entry.link != nullptr) break;
+      }
       TRY_ASSIGN(mount, make_bind(making, planned, planned.source));
       break;
     }

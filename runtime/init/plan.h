@@ -50,6 +50,13 @@ struct FsOption {
   const char* value = nullptr;  // nullptr: a flag
 };
 
+// Of a mount's attributes, for mount_setattr(2).
+struct Change {
+  std::uint64_t set = 0;
+  std::uint64_t clear = 0;
+  std::uint64_t propagation = 0;
+};
+
 struct MountEntry {
   int fd = -1;                 // a detached mount of the runner's; -1: `type` is made here, because it takes its namespace from its maker
   const char* type = nullptr;  // of fsopen(2)
@@ -61,6 +68,9 @@ struct MountEntry {
   bool readonly_last = false;      // made read-only after all other mounts found or made their targets in it
   const char* fallback = nullptr;  // of the host's: bound where a user namespace may not make `type`; nullptr: there is none
   bool of_pid = false;             // a proc file system of InitPlan::pid, where this process is not in (Birth::late)
+  bool remount = false;            // what is mounted there gets `options`, and `own` and `tree`
+  Change own, tree;
+  const char* link = nullptr;  // a symbolic link is made instead, with this text
 };
 
 struct RootPlan {

@@ -57,6 +57,8 @@ enum class Step : std::uint16_t {
   mount_target,
   mount_attach,
   mount_readonly,
+  remount,
+  link,
   terminal_open,
   terminal_send,
   terminal_console,

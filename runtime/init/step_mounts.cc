@@ -173,6 +173,8 @@ int attach_matching(int mount, int target) noexcept {
 }
 
 Failure attach_entry(const InitPlan& plan, const MountEntry& entry, std::uint32_t index) noexcept {
+  if (entry.remount) return remount(plan, entry, index);
+  if (entry.link != nullptr) return make_link(plan, entry, index);
   const int mount = entry.fd >= 0 ? entry.fd : make_filesystem(plan, entry);
   if (mount < 0) return failed(Step::mount_make, index);
   const int target = open_mount_target(plan, entry);

@@ -65,6 +65,9 @@ Failure await_hooks(const InitPlan&, Progress&) noexcept;
 // step_confinement.cc
 Failure await_confinement_early(const InitPlan&, Progress&) noexcept;
 Failure await_confinement(const InitPlan&, Progress&) noexcept;
+// step_remount.cc, for attach_mounts
+Failure remount(const InitPlan&, const MountEntry&, std::uint32_t index) noexcept;
+Failure make_link(const InitPlan&, const MountEntry&, std::uint32_t index) noexcept;
 Failure attach_mounts(const InitPlan&, Progress&) noexcept;
 Failure finish_mounts(const InitPlan&, Progress&) noexcept;
 Failure pivot(const InitPlan&, Progress&) noexcept;

@@ -225,6 +225,26 @@ class Run(Case):
             self.assertEqual(self.shell("echo ran"), "ran\n")
             self.refused("no-such-program", self.bundle.run("no-such-program"))
 
+    def test_remount(self):
+        self.config["mounts"] += [
+            mount("/work", "tmpfs", "tmpfs", "size=64k", "nosuid", "ro"), mount("/work", "", "", "remount", "rw", "size=128k", "nodev"),
+            mount("/tmp", "bind", self.bundle.rootfs + "/etc", "rbind", "ro"), mount("/tmp", "none", "none", "remount", "bind", "rw", "noexec")]
+        self.assertIn("(rw,nosuid,nodev,", self.shell("mount | grep ' on /work '; touch /work/x /tmp/x"))
+        self.assertIn("size=128k", self.shell("mount | grep ' on /work '"))
+        self.assertIn("noexec", self.shell("mount | grep ' on /tmp '"))
+        self.config["mounts"][-1:] = [mount("/bin", "", "", "remount", "ro")]
+        self.refused("remount '/bin': is anything mounted right there?", self.bundle.run("true"))
+
+    def test_copy_symlink(self):
+        os.symlink("no/such/place", self.bundle.path + "/link")
+        self.config["mounts"] += [mount("/a/b/link", "bind", self.bundle.path + "/link", "bind", "copy-symlink"),
+                                  mount("/work", "bind", self.bundle.rootfs + "/etc", "bind", "copy-symlink")]
+        for _ in range(2):
+            self.assertEqual(self.shell("readlink /a/b/link; mount | grep -c ' on /work '").split(), ["no/such/place", "1"])
+        os.unlink(self.bundle.rootfs + "/a/b/link")
+        os.symlink("elsewhere", self.bundle.rootfs + "/a/b/link")
+        self.refused("make the link '/a/b/link': File exists", self.bundle.run("true"))
+
     def test_tmpcopyup(self):
         data = self.bundle.rootfs + "/data"
         os.makedirs(data + "/below/deep")

@@ -60,7 +60,7 @@ TEST_CASE("a change of atime clears the whole field first, as mount_setattr(2) d
 }
 
 TEST_CASE("what cannot be done yet is refused by name", "[runtime]") {
-  for (const char* word : {"idmap=uids=0-0-1", "ridmap=uids=0-0-1", "copy-symlink", "remount"}) {
+  for (const char* word : {"idmap=uids=0-0-1", "ridmap=uids=0-0-1"}) {
     const auto parsed = parse_mount_options({word});
     REQUIRE_FALSE(parsed.ok());
     CHECK(parsed.error().code == Code::unimplemented);
@@ -72,4 +72,13 @@ TEST_CASE("words that begin with r but are no recursive flags go to the file sys
   const auto parsed = parse_mount_options({"rootmode=40000", "redirect_dir=on"});
   REQUIRE(parsed.ok());
   CHECK(parsed.value().data.size() == 2);
+}
+
+TEST_CASE("a remount clears what its words name, wherever it stands among them", "[runtime][mounts]") {
+  const auto options = runtime::parse_mount_options({"rw", "dev", "noexec", "remount", "size=1m"});
+  REQUIRE(options.ok());
+  CHECK(options.value().remount);
+  CHECK(options.value().attributes.clear == (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV));
+  CHECK(options.value().attributes.set == MOUNT_ATTR_NOEXEC);
+  CHECK(options.value().data.size() == 1);
 }
