@@ -68,6 +68,8 @@ class Cgroup {
   Result<void> remove(int timeout_ms) const;
   // kill and remove by path: the cgroup may be gone already.
   static Result<void> kill_and_remove(const Root& root, std::string_view path, int timeout_ms);
+  // The same with what is in it alone: itself it stays.
+  static Result<void> kill_and_empty(const Root& root, std::string_view path, int timeout_ms);
 
   Result<Stats> stats() const;
   // memory.events' oom_kill of the subtree; 0 where the memory controller is off.

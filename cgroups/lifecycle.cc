@@ -252,4 +252,21 @@ Result<void> Cgroup::kill_and_remove(const Root& root, std::string_view path, in
   return cgroup.value().remove(timeout_ms);
 }
 
+Result<void> Cgroup::kill_and_empty(const Root& root, std::string_view path, int timeout_ms) {
+  if (path.find_first_not_of('/') == std::string_view::npos) return fail(Code::invalid_argument, "the root cgroup is no container's");
+  auto opened = open(root, path);
+  if (!opened.ok() && is_gone(opened.error())) return {};
+  if (!opened.ok()) return std::move(opened).error();
+  const Cgroup& cgroup = opened.value();
+  TRY(cgroup.kill());
+  TRY_ASSIGN(const bool empty, cgroup.wait_empty(timeout_ms));
+  if (!empty) return fail(Code::failed_precondition, "empty the cgroup {}: it still has processes", cgroup.path_);
+  TRY_ASSIGN(const std::vector<std::string> names, sys::list_directory(cgroup.dir_));
+  for (const std::string& name : names) {
+    const auto child = cgroup.open_part(name);  // files are none
+    if (child.ok()) TRY(child.value().remove(timeout_ms));
+  }
+  return {};
+}
+
 }  // namespace slipway::cgroups

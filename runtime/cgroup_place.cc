@@ -117,7 +117,7 @@ bool may_go_without_cgroup(const CreateRequest& request) {
 }
 
 Result<void> leave_cgroup(CgroupPlace& place) {
-  TRY(place.cgroup().remove(0));
+  if (!place.cgroup().was_there()) TRY(place.cgroup().remove(0));
   place.path.clear();
   place.own.reset();
   return {};

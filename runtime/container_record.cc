@@ -51,6 +51,7 @@ Result<void> read_member(std::string_view name, const oci::json::Value& value, C
   if (name == "rootfs") return read(value, out.rootfs);
   if (name == "cgroup") return read(value, out.cgroup);
   if (name == "scope") return read(value, out.scope);
+  if (name == "cgroupKept") return read(value, out.cgroup_kept);
   if (name == "hooks") return read(value, out.hooks);
   if (name == "hostRoot") return read(value, out.host_root);
   if (name == "created") return read(value, out.created);
@@ -73,6 +74,7 @@ std::string write_record(const ContainerRecord& record) {
   add_text(out, "rootfs", record.rootfs);
   add_text(out, "cgroup", record.cgroup);
   if (record.scope) out += ",\"scope\":true";
+  if (record.cgroup_kept) out += ",\"cgroupKept\":true";
   if (record.hooks) out += ",\"hooks\":true";
   if (record.host_root) out += ",\"hostRoot\":true";
   add_text(out, "created", record.created);

@@ -22,6 +22,7 @@ struct ContainerRecord {
   std::string rootfs;
   std::string cgroup;                    // beneath the cgroup2 root; empty: it has none of its own
   bool scope = false;                    // the cgroup is a systemd scope
+  bool cgroup_kept = false;              // the cgroup was there before the container, and stays
   bool hooks = false;                    // config.json has hooks for start or delete
   bool host_root = false;                // no mount namespace of its own: the root is mounted on the host (host_root.h)
   std::string created;                   // RFC 3339

@@ -215,6 +215,7 @@ Result<Created> create(const CreateRequest& request) {
   created.sync = std::move(launched.sync);
   created.cgroup = place.path;
   if (plan.rdt) created.resctrl = plan.rdt->made;
+  created.cgroup_kept = place.own && place.own->was_there();
   created.stages = clock.take();
   return created;
 }

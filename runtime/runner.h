@@ -89,6 +89,7 @@ struct Created {
   UniqueFd console;                  // the pty's master when process.terminal
   UniqueFd sync;                     // readable: failure to exec (one message) or EOF once exec has happened
   std::string cgroup;                // beneath the cgroup2 root; empty: none of its own
+  bool cgroup_kept = false;          // it was there before: not the container's to take away
   std::vector<std::string> resctrl;  // classes and groups of resctrl that go with the container, in that order
   std::vector<Stage> stages;
 };

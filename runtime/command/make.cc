@@ -75,6 +75,7 @@ Result<void> publish(const MakeOptions& options, Made& made) {
   made.record.pid = made.created.pid;
   made.record.cgroup = made.created.cgroup;
   made.record.resctrl = made.created.resctrl;
+  made.record.cgroup_kept = made.created.cgroup_kept;
   // Already over (`run` of a short program): then the record names nobody.
   made.record.start_time = start.value_or(0);
   if (!made.terminal) made.record.descriptors = standard_descriptors();
@@ -87,6 +88,8 @@ Result<void> publish(const MakeOptions& options, Made& made) {
 Result<void> remove_cgroup(const ContainerRecord& record) {
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
   if (record.scope) return cgroups::kill_and_stop_unit(root, record.cgroup, kRemoveTimeout);
+  // "Not created by this container, MUST NOT be deleted" (runtime.md, "Delete").
+  if (record.cgroup_kept) return cgroups::Cgroup::kill_and_empty(root, record.cgroup, kRemoveTimeout);
   return cgroups::Cgroup::kill_and_remove(root, record.cgroup, kRemoveTimeout);
 }
 
@@ -186,6 +189,7 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
   (void)sys::pidfd_send_signal(made.created.pidfd, SIGKILL);
   (void)sys::wait_pidfd(made.created.pidfd);
   made.record.cgroup = made.created.cgroup;
+  made.record.cgroup_kept = made.created.cgroup_kept;
   auto removed = remove_container(made.dir, made.record);
   if (!removed.ok()) log::warn("{}", removed.error().message);
   return std::move(published).error();

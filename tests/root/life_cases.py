@@ -60,6 +60,18 @@ class Life(Case):
         self.assertIn("does not exist", self.bundle.call("delete", self.bundle.name).stderr)
         self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
 
+    def test_a_cgroup_that_was_there_stays(self):
+        os.makedirs(self.bundle.cgroup())
+        self.addCleanup(os.rmdir, self.bundle.cgroup())
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0, self.bundle.output())
+        os.mkdir(self.bundle.cgroup() + "/made-later")
+        pid = self.bundle.state_of()["pid"]
+        self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
+        self.assertFalse(os.path.exists(f"/proc/{pid}/exe"))
+        self.assertEqual([name for name in os.listdir(self.bundle.cgroup()) if os.path.isdir(f"{self.bundle.cgroup()}/{name}")], [])
+        self.assertEqual(self.bundle.run("true").returncode, 0)
+        self.assertTrue(os.path.exists(self.bundle.cgroup()))
+
     def test_created_is_deleted_by_force_only(self):
         self.assertEqual(self.bundle.create("sleep", "1000"), 0)
         pid = self.bundle.state_of()["pid"]
