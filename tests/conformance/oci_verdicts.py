@@ -2,7 +2,7 @@
 """What the OCI validation programs said of each runtime, as verdicts.
 
 oci_verdicts.py FOLDER              prints the table of a run of oci-run
-oci_verdicts.py --passed PATH       0 if the program whose results are PATH.tap, PATH.err and PATH.status has passed
+oci_verdicts.py --again FOLDER      RUNTIME PROGRAM, a line for each that fails and passes with another runtime
 
 A program passes if it ends with status 0 in its time, prints no `not ok` but a `# TODO`, and
 - has an `ok` that is no `# SKIP`, or
@@ -77,12 +77,19 @@ def print_table(found):
     print(f"{'pass':32}", *(f"{sum(c[0] == 'pass' for c in found[r].values()):<12}" for r in runtimes))
 
 
+def print_differing(found):
+    for runtime, cells in found.items():
+        for program, cell in cells.items():
+            if cell[0] == "fail" and any(others[program][0] == "pass" for others in found.values()):
+                print(runtime, program)
+
+
 def main():
-    if len(sys.argv) == 3 and sys.argv[1] == "--passed":
-        sys.exit(0 if verdict_of(sys.argv[2])[0] != "fail" else 1)
+    if len(sys.argv) == 3 and sys.argv[1] == "--again":
+        return print_differing(read(sys.argv[2]))
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    print_table(read(sys.argv[1]))
+    return print_table(read(sys.argv[1]))
 
 
 if __name__ == "__main__":
