@@ -8,6 +8,8 @@ import tempfile
 
 APPLETS = ("sh true false cat ls id echo env sleep hostname mount ps stat touch mkdir grep readlink tty umask dd kill wc tr sort "
            "head tail test printf chmod ln sysctl stty").split()
+HYBRID = os.path.exists("/sys/fs/cgroup/unified/cgroup.procs")
+CGROUPS = "/sys/fs/cgroup/unified" if HYBRID else "/sys/fs/cgroup"
 CAPS = ["CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_NET_BIND_SERVICE"]
 
 
@@ -92,7 +94,7 @@ class Bundle:
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     def cgroup(self):
-        return "/sys/fs/cgroup" + self.cgroup_path
+        return CGROUPS + self.cgroup_path
 
     def remove(self):
         self.call("delete", "--force", self.name)
