@@ -170,6 +170,10 @@ Result<RdtGroup> make_rdt_group(const Resctrl& resctrl, const oci::IntelRdt& ask
   return group;
 }
 
+Result<void> change_schemata(const Resctrl& resctrl, const RdtGroup& group, const oci::IntelRdt& asked) {
+  return write_schemata(resctrl, group.path, asked);
+}
+
 Result<void> enter_rdt_group(const RdtGroup& group, pid_t pid) {
   const Resctrl resctrl{group.path, {}, {}};
   TRY(write_to(resctrl, group.path + "/tasks", fmt::format("{}", pid)));

@@ -41,6 +41,9 @@ Result<RdtGroup> make_rdt_group(const Resctrl& resctrl, const oci::IntelRdt& ask
 // The same names without making anything: of a container that runs, or that was half made. `made` has what would have been.
 RdtGroup rdt_group_of(const Resctrl& resctrl, const oci::IntelRdt& asked, const std::string& id);
 
+// Other schemata for a class that is there, whoever shares it: `update`.
+Result<void> change_schemata(const Resctrl& resctrl, const RdtGroup& group, const oci::IntelRdt& asked);
+
 // Its children come after it. 0 = the caller.
 Result<void> enter_rdt_group(const RdtGroup& group, pid_t pid);
 

@@ -86,7 +86,8 @@ constexpr VerbHelp kVerbs[] = {
      "      --cpu-share N          and --cpu-quota, --cpu-period, --cpu-burst (microseconds), --cpu-idle 0|1\n"
      "      --cpuset-cpus LIST     and --cpuset-mems\n"
      "      --pids-limit N\n"
-     "      --blkio-weight N       10 to 1000\n"},
+     "      --blkio-weight N       10 to 1000\n"
+     "      --l3-cache-schema TEXT and --mem-bw-schema, of the container's linux.intelRdt\n"},
     {"events", "[FLAG…] ID", "its statistics and out-of-memory kills, a JSON object a line, until it ends",
      "      --interval TIME        between statistics (default 5s)\n"
      "      --stats                once, then go\n"},

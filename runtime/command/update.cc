@@ -7,17 +7,18 @@
 #include "cgroups/systemd.h"
 #include "oci/parse.h"
 #include "runtime/command/command.h"
+#include "runtime/intel_rdt.h"
 #include "sys/file.h"
 
 namespace slipway::runtime::command {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"resources", "r", true},        {"blkio-weight", "", true},  {"cpu-period", "", true},     {"cpu-quota", "", true},
-    {"cpu-burst", "", true},         {"cpu-share", "", true},     {"cpuset-cpus", "", true},    {"cpuset-mems", "", true},
-    {"cpu-idle", "", true},          {"memory", "m", true},       {"memory-swap", "", true},    {"memory-reservation", "", true},
-    {"pids-limit", "", true},        {"cpu-rt-period", "", true}, {"cpu-rt-runtime", "", true}, {"kernel-memory", "", true},
-    {"kernel-memory-tcp", "", true},
+    {"resources", "r", true},      {"blkio-weight", "", true},  {"cpu-period", "", true},        {"cpu-quota", "", true},
+    {"cpu-burst", "", true},       {"cpu-share", "", true},     {"cpuset-cpus", "", true},       {"cpuset-mems", "", true},
+    {"cpu-idle", "", true},        {"memory", "m", true},       {"memory-swap", "", true},       {"memory-reservation", "", true},
+    {"pids-limit", "", true},      {"cpu-rt-period", "", true}, {"cpu-rt-runtime", "", true},    {"kernel-memory", "", true},
+    {"l3-cache-schema", "", true}, {"mem-bw-schema", "", true}, {"kernel-memory-tcp", "", true},
 };
 
 template <class T>
@@ -103,6 +104,19 @@ Result<oci::Resources> load(const Arguments& arguments) {
   return out;
 }
 
+Result<void> update_rdt(const Arguments& arguments, const Found& found) {
+  oci::IntelRdt asked;
+  asked.l3_cache_schema = arguments.value("l3-cache-schema");
+  asked.mem_bw_schema = arguments.value("mem-bw-schema");
+  if (asked.l3_cache_schema.empty() && asked.mem_bw_schema.empty()) return {};
+  TRY_ASSIGN(const std::string text, found.dir.read_config());
+  TRY_ASSIGN(const oci::Spec spec, oci::parse_spec(text).context("config.json"));
+  if (!spec.linux_.intel_rdt)
+    return fail(Code::failed_precondition, "container '{}' was made without it: it is in a class of others", found.record.id);
+  TRY_ASSIGN(const Resctrl resctrl, find_resctrl());
+  return change_schemata(resctrl, rdt_group_of(resctrl, *spec.linux_.intel_rdt, found.record.id), asked);
+}
+
 // New device rules take the place of all former ones, at once; none given: those stay. The filter is ours with systemd too.
 Result<void> update_cgroup(const ContainerRecord& record, const oci::Resources& resources) {
   TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(record));
@@ -126,6 +140,7 @@ Result<int> update_verb(const Global& global, Words words) {
   TRY(found.dir.lock());
   TRY_ASSIGN(const auto process, open_process(found.record));
   if (!process) return fail(Code::failed_precondition, "container '{}' is stopped: it cannot be updated", id);
+  TRY(update_rdt(arguments, found).context("linux.intelRdt"));
   TRY(update_cgroup(found.record, resources));
   return 0;
 }

@@ -175,6 +175,13 @@ class Alive(Case):
         self.assertFalse(opens())
 
 
+    def test_update_knows_what_there_is_not(self):
+        for words, part in ((["--l3-cache-schema", "L3:0=f"], "linux.intelRdt: container '"), (["--cpu-rt-period", "5"], "cgroup v2 has no such limit")):
+            done = self.bundle.call("update", *words, self.bundle.name)
+            self.assertEqual((done.returncode, part in done.stderr), (1, True), done.stderr)
+        self.assertEqual(self.bundle.call("update", "--cpu-rt-runtime", "0", "--kernel-memory=-1", self.bundle.name).returncode, 0)
+
+
 class Many(Case):
     def test_regex(self):
         self.config["process"]["args"] = ["sleep", "1000"]

@@ -81,6 +81,18 @@ TEST_CASE("an empty object makes a class without touching schemata", "[runtime][
   CHECK(again.error().code == Code::already_exists);
 }
 
+TEST_CASE("update writes other schemata into the class", "[runtime][rdt]") {
+  Tree tree;
+  oci::IntelRdt asked;
+  asked.l3_cache_schema = "L3:0=f";
+  const auto group = runtime::make_rdt_group(tree.resctrl, asked, "c1");
+  REQUIRE(group.ok());
+  oci::IntelRdt other;
+  other.mem_bw_schema = "MB:0=30";
+  REQUIRE(runtime::change_schemata(tree.resctrl, group.value(), other).ok());
+  CHECK(tree.text("c1/schemata") == "L3:0=f\nMB:0=30\n");  // a tree of files appends; the kernel merges
+}
+
 TEST_CASE("a named class is there, or is made with its schemata, and stays", "[runtime][rdt]") {
   Tree tree;
   oci::IntelRdt asked;
