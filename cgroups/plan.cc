@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kLeastShares = 2;
 constexpr std::uint64_t kMostShares = 262144;
+constexpr std::uint64_t kDefaultWeight = 100;     // the kernel's own
 constexpr std::uint64_t kDefaultPeriod = 100000;  // microseconds, the kernel's own
 
 template <class... Args>
@@ -98,8 +99,12 @@ Result<void> plan_cpu(const oci::Cpu& cpu, std::vector<Write>& out) {
   if (cpu.idle)
     out.push_back({"cpu.idle", fmt::format("{}", idle), "linux.resources.cpu.idle", idle == 0 ? Missing::ignore : Missing::refuse});
   // An idle group has the least weight there is; the kernel refuses another.
-  if (idle == 0 && cpu.shares.value_or(0) != 0)
-    out.push_back({"cpu.weight", fmt::format("{}", weight_from_shares(*cpu.shares)), "linux.resources.cpu.shares"});
+  if (idle == 0 && cpu.shares.value_or(0) != 0) {
+    const std::uint64_t weight = weight_from_shares(*cpu.shares);
+    // The kernel's default holds where there is no controller: containerd asks for it always.
+    out.push_back({"cpu.weight", fmt::format("{}", weight), "linux.resources.cpu.shares",
+                   weight == kDefaultWeight ? Missing::ignore : Missing::refuse});
+  }
   TRY(plan_bandwidth(cpu, out));
   TRY(plan_cpu_list("cpuset.cpus", cpu.cpus, "linux.resources.cpu.cpus", out));
   return plan_cpu_list("cpuset.mems", cpu.mems, "linux.resources.cpu.mems", out);

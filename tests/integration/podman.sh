@@ -7,13 +7,7 @@ STATE=/run/case-podman
 podman_setup() {
   PODMAN=(podman --root "$CASE_DIR/storage" --runroot "$STATE" --tmpdir "$STATE/tmp" --runtime slipway --cgroup-manager "$1")
   export CONTAINERS_CONF=$CASE_DIR/containers.conf TMPDIR=$CASE_DIR
-  cat >"$CONTAINERS_CONF" <<END
-[engine]
-runtime_supports_json = ["slipway"]
-runtime_supports_nocgroup = ["slipway"]
-[engine.runtimes]
-slipway = ["$(command -v slipway)"]
-END
+  sed "s|@SLIPWAY_BINDIR@|$(dirname "$(command -v slipway)")|" "$LIB_DIR/../../packaging/containers/podman.conf.in" >"$CONTAINERS_CONF"
   at_exit podman_end
   local root=$CASE_DIR/box applet
   mkdir -p "$root"/{bin,proc,sys,dev,tmp,etc,run}

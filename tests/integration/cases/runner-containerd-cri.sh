@@ -36,19 +36,19 @@ end_containerd() {
   wait "$daemon" || true
   umount "$STATE"/io.containerd.*/k8s.io/*/* 2>/dev/null
   rm -rf "$STATE" /var/lib/cni/results /var/lib/cni/cache
-  rmdir /sys/fs/cgroup/k8s.io /sys/fs/cgroup/case-pod
+  rmdir /sys/fs/cgroup/k8s.io
 }
 at_exit eval end_containerd '2>/dev/null'
 wait_for 30 "readiness of containerd" eval '[[ $(cri Status | jq -r ".status.conditions[] | select(.type == \"RuntimeReady\") | .status") == true ]]'
 pull busybox >/dev/null
 busybox=$(image busybox)
 
-pod=$(run_pod p '.linux.cgroup_parent = "/case-pod"')
+pod=$(run_pod p)
 one=$(started p "$pod" one "$busybox" '.linux.resources = {memory_limit_in_bytes: 67108864, cpu_quota: 50000, cpu_period: 100000}' \
   sh -c 'trap "exit 3" TERM; echo out; echo err >&2; while :; do sleep 0.05; done')
 pid=$(cri ContainerStatus "{\"container_id\": \"$one\", \"verbose\": true}" | jq -r '.info.info | fromjson | .pid')
 cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
-assert_eq "$cgroup" "/sys/fs/cgroup/case-pod/$one" "cgroup"
+assert_eq "$cgroup" "/sys/fs/cgroup/k8s.io/$one" "cgroup"
 assert_eq "$(cat "$cgroup/memory.max" "$cgroup/cpu.max")" $'67108864\n50000 100000' "limits"
 wait_for 10 "log" eval '[[ $(log_of p one | sort | tr "\n" " ") == "err out " ]]'
 assert_eq "$(exec_sync "$one" sh -c 'echo to out; echo to err >&2; exit 9' | jq -r '"\(.stdout | @base64d)\(.stderr | @base64d)\(.exit_code)"')" $'to out\nto err\n9' "exec"
@@ -73,4 +73,4 @@ stop_pod "$pod"
 remove_pod "$pod"
 assert_eq "$(cri ListContainers | jq '.containers | length')" 0 "containers that are left"
 [[ -z $(slipway --root /run/containerd/runc/k8s.io list -q) ]] || fail "slipway still has a container"
-[[ ! -e /sys/fs/cgroup/case-pod/$one ]] || fail "a cgroup is left"
+[[ ! -e /sys/fs/cgroup/k8s.io/$one ]] || fail "a cgroup is left"
