@@ -1,5 +1,6 @@
-# shellcheck shell=bash
-# Debian's podman and conmon with slipway as their OCI runtime: on lib.sh. Each check is a function; cases say which ones, and the manager of cgroups.
+# shellcheck shell=bash disable=SC2154
+# Debian's podman with slipway as its OCI runtime: on lib.sh, whose `gives` sets $out. Each check is a function; cases say which ones, and the
+# manager of cgroups.
 
 STATE=/run/case-podman
 
@@ -123,7 +124,7 @@ podman_life() {
   p run -d --name d --network none --health-cmd 'test -e /tmp/well' --health-interval 0 box \
     sh -c 'trap "echo told to end; exit 3" TERM; echo started; while :; do sleep 0.05; done' >/dev/null
   pid=$(p inspect --format '{{.State.Pid}}' d)
-  assert_eq "$(readlink "/proc/$pid/exe" | grep -o 'busybox\|sh$')" "$(echo sh)" "the process that podman names" # hard links: the last name
+  assert_contains "$(tr '\0' ' ' <"/proc/$pid/cmdline")" "sh -c trap" "the process that podman names"
   assert_eq "$(p inspect --format '{{.OCIRuntime}} {{.State.Status}}' d)" "slipway running"
   cgroup=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
   assert_eq "$(p inspect --format '{{.State.CgroupPath}}' d)" "${cgroup%/container}" "cgroup"
