@@ -29,10 +29,14 @@ if(SLIPWAY_FUZZ)
 endif()
 
 # slipway_room(NAME SOURCES … [WEAKENED …] [DEPS …]): the static library slipway_NAME, alias slipway::NAME. WEAKENED: those of the
-# sources that hold a defence which attack tests switch off (base/weaken.h).
+# sources that hold a defence which attack tests switch off (base/weaken.h). SMALL: compiled for size, where a page more of a program costs
+# more than an instruction more: in what runs once and is gone.
 function(slipway_room name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;WEAKENED;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SMALL" "" "SOURCES;WEAKENED;DEPS" ${ARGN})
   add_library(slipway_${name} STATIC ${ARG_SOURCES})
+  if(ARG_SMALL AND CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(slipway_${name} PRIVATE -Os)
+  endif()
   add_library(slipway::${name} ALIAS slipway_${name})
   target_link_libraries(slipway_${name} PUBLIC ${ARG_DEPS})
   slipway_weakened_objects(${name} "${ARG_WEAKENED}" "${ARG_DEPS}")

@@ -124,6 +124,11 @@ Result<void> populate_dev(FdRef dev, const DevContent& content, std::vector<Refu
       return fail_errno(errno, "make directory '/dev/{}'", directory);
     if (user != nullptr) TRY(own(dev, directory.c_str(), 0, 0, user));
   }
+  for (const std::string& file : content.files) {
+    if (::mknodat(dev.get(), file.c_str(), S_IFREG | 0644, 0) != 0 && errno != EEXIST)
+      return fail_errno(errno, "make file '/dev/{}'", file);
+    if (user != nullptr) TRY(own(dev, file.c_str(), 0, 0, user));
+  }
   // Never opened: linux.devices may have put the host's console there.
   if (content.console && ::mknodat(dev.get(), "console", S_IFREG | 0620, 0) != 0 && errno != EEXIST)
     return fail_errno(errno, "make '/dev/console'");

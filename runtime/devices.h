@@ -16,6 +16,7 @@ namespace slipway::runtime {
 struct DevContent {
   const std::vector<oci::Device>* devices = nullptr;  // linux.devices
   std::vector<std::string> directories;               // mount points beneath /dev, relative to it
+  std::vector<std::string> files;                     // the same for files
   bool console = false;                               // a file for the terminal to be bound on
   const UserNamespace* user = nullptr;                // whose root owns it all; nullptr: the host's
 };

@@ -43,6 +43,7 @@ constexpr std::pair<init::Step, const char*> kPlain[] = {
     {init::Step::session, "begin a session"},
     {init::Step::keyring, "begin a session keyring"},
     {init::Step::cgroup_namespace, "make a cgroup namespace"},
+    {init::Step::loopback, "raise the loopback interface"},
     {init::Step::pid_namespace, "join the PID namespace"},
     {init::Step::birth, "clone the container's process into its namespaces"},
     {init::Step::terminal_open, "open a terminal in the container's /dev/pts"},

@@ -34,7 +34,8 @@ Result<void> check_procfs(FdRef mount, const PlannedMount& planned) {
               planned.target, planned.source);
 }
 
-// Flags of the mount itself, of the whole tree, and whom it hears. Without a word: nobody, and nobody hears it.
+// Flags of the mount itself, of the whole tree, and whom it hears. Without a word: nobody, and nobody hears it. At once, not by one call
+// for the whole root at the end: another mount's target may lead into this one through a link, and would appear on the host.
 Result<void> set_options(FdRef mount, const MountOptions& options) {
   sys::MountAttributes own = options.attributes;
   sys::MountAttributes tree = options.recursive;
@@ -102,8 +103,14 @@ DevContent dev_content(const Making& making) {
   content.console = making.spec.process && making.spec.process->terminal;
   content.user = making.user;
   for (const PlannedMount& mount : making.mounts.mounts) {
-    if (is_at_or_beneath(mount.target, "dev") && mount.target.size() > 4 && mount.maker != Maker::bind)
-      content.directories.push_back(mount.target.substr(4));
+    if (!is_at_or_beneath(mount.target, "dev") || mount.target.size() <= 4) continue;
+    const std::string name = mount.target.substr(4);
+    struct stat st = {};
+    if (mount.maker != Maker::bind) {
+      content.directories.push_back(name);
+    } else if (name.find('/') == std::string::npos && ::stat(mount.source.c_str(), &st) == 0) {
+      (S_ISDIR(st.st_mode) ? content.directories : content.files).push_back(name);
+    }
   }
   return content;
 }

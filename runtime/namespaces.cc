@@ -77,6 +77,7 @@ Result<std::uint64_t> plan_namespaces(const oci::Spec& spec, const NamespaceRequ
       plan_time(spec, plan);
     } else {
       made |= static_cast<std::uint64_t>(kind.flag);
+      plan.init.raise_loopback = plan.init.raise_loopback || kind.type == oci::NamespaceType::network;
     }
   }
   if (request.user != nullptr) {

@@ -238,8 +238,7 @@ Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& b
   if (overlay) return make_overlay(*overlay, user);
   if (!spec.root || spec.root->path.empty()) return fail(Code::invalid_argument, "root.path: missing");
   const std::string path = root_path(spec, bundle);
-  TRY_ASSIGN(const UniqueFd directory, sys::open_path(path, O_PATH | O_DIRECTORY).context("root.path"));
-  return bind_root(spec, path, 0, nullptr);
+  return bind_root(spec, path + "/.", 0, nullptr).context("root.path");  // ENOTDIR for what is no directory
 }
 
 }  // namespace slipway::runtime

@@ -4,7 +4,8 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <sstream>
+#include <charconv>
+#include <string_view>
 
 #include "runtime/mount_plan.h"
 #include "sys/namespace.h"
@@ -54,12 +55,19 @@ std::string to_map_text(const std::vector<oci::IdMapping>& mappings) {
 
 Result<std::vector<oci::IdMapping>> parse_map_text(const std::string& text) {
   std::vector<oci::IdMapping> out;
-  std::istringstream lines(text);
-  std::string line;
-  while (std::getline(lines, line)) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto skip = [&](std::string_view what) {
+    while (at < end && what.find(*at) != std::string_view::npos) ++at;
+  };
+  for (skip(" \n"); at < end; skip(" \n")) {
     oci::IdMapping m;
-    if (!(std::istringstream(line) >> m.container_id >> m.host_id >> m.size))
-      return fail(Code::internal, "'{}' is no line of an id map", line);
+    for (std::uint32_t* number : {&m.container_id, &m.host_id, &m.size}) {
+      skip(" ");
+      const auto read = std::from_chars(at, end, *number);
+      if (read.ec != std::errc()) return fail(Code::internal, "'{}' is no id map", text);
+      at = read.ptr;
+    }
     out.push_back(m);
   }
   return out;

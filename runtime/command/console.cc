@@ -92,8 +92,8 @@ Result<sys::ExitStatus> wait_foreground(FdRef pidfd) {
   for (;;) {
     pollfd fds[2] = {{pidfd.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0 && errno != EINTR) return fail_errno(errno, "poll");
-    if (fds[1].revents != 0) forward_signals(signals, pidfd, nullptr);
     if (fds[0].revents != 0) return sys::wait_pidfd(pidfd);
+    if (fds[1].revents != 0) forward_signals(signals, pidfd, nullptr);
   }
 }
 

@@ -1,7 +1,7 @@
 // What `slipway --help` and `slipway VERB --help` print.
 #include "runtime/command/help.h"
 
-#include <fmt/format.h>
+#include "base/format.h"
 
 namespace slipway::runtime::command {
 namespace {

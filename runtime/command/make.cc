@@ -97,15 +97,17 @@ Result<void> remove_cgroup(const ContainerRecord& record) {
 
 const std::span<const Option> kMakeOptions(kOptions);
 
+// As it was given, links and all: whoever reads the state knows the bundle by that name.
 Result<std::string> absolute_bundle(const std::string& path) {
-  char resolved[PATH_MAX];
-  if (::realpath(path.c_str(), resolved) == nullptr) return fail_errno(errno, "--bundle '{}'", path);
-  return std::string(resolved);
+  if (path.starts_with('/')) return path;
+  char here[PATH_MAX];
+  if (::getcwd(here, sizeof here) == nullptr) return fail_errno(errno, "--bundle '{}': the working directory", path);
+  return path == "." ? std::string(here) : std::string(here) + "/" + path;
 }
 
 Result<oci::Spec> load_spec(const MakeOptions& options, std::string* text) {
   const std::string path = options.config.starts_with('/') ? options.config : options.bundle + "/" + options.config;
-  TRY_ASSIGN(*text, sys::read_file(path, oci::kMaxDocument));
+  TRY_ASSIGN(*text, sys::read_file(path, oci::kMaxDocument).context("--bundle '{}'", options.bundle));
   TRY_ASSIGN(oci::Spec spec, oci::parse_spec(*text).context("config.json"));
   TRY(oci::validate(spec).context("config.json"));
   return spec;

@@ -1,7 +1,7 @@
 // The members of runc's statistics from cgroup v2's files.
 #include "runtime/command/stats_json.h"
 
-#include <fmt/format.h>
+#include "base/format.h"
 
 #include <algorithm>
 #include <charconv>

@@ -180,6 +180,7 @@ struct InitPlan {
   bool new_time_namespace = false;
   const char* time_offsets = nullptr;  // lines of /proc/self/timens_offsets; nullptr: none
   bool new_cgroup_namespace = false;
+  bool raise_loopback = false;  // of a network namespace that is made with the process
   const char* hostname = nullptr;
   const char* domainname = nullptr;
   int proc_fd = -1;  // the host's procfs, verified

@@ -44,6 +44,7 @@ enum class Step : std::uint16_t {
   keyring,
   join_namespace,
   cgroup_namespace,
+  loopback,
   pid_namespace,
   user_namespace,
   time_namespace,

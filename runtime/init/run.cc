@@ -24,6 +24,7 @@ constexpr StepFunction kSteps[] = {
     be_born_early,            // what is made from here on belongs to the user namespace
     join_keyring,             //
     own_cgroup_namespace,     //
+    raise_loopback,           // needs CAP_NET_ADMIN
     set_names,                //
     write_proc,               // through the host's procfs, not through one that a mount of the container covers
     attach_root,              //

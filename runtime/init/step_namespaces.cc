@@ -3,9 +3,13 @@
 #include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <linux/openat2.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -94,6 +98,18 @@ Failure own_cgroup_namespace(const InitPlan& plan, Progress&) noexcept {
   // Not by clone3: the namespace's root is the cgroup of who makes it, and that is this process, not its runner.
   if (plan.new_cgroup_namespace && ::unshare(CLONE_NEWCGROUP) != 0) return failed(Step::cgroup_namespace);
   return {};
+}
+
+// As runc and crun do: a namespace of its own without a network still has its localhost.
+Failure raise_loopback(const InitPlan& plan, Progress&) noexcept {
+  if (!plan.raise_loopback) return {};
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failed(Step::loopback);
+  ifreq request = {};
+  request.ifr_name[0] = 'l';
+  request.ifr_name[1] = 'o';
+  request.ifr_flags = IFF_UP;
+  return ::ioctl(fd, SIOCSIFFLAGS, &request) == 0 ? Failure{} : failed(Step::loopback, 1);
 }
 
 Failure set_names(const InitPlan& plan, Progress&) noexcept {

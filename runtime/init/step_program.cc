@@ -9,14 +9,24 @@
 #include "runtime/init/steps.h"
 
 namespace slipway::runtime::init {
+namespace {
+
+// Where the change of the root left this process.
+bool is_there_already(const InitPlan& plan) noexcept {
+  return plan.root.fd >= 0 && plan.working_directory[0] == '/' && plan.working_directory[1] == '\0';
+}
+
+}  // namespace
 
 Failure enter_directory(const InitPlan& plan, Progress& progress) noexcept {
+  if (is_there_already(plan)) return {};
   if (::chdir(plan.working_directory) == 0) return {};
   progress.directory_refused = errno == EACCES || errno == EPERM;  // a network file system may squash root
   return progress.directory_refused ? Failure{} : failed(Step::working_directory);
 }
 
 Failure check_directory(const InitPlan& plan, Progress& progress) noexcept {
+  if (is_there_already(plan)) return {};
   if (progress.directory_refused && ::chdir(plan.working_directory) != 0) return failed(Step::working_directory);
   char path[4096];
   // A directory outside the root reads "(unreachable)…" (CVE-2024-21626).

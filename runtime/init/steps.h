@@ -49,6 +49,7 @@ Failure join_keyring(const InitPlan&, Progress&) noexcept;
 Failure new_session(const InitPlan&, Progress&) noexcept;
 Failure join_namespaces(const InitPlan&, Progress&) noexcept;
 Failure own_cgroup_namespace(const InitPlan&, Progress&) noexcept;
+Failure raise_loopback(const InitPlan&, Progress&) noexcept;
 Failure set_names(const InitPlan&, Progress&) noexcept;
 Failure write_own_proc(const InitPlan&, Progress&) noexcept;
 Failure write_proc(const InitPlan&, Progress&) noexcept;

@@ -71,9 +71,17 @@ def unseen(profile, number):
     return profile
 
 
+def can_ask_for_device_rules():
+    """crun 1.8 raises RLIMIT_MEMLOCK before it loads a device filter, and fails where CAP_SYS_RESOURCE is missing."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        effective = next(int(line.split()[1], 16) for line in file if line.startswith("CapEff"))
+    return effective >> 24 & 1 == 1
+
+
 def config(bundle, table, argv, variant=None):
     profile = seccomp(table) if variant is None else unseen(seccomp(table), variant)
     capabilities = {kind: CAPABILITIES for kind in ("bounding", "effective", "permitted")}
+    resources = {"resources": {"devices": [{"allow": False, "access": "rwm"}]}} if can_ask_for_device_rules() else {}
     return {
         "ociVersion": "1.0.2",
         "process": {"terminal": False, "user": {"uid": 0, "gid": 0}, "args": argv, "cwd": "/", "env": ["PATH=/bin", "HOME=/root"],
@@ -81,7 +89,7 @@ def config(bundle, table, argv, variant=None):
         "root": {"path": "rootfs", "readonly": False},
         "hostname": "bench",
         "mounts": mounts(bundle),
-        "linux": {"cgroupsPath": CGROUP, "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")],
+        "linux": resources | {"cgroupsPath": CGROUP, "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")],
                   "seccomp": profile, "maskedPaths": MASKED, "readonlyPaths": READONLY},
     }
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
@@ -10,6 +11,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +139,57 @@ static void drop_privileges(void) {
   MUST(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter));
 }
 
+/* The default device rules (config-linux.md, "Default Devices"), as a runtime compiles them. */
+#define INSN(op, d, s, o, i) \
+  { .code = (op), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
+#define LOAD_FIELD(d, field) INSN(BPF_LDX | BPF_MEM | BPF_W, d, 1, offsetof(struct bpf_cgroup_dev_ctx, field), 0)
+#define UNLESS(r, value, over) INSN(BPF_JMP32 | BPF_JNE | BPF_K, r, 0, over, value)
+#define WHEN(r, value, over) INSN(BPF_JMP32 | BPF_JEQ | BPF_K, r, 0, over, value)
+#define ANSWER(yes) INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, yes), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+static const struct bpf_insn kDeviceRules[] = {
+    LOAD_FIELD(2, access_type),
+    INSN(BPF_ALU | BPF_MOV | BPF_X, 3, 2, 0, 0),
+    INSN(BPF_ALU | BPF_RSH | BPF_K, 3, 0, 0, 16),
+    INSN(BPF_ALU | BPF_AND | BPF_K, 2, 0, 0, 0xFFFF),
+    LOAD_FIELD(4, major),
+    LOAD_FIELD(5, minor),
+    UNLESS(2, BPF_DEVCG_DEV_CHAR, 14),
+    WHEN(4, 136, 11),
+    UNLESS(4, 5, 4),
+    WHEN(5, 0, 9),
+    WHEN(5, 1, 8),
+    WHEN(5, 2, 7),
+    INSN(BPF_JMP | BPF_JA, 0, 0, 8, 0),
+    UNLESS(4, 1, 7),
+    WHEN(5, 3, 4),
+    WHEN(5, 5, 3),
+    WHEN(5, 7, 2),
+    WHEN(5, 8, 1),
+    UNLESS(5, 9, 2),
+    ANSWER(1),
+    UNLESS(3, BPF_DEVCG_ACC_MKNOD, 2),
+    ANSWER(1),
+    ANSWER(0),
+};
+
+static void bind_devices(int cgroup) {
+  union bpf_attr attr;
+  memset(&attr, 0, sizeof attr);
+  attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+  attr.insns = (uintptr_t)kDeviceRules;
+  attr.insn_cnt = COUNT(kDeviceRules);
+  attr.license = (uintptr_t) "Apache-2.0";
+  const long program_fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+  MUST(program_fd);
+  memset(&attr, 0, sizeof attr);
+  attr.target_fd = (uint32_t)cgroup;
+  attr.attach_bpf_fd = (uint32_t)program_fd;
+  attr.attach_type = BPF_CGROUP_DEVICE;
+  attr.attach_flags = BPF_F_ALLOW_MULTI;
+  MUST(syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr));
+  close((int)program_fd);
+}
+
 static void raise_loopback(void) {
   struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -175,8 +228,9 @@ int main(int argc, char** argv) {
   MUST(chdir(argv[1]));
   read_filter();
   MUST(mkdir(argv[2], 0755));
-  const int cgroup = open(argv[2], O_PATH | O_DIRECTORY | O_CLOEXEC);
+  const int cgroup = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   MUST(cgroup);
+  bind_devices(cgroup);
   struct clone_args args = {
       .flags = CLONE_INTO_CGROUP | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWCGROUP,
       .exit_signal = SIGCHLD,
