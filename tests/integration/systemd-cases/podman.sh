@@ -10,7 +10,7 @@
 podman_setup systemd
 p run -d --name scoped --network none --memory 64m --pids-limit 33 box sleep 1000 >/dev/null
 id=$(p inspect --format '{{.Id}}' scoped)
-assert_eq "$(cgroup_of "$(p inspect --format '{{.State.Pid}}' scoped)")" "/machine.slice/libpod-$id.scope/container"
+assert_eq "$(cgroup_of "$(p inspect --format '{{.State.Pid}}' scoped)")" "/machine.slice/libpod-$id.scope"
 assert_eq "$(property "libpod-$id.scope" MemoryMax) $(property "libpod-$id.scope" TasksMax)" "67108864 33"
 systemctl daemon-reload
 assert_eq "$(p exec scoped cat /sys/fs/cgroup/memory.max)" 67108864 "after daemon-reload"
