@@ -28,8 +28,9 @@ namespace {
 
 std::uint32_t to_action(const std::string& name, std::optional<std::uint32_t> number) {
   static const std::map<std::string, std::uint32_t> kActions = {
-      {"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW}, {"SCMP_ACT_KILL", SCMP_ACT_KILL}, {"SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS},
-      {"SCMP_ACT_TRAP", SCMP_ACT_TRAP},   {"SCMP_ACT_LOG", SCMP_ACT_LOG},   {"SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD}};
+      {"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW},  {"SCMP_ACT_KILL", SCMP_ACT_KILL}, {"SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS},
+      {"SCMP_ACT_TRAP", SCMP_ACT_TRAP},    {"SCMP_ACT_LOG", SCMP_ACT_LOG},   {"SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD},
+      {"SCMP_ACT_NOTIFY", SCMP_ACT_NOTIFY}};
   if (name == "SCMP_ACT_ERRNO") return SCMP_ACT_ERRNO(number.value_or(EPERM));
   if (name == "SCMP_ACT_TRACE") return SCMP_ACT_TRACE(number.value_or(EPERM));
   return kActions.at(name);
@@ -306,6 +307,30 @@ TEST_CASE("equal: several conditions, several rules, unconditional beside condit
     {"names":["personality"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":0,"op":"SCMP_CMP_EQ"}]},
     {"names":["sendto"],"action":"SCMP_ACT_ALLOW","args":[{"index":3,"value":0,"op":"SCMP_CMP_EQ"}]},
     {"names":["shmget"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":77,"op":"SCMP_CMP_EQ"}]}]})"));
+}
+
+// Those of tests/root, tests/integration and the fuzzers' seeds, whose containers must not be the only proof.
+TEST_CASE("equal: the profiles of all other tests", "[seccomp][equivalence]") {
+  for (const char* rules :
+       {R"("names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":1)", R"("names":["mkdir"],"action":"SCMP_ACT_NOTIFY")",
+        R"("names":["mkdir","mkdirat","getppid","ptrace"],"action":"SCMP_ACT_NOTIFY")",
+        R"("names":["faccessat2","openat2","close_range","clone3"],"action":"SCMP_ACT_ERRNO","errnoRet":38)",
+        R"("names":["sendto","sendmsg"],"action":"SCMP_ACT_ERRNO")", R"("names":["reboot"],"action":"SCMP_ACT_ERRNO")",
+        R"("names":["mkdir"],"action":"SCMP_ACT_ERRNO","args":[{"index":1,"value":448,"op":"SCMP_CMP_EQ"}])"}) {
+    CAPTURE(rules);
+    compare(profile_of(R"({"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/agent","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{)" +
+                       std::string(rules) + "}]}"));
+    compare(profile_of(R"({"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/agent",)" + kAllArches + R"("syscalls":[{)" +
+                       std::string(rules) + "}]}"));
+  }
+  const std::string docker = R"({"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":1,"archMap":[{"architecture":"SCMP_ARCH_X86_64",
+    "subArchitectures":["SCMP_ARCH_X86","SCMP_ARCH_X32"]}],"syscalls":[{"names":["mount"],"action":"SCMP_ACT_ALLOW",
+    "includes":{"caps":["CAP_SYS_ADMIN"],"minKernel":"4.8"},"excludes":{}}]})";
+  for (const std::vector<std::string>& capabilities : {std::vector<std::string>{}, std::vector<std::string>{"CAP_SYS_ADMIN"}}) {
+    const auto profile = oci::parse_seccomp_profile(docker, {capabilities, "6.1"});
+    REQUIRE(profile.ok());
+    compare(profile.value());
+  }
 }
 
 TEST_CASE("equal: random lists of calls and actions", "[seccomp][equivalence]") {
