@@ -13,7 +13,9 @@
 #include <cstring>
 #include <optional>
 
+#include "base/log.h"
 #include "base/weaken.h"
+#include "runtime/capabilities.h"
 #include "runtime/devices.h"
 #include "runtime/init/run.h"
 #include "sys/descriptor.h"
@@ -24,20 +26,36 @@
 namespace slipway::runtime {
 namespace {
 
+Result<std::uint64_t> mask_of(const std::string& status, std::string_view name) {
+  const std::string field = fmt::format("\n{}:\t", name);
+  const std::size_t at = status.find(field);
+  std::uint64_t mask = 0;
+  if (at == std::string::npos) return fail(Code::internal, "/proc/self/status has no {}", name);
+  const char* begin = status.data() + at + field.size();
+  const auto [end, error] = std::from_chars(begin, status.data() + status.size(), mask, 16);
+  if (error != std::errc{} || *end != '\n') return fail(Code::internal, "/proc/self/status: {} is no mask", name);
+  return mask;
+}
+
 // Which signals this process ignores: execve keeps that, and a container must not inherit it (SIGPIPE above all).
 // One read instead of a sigaction(2) for each of them.
-Result<std::uint64_t> ignored_signals() {
-  TRY_ASSIGN(const std::string status, sys::read_line_file_at(FdRef(AT_FDCWD), "/proc/self/status"));
-  constexpr std::string_view kField = "\nSigIgn:\t";
-  const std::size_t at = status.find(kField);
-  std::uint64_t mask = 0;
-  if (at == std::string::npos) return fail(Code::internal, "/proc/self/status has no SigIgn");
-  const char* begin = status.data() + at + kField.size();
-  const auto [end, error] = std::from_chars(begin, status.data() + status.size(), mask, 16);
-  if (error != std::errc{} || *end != '\n') return fail(Code::internal, "/proc/self/status: SigIgn is no mask");
+Result<std::uint64_t> ignored_signals(const std::string& status) {
+  TRY_ASSIGN(const std::uint64_t mask, mask_of(status, "SigIgn"));
   // 32 and 33 are the C library's own: its posix_spawn leaves them ignored in every child, and sigaction(3) refuses them.
   constexpr std::uint64_t kOfTheLibrary = std::uint64_t{3} << 31;
   return mask & ~kOfTheLibrary;
+}
+
+// A runner in a restricted environment cannot give what it has not got: that is told, and the container starts (config.md, "Linux
+// Process"). In a user namespace of its own it has them all again.
+Result<void> leave_out_capabilities(const std::string& status, init::InitPlan& plan) {
+  if (plan.user_namespace >= 0) return {};
+  TRY_ASSIGN(const std::uint64_t ours, mask_of(status, "CapPrm"));
+  init::CapabilityMasks& masks = plan.capabilities;
+  for (std::uint64_t rest = (masks.permitted | masks.inheritable) & ~ours; rest != 0; rest &= rest - 1)
+    log::warn("{} is not ours to give and was left out", capability_name(__builtin_ctzll(rest)));
+  for (std::uint64_t* mask : {&masks.effective, &masks.permitted, &masks.inheritable, &masks.ambient}) *mask &= ours;
+  return {};
 }
 
 // Init wants its standard descriptors either in their place or out of the way of each other.
@@ -279,7 +297,9 @@ Result<Launched> launch(LaunchPlan& plan, const LaunchRequest& request) {
   TRY(plan_stdio(request.stdio, plan));
   plan.init.start_fd = request.start_fd;
   plan.init.preserve_fds = request.preserve_fds;
-  TRY_ASSIGN(plan.init.ignored_signals, ignored_signals());
+  TRY_ASSIGN(const std::string status, sys::read_line_file_at(FdRef(AT_FDCWD), "/proc/self/status"));
+  TRY_ASSIGN(plan.init.ignored_signals, ignored_signals(status));
+  TRY(leave_out_capabilities(status, plan.init));
   plan.borrow(request.start_fd);
   Attempt attempt;
   Result<Launched> launched = try_launch(plan, request, attempt);

@@ -97,6 +97,19 @@ class User(Case):
         done = second.shell("readlink /proc/self/ns/user; readlink /proc/self/ns/pid; cat /proc/1/comm; stat -c %u /dev/null; hostname")
         self.assertEqual(done.stdout.split(), [*links, "sleep", "0", "inside"], done.stderr)
 
+    def test_several_mappings(self):
+        self.config["linux"]["uidMappings"] = [{"containerID": 0, "hostID": FIRST, "size": 1000}, {"containerID": 5000, "hostID": 300000, "size": 10},
+                                               {"containerID": 1000, "hostID": 200000, "size": 5}]
+        self.config["linux"]["gidMappings"] = [{"containerID": 0, "hostID": FIRST, "size": 10}, {"containerID": 10, "hostID": 400000, "size": 90}]
+        self.config["process"]["user"] = {"uid": 5003, "gid": 11, "additionalGids": [5, 12]}
+        os.chmod(self.bundle.rootfs + "/work", 0o777)
+        out = self.shell("id -u; id -g; grep ^Groups: /proc/self/status; wc -l < /proc/self/uid_map; touch /work/file")
+        self.assertEqual(out.split(), ["5003", "11", "Groups:", "5", "12", "3"])
+        made = os.stat(self.bundle.rootfs + "/work/file")
+        self.assertEqual((made.st_uid, made.st_gid), (300003, 400001))
+        self.config["process"]["user"]["uid"] = 2000
+        self.refused("user 2000 is not mapped", self.bundle.run("true"))
+
     def test_refusals(self):
         self.config["linux"]["uidMappings"] = [{"containerID": 1, "hostID": FIRST, "size": 10}]
         self.refused("is not mapped", self.bundle.run("true"))

@@ -3,7 +3,7 @@ import os
 import signal
 import subprocess
 
-from bundles import mount
+from bundles import CAPS, mount
 from cases import SLIPWAY, Case
 
 
@@ -77,6 +77,16 @@ class Run(Case):
         mask = "00000000000004e1"
         self.assertEqual(status, {"CapInh": "0" * 16, "CapPrm": mask, "CapEff": mask, "CapBnd": mask, "CapAmb": "0" * 16})
 
+    def test_capabilities_that_the_runner_has_not_got_are_left_out(self):
+        everything = CAPS + ["CAP_SYS_TIME"]
+        self.config["process"]["capabilities"] = {kind: everything for kind in ("bounding", "effective", "permitted")}
+        self.config["process"]["args"] = ["grep", "^CapPrm", "/proc/self/status"]
+        self.bundle.save()
+        words = ["setpriv", "--bounding-set", "-sys_time", SLIPWAY, "--root", self.bundle.state, "run", "-b", self.bundle.path, self.bundle.name]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.stdout.split(), ["CapPrm:", f"{1 << 0 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10:016x}"], done.stderr)
+        self.assertIn("CAP_SYS_TIME is not ours to give", done.stderr)
+
     def test_ambient_capabilities_for_a_user(self):
         for kind in ("inheritable", "ambient"):
             self.config["process"]["capabilities"][kind] = ["CAP_KILL"]
@@ -116,6 +126,17 @@ class Run(Case):
         self.addCleanup(os.close, write)
         out = self.shell("ls /proc/self/fd", pass_fds=(read, write))
         self.assertEqual(out.split(), ["0", "1", "2", "3"])  # 3 is ls's own
+
+    def test_one_that_waits_for_start_holds_nothing_of_its_makers(self):
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        self.addCleanup(os.close, write)
+        self.assertEqual(self.bundle.create("true", pass_fds=(read, write)), 0, self.bundle.output())
+        folder = f"/proc/{self.bundle.state_of()['pid']}/fd/"
+        held = {int(fd): os.readlink(folder + fd) for fd in os.listdir(folder)}
+        self.assertEqual([held.pop(fd) for fd in (0, 1, 2)], ["/dev/null", self.bundle.path + "/output", self.bundle.path + "/output"])
+        # Its runner's end is gone; what is left is where it hears of the start.
+        self.assertEqual(sorted(link.split(":")[0] for link in held.values()), [f"{self.bundle.state}/{self.bundle.name}/exec.fifo", "socket"])
 
     def test_preserved_descriptors(self):
         with open(self.bundle.path + "/kept", "w+", encoding="utf-8") as kept:
