@@ -10,12 +10,19 @@
 #include <charconv>
 #include <map>
 #include <optional>
-#include <sstream>
 
 #include "sys/file.h"
 
 namespace slipway::runtime {
 namespace {
+
+// What stands before the next separator; `rest` is what follows it.
+std::string_view next(std::string_view& rest, char separator) {
+  const std::size_t end = std::min(rest.find(separator), rest.size());
+  const std::string_view out = rest.substr(0, end);
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  return out;
+}
 
 constexpr long kMagic = 0x7655821;  // RDTGROUP_SUPER_MAGIC of linux/magic.h
 constexpr std::size_t kFileLimit = 64 << 10;
@@ -115,9 +122,8 @@ Schema parse_schema(std::string_view line) {
 
 bool has_schema(const std::string& schemata, const std::string& line) {
   const Schema wanted = parse_schema(line);
-  std::istringstream lines(schemata);
-  for (std::string text; std::getline(lines, text);) {
-    const Schema found = parse_schema(text);
+  for (std::string_view rest = schemata; !rest.empty();) {
+    const Schema found = parse_schema(std::string(next(rest, '\n')));
     if (found.resource != wanted.resource) continue;
     return std::ranges::all_of(wanted.domains, [&](const auto& domain) {
       const auto there = found.domains.find(domain.first);
@@ -142,12 +148,12 @@ Result<Resctrl> find_resctrl() {
     return out;
   }
   TRY_ASSIGN(const std::string mounts, sys::read_file("/proc/self/mountinfo", kMountinfoLimit));
-  std::istringstream lines(mounts);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find(" - resctrl ") == std::string::npos) continue;
-    std::istringstream words(line);
-    std::string skipped;
-    if (words >> skipped >> skipped >> skipped >> skipped >> out.root && is_resctrl(out.root)) return out;
+  for (std::string_view rest = mounts; !rest.empty();) {
+    std::string_view line = next(rest, '\n');
+    if (line.find(" - resctrl ") == std::string_view::npos) continue;
+    for (int before = 0; before < 4; ++before) (void)next(line, ' ');  // proc_pid_mountinfo(5): the mount point is the fifth
+    out.root = next(line, ' ');
+    if (is_resctrl(out.root)) return out;
   }
   return fail(Code::failed_precondition, "no resctrl file system is mounted");
 }
