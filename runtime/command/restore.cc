@@ -112,6 +112,7 @@ Result<void> restore_in(const Global& global, const Arguments& arguments, const 
   TRY(make_cgroup(place_request, place, undo));
   TRY(apply_device_rules(spec, place));
   restored.record.cgroup = place.path;
+  restored.record.cgroup_kept = place.own && place.own->was_there();
   request.keyring = options.no_new_keyring ? "" : "_ses." + options.id;
   request.spec = &spec;
   request.bundle = options.bundle;

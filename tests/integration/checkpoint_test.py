@@ -178,7 +178,8 @@ class GoesOn(Criu):
         self.config["process"]["args"] = ["sh", "-c", "trap 'exit 7' USR1; echo begun; while :; do sleep 0.05; done"]
         self.bundle.save()
         command = [SLIPWAY, "--root", self.bundle.state]
-        with subprocess.Popen(command + ["run", "--bundle", self.bundle.path, self.bundle.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as run:
+        with subprocess.Popen(command + ["run", "--bundle", self.bundle.path, self.bundle.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT) as run:
             self.assertEqual(run.stdout.readline(), b"begun\n")
             self.checkpoint()
             run.wait(20)
@@ -361,6 +362,16 @@ class Namespaces(Criu):
             self.join(kind, path)
         self.restore()
         self.assertEqual(self.inside(look).split(), [f"{flag}:[{os.stat(again[kind]).st_ino}]" for kind, flag in kinds.items()])
+
+    def test_the_host_s(self):
+        self.config["linux"]["namespaces"] = [{"type": kind} for kind in ("pid", "mount", "cgroup")]
+        self.config["linux"]["readonlyPaths"] = []
+        del self.config["hostname"]
+        self.start("while :; do sleep 0.1; done")
+        self.checkpoint()
+        self.restore()
+        host = [os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "uts", "ipc")]
+        self.assertEqual(self.inside("for kind in net uts ipc; do readlink /proc/1/ns/$kind; done").split(), host)
 
     def test_own_network(self):
         """Its loopback and a listener on it, with the filter that holds packets off taken away again."""
