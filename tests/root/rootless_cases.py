@@ -206,7 +206,8 @@ class Rootless(Ordinary):
             with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="utf-8") as file:
                 return any(os.path.exists(f"/proc/{child}/comm") and open(f"/proc/{child}/comm", encoding="utf-8").read() == "sleep\n"
                            for child in file.read().split())
-        until("the program runs", sleeps)
+        # Its record comes after the program: a runner that is killed before leaves a process that nobody knows.
+        until("the program runs", lambda: sleeps() and self.bundle.state_of())
         return f"/proc/{process.pid}/exe"
 
 
