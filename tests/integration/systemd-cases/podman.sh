@@ -7,6 +7,7 @@
 # shellcheck source=SCRIPTDIR/../podman.sh
 . "$LIB_DIR/podman.sh"
 
+at_exit systemctl stop machine.slice # podman's parent of all
 podman_setup systemd
 p run -d --name scoped --network none --memory 64m --pids-limit 33 box sleep 1000 >/dev/null
 id=$(p inspect --format '{{.Id}}' scoped)
