@@ -50,6 +50,8 @@ Result<void> delete_one(const Global& global, const std::string& id, bool force)
   if (!dir.ok() && dir.error().code == Code::not_found && force) return {};
   if (!dir.ok()) return std::move(dir).error();
   TRY(dir.value().lock());
+  // Deleted while we waited for the lock. Who has the name by now is somebody else.
+  if (dir.value().removed()) return force ? Result<void>{} : fail(Code::not_found, "container '{}' does not exist", id);
   TRY_ASSIGN(const auto record, dir.value().read());
   if (!record) return remove_half_made(global, dir.value(), id);
   TRY(end_process(dir.value(), *record, force));

@@ -1,7 +1,10 @@
 """A container's life by the verbs of runc: create, start, exec, kill, delete, consoles."""
+import fcntl
 import json
 import os
 import pty
+import resource
+import shutil
 import socket
 import subprocess
 
@@ -59,6 +62,40 @@ class Life(Case):
         self.assertEqual(os.listdir(self.bundle.state), [])
         self.assertIn("does not exist", self.bundle.call("delete", self.bundle.name).stderr)
         self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
+
+    def test_a_delete_that_waited_leaves_the_next_one_alone(self):
+        """It has the directory open, and waits for the lock; then another container has the name."""
+        del self.config["linux"]["cgroupsPath"]  # by the name as well
+        mine = f"{self.bundle.state}/{self.bundle.name}"
+        for flags, status in (["--force"], 0), ([], 1):
+            os.makedirs(mine)
+            lock = os.open(mine, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            late = subprocess.Popen([SLIPWAY, "--root", self.bundle.state, "delete", *flags, self.bundle.name], stderr=subprocess.DEVNULL)
+
+            def waits(late=late):
+                with open(f"/proc/{late.pid}/syscall", encoding="utf-8") as file:
+                    return file.read().startswith("73 ")  # flock, of x86-64
+
+            until("delete waits for the lock", waits)
+            shutil.rmtree(mine)
+            self.assertEqual(self.bundle.create("sleep", "1000"), 0, self.bundle.output())
+            os.close(lock)
+            self.assertEqual(late.wait(60), status)
+            self.assertEqual((self.bundle.state_of() or {}).get("status"), "created", flags)
+            self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
+
+    def test_without_leaving_the_runners_file(self):
+        """The kernel refuses to change the link of a process above its limit on data: the runner is executed again instead (ADR 20)."""
+
+        def limited():
+            resource.setrlimit(resource.RLIMIT_DATA, (4 << 20, 4 << 20))
+
+        self.assertEqual(self.bundle.run("echo", "run", preexec_fn=limited).stdout, "run\n")
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0, self.bundle.output())
+        self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+        done = self.bundle.call("exec", self.bundle.name, "echo", "exec", preexec_fn=limited)
+        self.assertEqual((done.returncode, done.stdout), (0, "exec\n"), done.stderr)
 
     def test_a_cgroup_that_was_there_stays(self):
         os.makedirs(self.bundle.cgroup())
