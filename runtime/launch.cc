@@ -241,18 +241,20 @@ Result<void> converse(const LaunchPlan& plan, const LaunchRequest& request, Laun
   return {};
 }
 
-// Whether init is still there to hear it shows in what it says next.
-void tell_confinement(const LaunchPlan& plan, const Launched& launched) {
+// An init that is gone already said why: that is heard next. Any other error would leave it waiting, and us for it.
+Result<void> tell_confinement(const LaunchPlan& plan, const Launched& launched) {
   const init::Message message{init::Kind::confinement, init::Step::none, static_cast<std::uint32_t>(plan.filter.size()), 0};
   std::string packet(reinterpret_cast<const char*>(&message), sizeof message);
   packet.append(reinterpret_cast<const char*>(plan.filter.data()), plan.filter.size() * sizeof plan.filter[0]);
-  (void)sys::send_packet(launched.sync, packet);
+  auto sent = sys::send_packet(launched.sync, packet);
+  const bool gone = !sent.ok() && (sent.error().sys_errno == EPIPE || sent.error().sys_errno == ECONNRESET);
+  return gone ? Result<void>{} : std::move(sent).context("hand init its seccomp filter");
 }
 
 Result<void> go_on(LaunchPlan& plan, const LaunchRequest& request, Launched& launched, Attempt& attempt) {
   if (!attempt.confined && request.confine) TRY(request.confine());
   attempt.confined = true;
-  tell_confinement(plan, launched);
+  TRY(tell_confinement(plan, launched));
   return converse(plan, request, launched, attempt.killed_at_once);
 }
 
