@@ -60,6 +60,7 @@ Result<StateDir> take_name(const Global& global, const std::string& id) {
   const auto found = find_container(global, id);
   if (!found.ok() || !found.value().record.checkpointed) return dir;
   TRY(found.value().dir.lock());
+  if (found.value().dir.removed()) return StateDir::create(global.root, id);  // while we waited
   TRY_ASSIGN(const auto process, open_process(found.value().record));
   if (process) return dir;
   TRY(remove_container(found.value().dir, found.value().record));
@@ -94,8 +95,9 @@ Result<void> run_hooks_again(const oci::Spec& spec, const ContainerRecord& from,
   return run_hooks(spec, HookKind::create_runtime, record, Status::creating);
 }
 
+// config.json is kept once the cgroup that it names is known to be nobody else's: `delete` of what is half made kills what is in it.
 Result<void> restore_in(const Global& global, const Arguments& arguments, const MakeOptions& options, const oci::Spec& spec,
-                        Restored& restored, Undo& undo) {
+                        const std::string& text, Restored& restored, Undo& undo) {
   criu::RestoreRequest request;
   TRY_ASSIGN(request.options, criu_options(arguments, spec));
   TRY_ASSIGN(request.program, criu_program(global, arguments));
@@ -110,6 +112,7 @@ Result<void> restore_in(const Global& global, const Arguments& arguments, const 
   if (global.manager == CgroupManager::none) return fail(Code::invalid_argument, "--cgroup-manager: 'disabled' leaves criu no cgroup");
   CgroupPlace place;
   TRY(make_cgroup(place_request, place, undo));
+  TRY(restored.dir.write_config(text));
   TRY(apply_device_rules(spec, place));
   restored.record.cgroup = place.path;
   restored.record.cgroup_kept = place.own && place.own->was_there();
@@ -136,8 +139,7 @@ Result<Restored> restore(const Global& global, const Arguments& arguments, const
   Undo undo;
   TRY(undo.add("remove the state directory", [&restored] { return restored.dir.remove(); }));
   TRY(restored.dir.lock());
-  TRY(restored.dir.write_config(text));
-  TRY(restore_in(global, arguments, options, spec, restored, undo));
+  TRY(restore_in(global, arguments, options, spec, text, restored, undo));
   undo.dismiss();
   return restored;
 }

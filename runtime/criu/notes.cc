@@ -98,6 +98,15 @@ Result<void> check_sizes(FdRef images, const Notes& notes) {
   return {};
 }
 
+// The directory is whoever's the images are: no link to elsewhere, no FIFO that would be waited for.
+Result<std::string> read_note(FdRef images, const char* name) {
+  TRY_ASSIGN(const UniqueFd file, sys::open_at(images, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  struct stat st = {};
+  if (::fstat(file.get(), &st) != 0) return fail_errno(errno, "stat '{}'", name);
+  if (!S_ISREG(st.st_mode)) return fail(Code::data_loss, "{} is no regular file", name);
+  return sys::read_fd(file, kLimit).context("{}", name);
+}
+
 }  // namespace
 
 std::string write_descriptors(const Notes& notes) {
@@ -151,12 +160,12 @@ Result<void> write_notes(FdRef images, Notes notes) {
 
 Result<Notes> read_notes(FdRef images) {
   Notes notes;
-  auto text = sys::read_file_at(images, kDescriptors, kLimit);
+  auto text = read_note(images, kDescriptors);
   if (!text.ok() && text.error().sys_errno == ENOENT)
     return fail(Code::failed_precondition, "there is no complete checkpoint: {} is missing", kDescriptors);
   if (!text.ok()) return std::move(text).error();
   TRY(parse_descriptors(text.value(), notes).context("{}", kDescriptors));
-  text = sys::read_file_at(images, kOwn, kLimit);
+  text = read_note(images, kOwn);
   if (!text.ok() && text.error().sys_errno == ENOENT) return notes;
   if (!text.ok()) return std::move(text).error();
   TRY(parse_own(text.value(), notes).context("{}", kOwn));

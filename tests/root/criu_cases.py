@@ -45,6 +45,20 @@ class Refused(Case):
         self.assertEqual(os.listdir(self.bundle.path + "/images"), [])
         self.assertEqual(sorted(os.listdir(f"{self.bundle.state}/{self.bundle.name}")), ["config.json", "state.json"])
 
+    def test_images_that_were_laid_out_as_a_trap(self):
+        """They may come out of somebody's archive: what waits for ever, what leads elsewhere."""
+        self.config["process"]["args"] = ["true"]
+        self.bundle.save()
+        images = self.bundle.path + "/images"
+        os.mkdir(images)
+        note = images + "/descriptors.json"
+        for make, part in ((os.mkfifo, "descriptors.json is no regular file"), (os.mkdir, "descriptors.json is no regular file"),
+                           (lambda path: os.symlink("/etc/passwd", path), "Too many levels of symbolic links")):
+            make(note)
+            done = self.bundle.call("restore", "--criu", "/bin/true", "--image-path", images, "--bundle", self.bundle.path, self.bundle.name)
+            self.refused(part, done)
+            os.rename(note, f"{images}/{make.__name__}")
+
     def test_states(self):
         self.assertIn("does not exist", self.call("checkpoint", self.bundle.name).stderr)
         self.start()
