@@ -251,9 +251,17 @@ Result<void> tell_confinement(const LaunchPlan& plan, const Launched& launched) 
   return gone ? Result<void>{} : std::move(sent).context("hand init its seccomp filter");
 }
 
+// While the read-only mount of our file is open it is the root of a mount namespace, and whoever gets at it by /proc/PID/exe may make it
+// writable (mount_setattr(2)); afterwards nobody. Neighbours see init from its birth on, at the latest when it has its confinement. In a
+// PID namespace of its own nobody does, and the mount's end, where the kernel waits for every processor, can wait.
+void end_mount(const LaunchPlan& plan, const LaunchRequest& request, init::Birth birth) {
+  if (request.seal != nullptr && plan.init.pid.fd >= 0 && plan.init.birth == birth) request.seal->mount.reset();
+}
+
 Result<void> go_on(LaunchPlan& plan, const LaunchRequest& request, Launched& launched, Attempt& attempt) {
   if (!attempt.confined && request.confine) TRY(request.confine());
   attempt.confined = true;
+  end_mount(plan, request, init::Birth::late);
   TRY(tell_confinement(plan, launched));
   return converse(plan, request, launched, attempt.killed_at_once);
 }
@@ -266,6 +274,7 @@ Result<Launched> try_launch(LaunchPlan& plan, const LaunchRequest& request, Atte
   plan.borrow(pair.second.get());
   plan.freeze();
   if (request.seal != nullptr) plan.init.seal = seal_plan(*request.seal);
+  end_mount(plan, request, init::Birth::early);
   TRY_ASSIGN(Launched launched, clone_init(plan, request));
   launched.sync = std::move(pair.first);
   pair.second.reset();

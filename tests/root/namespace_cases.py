@@ -1,5 +1,6 @@
 """User, time and shared PID namespaces: who a process is inside and outside, and what its neighbours can see of it."""
 import ctypes
+import errno
 import os
 import socket
 import stat
@@ -252,6 +253,23 @@ class Impostor(Case):
                 execed.kill()
             said.seek(0)
             return said.read()
+
+    def test_the_runners_file_stays_read_only(self):
+        """A neighbour with CAP_SYS_ADMIN too may change a mount that is the root of its namespace, as a detached one is while it is open."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with subprocess.Popen([self.bundle.slipway, "--root", self.bundle.state, "exec", self.bundle.name, "true"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as execed:
+            try:
+                until("the process", lambda: any(self.newcomers()))
+                program = os.open(f"/proc/{next(self.newcomers())}/exe", os.O_PATH)
+                self.addCleanup(os.close, program)
+                self.assertEqual(os.fstat(program).st_ino, os.stat(self.bundle.slipway).st_ino)
+                self.assertTrue(os.fstatvfs(program).f_flag & os.ST_RDONLY)
+                writable = struct.pack("=QQQQ", 0, 1, 0, 0)  # struct mount_attr: MOUNT_ATTR_RDONLY is cleared
+                done = libc.syscall(442, program, b"", 0x1000, writable, len(writable))  # mount_setattr(2), AT_EMPTY_PATH
+                self.assertEqual((done, ctypes.get_errno()), (-1, errno.EINVAL))
+            finally:
+                execed.kill()
 
     def test_nobody_else_tells_who_was_born(self):
         bystander = subprocess.Popen(["sleep", "1000"])
