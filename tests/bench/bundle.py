@@ -78,10 +78,11 @@ def can_ask_for_device_rules():
     return effective >> 24 & 1 == 1
 
 
-def config(bundle, table, argv, variant=None):
+def config(bundle, table, argv, variant=None, cgroup=CGROUP, memory=None):
     profile = seccomp(table) if variant is None else unseen(seccomp(table), variant)
     capabilities = {kind: CAPABILITIES for kind in ("bounding", "effective", "permitted")}
-    resources = {"resources": {"devices": [{"allow": False, "access": "rwm"}]}} if can_ask_for_device_rules() else {}
+    resources = {"devices": [{"allow": False, "access": "rwm"}]} if can_ask_for_device_rules() else {}
+    resources |= {"memory": {"limit": memory}} if memory else {}
     return {
         "ociVersion": "1.0.2",
         "process": {"terminal": False, "user": {"uid": 0, "gid": 0}, "args": argv, "cwd": "/", "env": ["PATH=/bin", "HOME=/root"],
@@ -89,7 +90,7 @@ def config(bundle, table, argv, variant=None):
         "root": {"path": "rootfs", "readonly": False},
         "hostname": "bench",
         "mounts": mounts(bundle),
-        "linux": resources | {"cgroupsPath": CGROUP, "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")],
+        "linux": ({"resources": resources} if resources else {}) | {"cgroupsPath": cgroup, "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")],
                   "seccomp": profile, "maskedPaths": MASKED, "readonlyPaths": READONLY},
     }
 
@@ -115,9 +116,9 @@ def make(bundle, busybox, probe, table):
     write_rules(f"{bundle}/rules", table)
 
 
-def select(bundle, table, argv, variant=None):
+def select(bundle, table, argv, variant=None, **more):
     with open(f"{bundle}/config.json", "w", encoding="utf-8") as file:
-        json.dump(config(bundle, table, argv, variant), file)
+        json.dump(config(bundle, table, argv, variant, **more), file)
 
 
 def write_rules(path, table):

@@ -78,6 +78,41 @@ class Bench:
                 times[name] += lap[name]
         return {name: report.summary(times[name]) for name in commands}
 
+    def race_exec(self, names):
+        """`true` into a container that runs already, one for each runtime."""
+        commands, started = {}, []
+        try:
+            for name in names:
+                container = f"{CONTAINER}-{name}"
+                bundle.select(self.bundle, self.table, ["/bin/busybox", "sleep", "100000"], cgroup=f"{bundle.CGROUP}-{name}")
+                started.append(self.runtime(name) + ["delete", "--force", container])
+                self.start(self.runtime(name) + ["run", "--detach", "-b", self.bundle, container])
+                commands[name] = self.runtime(name) + ["exec", container, "/bin/true"]
+            return self.race(commands)
+        finally:
+            for command in started:
+                subprocess.run(command, capture_output=True, timeout=120, check=False)
+
+    @staticmethod
+    def start(command):
+        """The container keeps what it is given: no pipes of ours."""
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120, check=False)
+        if done.returncode != 0:
+            sys.exit(f"bench: {' '.join(command)}: exit {done.returncode}")
+
+    def smallest_limit(self, name):
+        """KiB of memory.max under which `true` runs three of three times; None where no limit can be set."""
+        with open("/sys/fs/cgroup/cgroup.controllers", encoding="utf-8") as file:
+            if "memory" not in file.read().split():
+                return None
+        for kib in (256, 384, 512, 768, 1024, 1536, 2048, 4096, 8192, 12288, 16384, 32768):
+            bundle.select(self.bundle, self.table, ["/bin/true"], memory=kib << 10)
+            runs = [subprocess.run(self.run_command(name, "/bin/true"), capture_output=True, timeout=120, check=False) for _ in range(3)]
+            if all(run.returncode == 0 for run in runs):
+                return kib
+            subprocess.run(self.runtime(name) + ["delete", "--force", CONTAINER], capture_output=True, timeout=120, check=False)
+        sys.exit(f"bench: {name} runs nothing under 32 MiB")
+
     def laps(self, commands, rounds):
         argv = [f"{self.options.programs}/race", str(rounds)]
         for i, (name, command) in enumerate(commands.items()):
@@ -124,6 +159,10 @@ def measure(options, work):
     out = {"run": bench.race({name: bench.run_command(name, "/bin/true") for name in names})}
     out["create+start+delete"] = bench.race({name: bench.lifecycle_command(name) for name in names if name != "floor"})
     out["run, unseen profile"] = bench.race_unseen({name: bench.run_command(name, "/bin/true") for name in names if name != "floor"})
+    runtimes = [name for name in names if name != "floor"]
+    out["exec"] = bench.race_exec(runtimes)
+    out["new_profile_ms"] = {name: round(out["run, unseen profile"][name]["median"] - out["run"][name]["median"], 2) for name in runtimes}
+    out["smallest_limit_kib"] = {name: bench.smallest_limit(name) for name in runtimes}
     bundle.select(bench.bundle, bench.table, ["/bin/true"])
     for name in names:
         out["run"][name]["system_calls"] = bench.system_calls(name)
@@ -141,7 +180,7 @@ def in_memory(path):
         subprocess.run(["umount", path], check=True)
 
 
-VERBS = ("run", "create+start+delete", "run, unseen profile")
+VERBS = ("run", "create+start+delete", "run, unseen profile", "exec")
 
 
 def table(result):
@@ -190,6 +229,8 @@ def main():
     print(table(result))
     for name, value in result["ratios"].items():
         print(f"{name} = {value}")
+    for what in ("new_profile_ms", "smallest_limit_kib"):
+        print(f"{what}: {result[what]}")
     if options.max_ratio is not None and result["ratios"]["run: slipway/crun"] > options.max_ratio:
         sys.exit(f"bench: run takes {result['ratios']['run: slipway/crun']} of crun's time, more than {options.max_ratio}")
 
