@@ -46,7 +46,10 @@ Result<MonitorProgram> MonitorProgram::open(const std::string& path) {
   attributes.attr_set = (weakened(Defence::sealed_program) ? 0 : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID;
   if (::syscall(SYS_mount_setattr, handle.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
     return fail_errno(errno, "make the handle of '{}' read-only", path);
-  return MonitorProgram(std::move(handle));
+  // The file, not the mount: that is the root of a mount namespace as long as it is open, and a container with CAP_SYS_PTRACE and
+  // CAP_SYS_ADMIN that got at it by /proc/PID/exe of a process on its way in could clear the flag again.
+  TRY_ASSIGN(UniqueFd file, sys::open_path(fmt::format("/proc/self/fd/{}", handle.get()), O_PATH));
+  return MonitorProgram(std::move(file));
 }
 
 Result<monitor::Welcome> MonitorProgram::spawn(const monitor::PodConfig& config, std::chrono::milliseconds timeout) const {

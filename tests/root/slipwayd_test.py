@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs slipwayd's refusals: slipwayd_test.py BUILD [CASE…], as root, on a host (or view) with cgroup v2."""
+"""Runs slipwayd's refusals and what a pod shows of its monitor: slipwayd_test.py BUILD [CASE…], as root, on a host (or view) with cgroup v2."""
 import os
 import sys
 import unittest
@@ -14,7 +14,8 @@ def main():
         sys.exit("slipwayd_test: needs root")
     os.environ["SLIPWAY_BUILD"] = os.path.realpath(sys.argv[1])
     sys.path[:0] = [HERE, HERE + "/../images"]
-    result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromNames(sys.argv[2:] or ["slipwayd_bad_input"]))
+    names = sys.argv[2:] or ["slipwayd_bad_input", "slipwayd_monitor"]
+    result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromNames(names))
     sys.exit(0 if result.wasSuccessful() and result.testsRun > 0 else 1)
 
 
