@@ -68,18 +68,27 @@ class Sorter {
   }
 
   // The mount of config.json that it is or lies in; nullptr: the root.
-  const sys::MountLine* owner(const sys::MountLine& line) const {
-    const sys::MountLine* at = &line;
-    for (std::size_t depth = 0; depth <= by_id_.size(); ++depth) {
-      if (planned_.find(at->id) != planned_.end()) return at;
+  // Kept for all on the way: a container may have stacked 100,000 of them.
+  const sys::MountLine* owner(const sys::MountLine& line) {
+    std::vector<std::uint64_t> way;
+    const sys::MountLine* out = nullptr;
+    for (const sys::MountLine* at = &line; way.size() <= by_id_.size();) {
+      out = planned_.find(at->id) != planned_.end() ? at : nullptr;
+      if (out != nullptr) break;
+      if (const auto known = owners_.find(at->id); known != owners_.end()) {
+        out = known->second;
+        break;
+      }
+      way.push_back(at->id);
       const auto parent = by_id_.find(at->parent);
-      if (parent == by_id_.end() || parent->second == at) return nullptr;
+      if (parent == by_id_.end() || parent->second == at) break;
       at = parent->second;
     }
-    return nullptr;
+    for (const std::uint64_t id : way) owners_[id] = out;
+    return out;
   }
 
-  std::optional<ExternalMount> judge(const sys::MountLine& line) const {
+  std::optional<ExternalMount> judge(const sys::MountLine& line) {
     if (&line == root_) return std::nullopt;
     const sys::MountLine* own = owner(line);
     const PlannedMount* planned = own == nullptr ? nullptr : planned_.find(own->id)->second;
@@ -104,6 +113,7 @@ class Sorter {
   const MountFacts& facts_;
   std::map<std::uint64_t, const sys::MountLine*> by_id_;
   std::map<std::uint64_t, const PlannedMount*> planned_;
+  std::map<std::uint64_t, const sys::MountLine*> owners_;
   std::set<Device> on_host_;
   std::optional<Device> dev_;
   const sys::MountLine* root_ = nullptr;
