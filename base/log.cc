@@ -7,6 +7,7 @@
 #include <atomic>
 #include <string>
 
+#include "base/log_sink.h"
 #include "base/time.h"
 
 namespace slipway::log {
@@ -14,6 +15,7 @@ namespace {
 
 std::atomic<Level> g_level{Level::info};
 std::atomic<Format> g_format{Format::text};
+std::atomic<Sink> g_sink{nullptr};
 constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warn", "error"};
 
 std::string escaped(std::string_view text) {
@@ -66,7 +68,13 @@ Result<Format> parse_format(std::string_view text) {
   return fail(Code::invalid_argument, "log format '{}' is none of text, json", text);
 }
 
+void set_sink(Sink sink) {
+  g_sink = sink;
+}
+
 void write(Level level, std::string_view message) {
+  const Sink sink = g_sink.load(std::memory_order_relaxed);
+  if (sink != nullptr && sink(level, message)) return;
   const std::string time = to_rfc3339(now_realtime());
   const std::string_view name = kNames[static_cast<size_t>(level)];
   const std::string line = g_format.load() == Format::json

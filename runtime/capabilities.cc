@@ -12,13 +12,13 @@ namespace {
 constexpr auto& kNames = oci::kCapabilityNames;
 static_assert(kNames.size() == CAP_LAST_CAP + 1);
 
-Result<std::uint64_t> to_mask(std::string_view set, const std::vector<std::string>& names, int last, std::vector<std::string>* dropped) {
+std::uint64_t to_mask(std::string_view set, const std::vector<std::string>& names, int last, std::vector<std::string>* dropped) {
   std::uint64_t mask = 0;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto number = capability_number(names[i]);
-    if (!number) return fail(Code::invalid_argument, "process.capabilities.{}[{}]: '{}' is not known", set, i, names[i]);
-    if (*number > last) {
-      if (dropped != nullptr) dropped->push_back(names[i]);
+    if (!number || *number > last) {
+      if (dropped != nullptr)
+        dropped->push_back(fmt::format("process.capabilities.{}[{}]: '{}' is not known to this kernel", set, i, names[i]));
       continue;
     }
     mask |= std::uint64_t{1} << *number;
@@ -60,16 +60,17 @@ Result<int> last_capability() {
 Result<CapabilityMasks> capability_masks(const std::optional<oci::Capabilities>& sets, int last, std::vector<std::string>* dropped) {
   CapabilityMasks out;
   if (!sets) return out;
-  TRY_ASSIGN(out.bounding, to_mask("bounding", sets->bounding, last, dropped));
-  TRY_ASSIGN(out.effective, to_mask("effective", sets->effective, last, dropped));
-  TRY_ASSIGN(out.inheritable, to_mask("inheritable", sets->inheritable, last, dropped));
-  TRY_ASSIGN(out.permitted, to_mask("permitted", sets->permitted, last, dropped));
-  TRY_ASSIGN(out.ambient, to_mask("ambient", sets->ambient, last, dropped));
+  out.bounding = to_mask("bounding", sets->bounding, last, dropped);
+  out.effective = to_mask("effective", sets->effective, last, dropped);
+  out.inheritable = to_mask("inheritable", sets->inheritable, last, dropped);
+  out.permitted = to_mask("permitted", sets->permitted, last, dropped);
+  out.ambient = to_mask("ambient", sets->ambient, last, dropped);
   if (const std::uint64_t extra = out.effective & ~out.permitted; extra != 0)
     return fail(Code::invalid_argument, "process.capabilities.effective: {} is not in permitted", first_of(extra));
   // The kernel would refuse to raise these; `crun spec` and old runc templates list them, and no runtime fails for it.
   for (std::uint64_t extra = out.ambient & ~(out.permitted & out.inheritable); extra != 0; extra &= extra - 1)
-    if (dropped != nullptr) dropped->push_back("ambient " + std::string(first_of(extra)));
+    if (dropped != nullptr)
+      dropped->push_back(fmt::format("process.capabilities.ambient: {} is not both permitted and inheritable", first_of(extra)));
   out.ambient &= out.permitted & out.inheritable;
   return out;
 }

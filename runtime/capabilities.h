@@ -1,8 +1,7 @@
 // Capability names ↔ numbers, and a process's five sets as masks.
 //
-// A name that no kernel knows is an error. One that this build knows and the running kernel does not (above cap_last_cap) is dropped and
-// reported to the caller, who logs it: the container gets no more than it asked for, and a spec for newer kernels still starts (runc warns
-// and goes on too).
+// A name that the running kernel does not know is dropped and reported to the caller, who logs it (config.md, "capabilities": no error):
+// the container gets no more than it asked for, and a spec for newer kernels still starts.
 #pragma once
 
 #include <cstdint>

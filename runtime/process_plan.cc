@@ -42,7 +42,7 @@ Result<void> plan_limits(const oci::Process& process, LaunchPlan& plan) {
 Result<void> plan_capabilities(const oci::Process& process, int last_capability, LaunchPlan& plan) {
   std::vector<std::string> dropped;
   TRY_ASSIGN(const CapabilityMasks masks, capability_masks(process.capabilities, last_capability, &dropped));
-  for (const std::string& name : dropped) log::warn("{} is unknown to this kernel and was left out", name);
+  for (const std::string& name : dropped) log::warn("{}: left out", name);
   plan.init.capabilities = {masks.bounding, masks.effective, masks.permitted, masks.inheritable, masks.ambient};
   return {};
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log_sink.h"
 #include "base/result.h"
 #include "cgroups/cgroup.h"
 #include "oci/spec.h"
@@ -73,6 +74,8 @@ Result<void> set_error_log(std::string_view path, bool json);
 void report_error(const Error& error);
 // As a line of the log; on stderr, which may be the container's, where there is none.
 void report_warning(const Error& error);
+// A log::Sink: warnings of the libraries go where the verbs' own go.
+bool report_line(log::Level level, std::string_view message);
 void print(std::string_view text);  // to stdout, whole
 Result<void> write_pid_file(const std::string& path, pid_t pid);
 

@@ -14,14 +14,14 @@ namespace {
 
 constexpr std::string_view kNamespaces[] = {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"};
 constexpr std::string_view kMountOptions[] = {
-    "async",    "atime",      "bind",        "defaults",  "dev",         "diratime",       "dirsync", "exec",
-    "idmap",    "iversion",   "lazytime",    "loud",      "mand",        "noatime",        "nodev",   "nodiratime",
-    "noexec",   "noiversion", "nolazytime",  "nomand",    "norelatime",  "nostrictatime",  "nosuid",  "nosymfollow",
-    "private",  "ratime",     "rbind",       "rdev",      "rdiratime",   "relatime",       "rexec",   "ridmap",
-    "rnoatime", "rnodev",     "rnodiratime", "rnoexec",   "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow",
-    "ro",       "rprivate",   "rrelatime",   "rro",       "rrw",         "rshared",        "rslave",  "rstrictatime",
-    "rsuid",    "rsymfollow", "runbindable", "rw",        "shared",      "silent",         "slave",   "strictatime",
-    "suid",     "symfollow",  "sync",        "tmpcopyup", "unbindable",
+    "async",        "atime",      "bind",       "defaults",    "dev",        "diratime",      "dirsync",        "exec",
+    "idmap",        "iversion",   "lazytime",   "loud",        "mand",       "noatime",       "nodev",          "nodiratime",
+    "noexec",       "noiversion", "nolazytime", "nomand",      "norelatime", "nostrictatime", "nosuid",         "nosymfollow",
+    "private",      "ratime",     "rbind",      "rdev",        "rdiratime",  "relatime",      "remount",        "rexec",
+    "ridmap",       "rnoatime",   "rnodev",     "rnodiratime", "rnoexec",    "rnorelatime",   "rnostrictatime", "rnosuid",
+    "rnosymfollow", "ro",         "rprivate",   "rrelatime",   "rro",        "rrw",           "rshared",        "rslave",
+    "rstrictatime", "rsuid",      "rsymfollow", "runbindable", "rw",         "shared",        "silent",         "slave",
+    "strictatime",  "suid",       "symfollow",  "sync",        "tmpcopyup",  "unbindable",
 };
 constexpr std::string_view kHooks[] = {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"};
 constexpr std::string_view kActions[] = {"SCMP_ACT_ALLOW",        "SCMP_ACT_ERRNO",       "SCMP_ACT_KILL",

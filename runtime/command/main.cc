@@ -103,6 +103,7 @@ Result<Global> apply_globals(const Arguments& arguments) {
   const std::string format = arguments.value("log-format", "text");
   if (format != "text" && format != "json") return fail(Code::invalid_argument, "--log-format: '{}' is neither text nor json", format);
   TRY(set_error_log(arguments.value("log"), format == "json"));
+  log::set_sink(report_line);
   TRY_ASSIGN(global.rootless, parse_rootless(arguments.value("rootless", "auto")));
   global.within = arguments.has("within");
   TRY_ASSIGN(global.root, absolute(arguments.has("root") ? arguments.value("root") : default_root(global)));

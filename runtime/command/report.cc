@@ -66,4 +66,10 @@ void report_warning(const Error& error) {
   if (!write_log(error, "warning")) write_stderr("slipway: warning: ", error);
 }
 
+bool report_line(log::Level level, std::string_view message) {
+  if (level < log::Level::warn) return false;
+  report_warning(Error{Code::unknown, 0, std::string(message)});
+  return true;
+}
+
 }  // namespace slipway::runtime::command

@@ -31,7 +31,6 @@ FIELDS = [
     ("linux.namespaces.0.path", "relative", ["linux.namespaces[0].path", "'relative'", "not absolute"]),
     ("linux.namespaces.0.path", "/no/such/namespace", ["linux.namespaces 'pid'", "/no/such/namespace", "No such file"]),
     ("linux.namespaces.1.path", "/etc/hostname", ["linux.namespaces 'network'", "/etc/hostname"]),
-    ("process.capabilities.bounding.0", "CAP_NOSUCH", ["CAP_NOSUCH", "not known"]),
     ("process.capabilities.effective.0", "CAP_SYS_ADMIN", ["effective", "CAP_SYS_ADMIN"]),
     ("linux.seccomp", seccomp(action="SCMP_ACT_EXPLODE"), ["linux.seccomp.syscalls[0].action", "'SCMP_ACT_EXPLODE'", "not known"]),
     ("linux.seccomp", {"defaultAction": "ALLOW"}, ["linux.seccomp.defaultAction", "'ALLOW'", "not known"]),

@@ -186,7 +186,7 @@ TEST_CASE("much output arrives whole and in order", "[monitor][root]") {
 TEST_CASE("a log is reopened after its rotation", "[monitor][root]") {
   PodFixture pod;
   pod.start();
-  pod.run("c1", "echo one; trap 'echo two; exit 0' TERM; while :; do busybox sleep 0.01; done");
+  pod.run("c1", "trap 'echo two; exit 0' TERM; echo one; while :; do busybox sleep 0.01; done");
   REQUIRE(wait_for_text(pod.log_of("c1"), "one"));
   REQUIRE(::rename(pod.log_of("c1").c_str(), (pod.log_of("c1") + ".1").c_str()) == 0);
   monitor::Request request;
