@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <set>
 
+#include "base/text.h"
 #include "cgroups/files.h"
 #include "sys/file.h"
 
@@ -22,9 +22,7 @@ constexpr std::array<std::string_view, 6> kControllers = {"cpu", "cpuset", "huge
 Result<std::vector<std::string>> components(std::string_view path) {
   std::vector<std::string> out;
   while (!path.empty()) {
-    const std::size_t end = std::min(path.find('/'), path.size());
-    const std::string_view one = path.substr(0, end);
-    path.remove_prefix(std::min(end + 1, path.size()));
+    const std::string_view one = cut(path, '/');
     if (one.empty()) continue;
     if (one == "." || one == "..") return fail(Code::invalid_argument, "a '{}' in a cgroup's path", one);
     out.emplace_back(one);
@@ -79,16 +77,24 @@ Result<Made> make_one(FdRef parent, const std::string& name) {
   return Made{std::move(dir), !made};
 }
 
-// The parent of the last component, made and with every controller of the root handed down to its children.
-Result<UniqueFd> prepare_parent(const Root& root, const std::vector<std::string>& parts) {
+// The parent of the last component, made and with every controller of the root handed down to its children. `opened`: what must outlive
+// the answer, unless that is the root.
+Result<FdRef> prepare_parent(const Root& root, const std::vector<std::string>& parts, UniqueFd& opened) {
   TRY_ASSIGN(const auto wanted, read_names(root.dir, "cgroup.controllers"));
+  if (parts.size() == 1) {
+    enable(root.dir, wanted);
+    return FdRef(root.dir);
+  }
   std::string parent = ".";
   for (std::size_t i = 0; i + 1 < parts.size(); ++i) parent += "/" + parts[i];
   auto ready = sys::open_beneath(root.dir, parent, O_RDONLY | O_DIRECTORY);
   if (ready.ok()) {
     // The usual case: others of the same parent came before, and what it hands down its parents do too.
     const auto enabled = read_names(ready.value(), "cgroup.subtree_control");
-    if (enabled.ok() && std::includes(enabled.value().begin(), enabled.value().end(), wanted.begin(), wanted.end())) return ready;
+    if (enabled.ok() && std::includes(enabled.value().begin(), enabled.value().end(), wanted.begin(), wanted.end())) {
+      opened = std::move(ready).take();
+      return FdRef(opened);
+    }
   }
   TRY_ASSIGN(UniqueFd dir, sys::open_beneath(root.dir, ".", O_RDONLY | O_DIRECTORY));
   enable(dir, wanted);
@@ -97,7 +103,8 @@ Result<UniqueFd> prepare_parent(const Root& root, const std::vector<std::string>
     dir = std::move(made.dir);
     enable(dir, wanted);
   }
-  return dir;
+  opened = std::move(dir);
+  return FdRef(opened);
 }
 
 std::string_view controller_of(std::string_view file) {
@@ -113,13 +120,12 @@ Result<Cgroup> Cgroup::open(const std::string& path) {
 
 Result<std::string> relative_path(std::string_view path) {
   TRY_ASSIGN(const std::vector<std::string> parts, components(path));
-  return parts.empty() ? "." : join(".", parts);
+  return join(".", parts);
 }
 
 Result<Cgroup> Cgroup::open(const Root& root, std::string_view path) {
   TRY_ASSIGN(const std::vector<std::string> parts, components(path));
-  const std::string relative = parts.empty() ? "." : join(".", parts);
-  TRY_ASSIGN(UniqueFd dir, sys::open_beneath(root.dir, relative, O_RDONLY | O_DIRECTORY));
+  TRY_ASSIGN(UniqueFd dir, sys::open_beneath(root.dir, join(".", parts), O_RDONLY | O_DIRECTORY));
   return Cgroup(join(root.path, parts), std::move(dir), true);
 }
 
@@ -127,7 +133,8 @@ Result<Cgroup> Cgroup::create(const Root& root, std::string_view path) {
   TRY_ASSIGN(const std::vector<std::string> parts, components(path));
   if (parts.empty()) return fail(Code::invalid_argument, "the root cgroup cannot be a container's");
   const std::string full = join(root.path, parts);
-  auto parent = prepare_parent(root, parts);
+  UniqueFd opened;
+  auto parent = prepare_parent(root, parts, opened);
   if (!parent.ok()) return std::move(parent).error().within("make the cgroup {}", full);
   auto made = make_one(parent.value(), parts.back());
   if (!made.ok()) return std::move(made).error().within("make the cgroup {}", full);
@@ -148,7 +155,8 @@ Result<Cgroup> Cgroup::open_part(const std::string& name) const {
 Result<Cgroup> Cgroup::open_enabled(const Root& root, std::string_view path) {
   TRY_ASSIGN(Cgroup cgroup, open(root, path));
   TRY_ASSIGN(const std::vector<std::string> parts, components(path));
-  TRY(prepare_parent(root, parts).context("hand controllers down to {}", cgroup.path_));
+  UniqueFd opened;
+  TRY(prepare_parent(root, parts, opened).context("hand controllers down to {}", cgroup.path_));
   return cgroup;
 }
 

@@ -42,6 +42,8 @@ Result<std::optional<Memory>> read_memory(FdRef dir) {
   out.current = *current;
   TRY_ASSIGN(const std::optional<std::uint64_t> max, read_number(dir, "memory.max"));
   out.max = max.value_or(kNoLimit);
+  TRY_ASSIGN(const std::optional<std::uint64_t> min, read_number(dir, "memory.min"));
+  out.min = min.value_or(0);
   TRY_ASSIGN(const std::optional<std::uint64_t> peak, read_number(dir, "memory.peak"));
   out.peak = peak.value_or(0);
   TRY_ASSIGN(out.swap_current, read_number(dir, "memory.swap.current"));
@@ -82,6 +84,8 @@ Result<std::vector<Hugetlb>> read_hugetlb(FdRef dir) {
     TRY_ASSIGN(const std::optional<std::uint64_t> max, read_number(dir, ("hugetlb." + one.page_size + ".max").c_str()));
     one.current = current.value_or(0);
     one.max = max.value_or(kNoLimit);
+    TRY_ASSIGN(const std::optional<std::string> events, read_if_there(dir, ("hugetlb." + one.page_size + ".events").c_str()));
+    TRY_ASSIGN(one.failures, parse_hugetlb_failures(events.value_or("")));
     out.push_back(std::move(one));
   }
   return out;

@@ -87,6 +87,19 @@ Result<void> read_field(Reader& in, Message& message) {
 
 }  // namespace
 
+std::size_t alignment_of(char type) {
+  switch (type) {
+    case 'y':
+    case 'g': return 1;
+    case 'n':
+    case 'q': return 2;
+    case 'x':
+    case 't':
+    case 'd': return 8;
+    default: return 4;
+  }
+}
+
 void Writer::u32(std::uint32_t value) {
   align(4);
   out_.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -95,6 +108,12 @@ void Writer::u32(std::uint32_t value) {
 void Writer::u64(std::uint64_t value) {
   align(8);
   out_.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+void Writer::number(char type, std::uint64_t bits) {
+  const std::size_t size = alignment_of(type);  // of numbers it is the size too
+  align(size);
+  out_.append(reinterpret_cast<const char*>(&bits), size);
 }
 
 void Writer::string(std::string_view value) {

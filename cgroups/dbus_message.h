@@ -17,6 +17,9 @@ inline constexpr std::size_t kFixedHeader = 16;
 
 enum class Type : std::uint8_t { method_call = 1, method_return = 2, error = 3, signal = 4 };
 
+// Of a basic type.
+std::size_t alignment_of(char type);
+
 // Values one after another, each on its own alignment, from the beginning of a message's body (or of its header).
 class Writer {
  public:
@@ -26,6 +29,7 @@ class Writer {
   void boolean(bool value) { u32(value ? 1 : 0); }
   void string(std::string_view value);  // also an object path
   void signature(std::string_view value);
+  void number(char type, std::uint64_t bits);  // b y n q i u x t d
   void begin_struct() { align(8); }
 
   // An array's length stands before it, in bytes, without the padding before its first element.

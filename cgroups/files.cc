@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace slipway::cgroups {
@@ -68,9 +69,7 @@ Result<std::string> reread(FdRef fd) {
 
 Result<bool> event_value(std::string_view text, std::string_view key) {
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string_view line = cut(text, '\n');
     if (line.starts_with(key) && line.size() == key.size() + 2 && line[key.size()] == ' ') return line.back() == '1';
   }
   return fail(Code::internal, "cgroup.events has no '{}'", key);

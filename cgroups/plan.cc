@@ -6,6 +6,8 @@
 #include <map>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace slipway::cgroups {
 namespace {
 
@@ -190,11 +192,8 @@ Result<void> plan_unified(const std::map<std::string, std::string>& unified, std
     if (file == "cgroup.procs" || file == "cgroup.threads" || file == "cgroup.kill" || file == "cgroup.freeze")
       return wrong("{}: is not a limit", field);
     // A file of several devices takes them one a write.
-    for (std::size_t at = 0; at < value.size();) {
-      const std::size_t end = std::min(value.find('\n', at), value.size());
-      if (end > at) out.push_back({file, value.substr(at, end - at), field});
-      at = end + 1;
-    }
+    for (std::string_view rest = value; !rest.empty();)
+      if (const std::string_view line = cut(rest, '\n'); !line.empty()) out.push_back({file, std::string(line), field});
   }
   return {};
 }
@@ -207,12 +206,18 @@ std::uint64_t weight_from_shares(std::uint64_t shares) {
   return static_cast<std::uint64_t>(std::ceil(std::pow(10, exponent)));
 }
 
+std::int64_t tasks_limit(std::int64_t pids_limit) {
+  return pids_limit == 0 ? 1 : pids_limit;
+}
+
 Result<std::vector<Write>> plan_writes(const oci::Resources& resources) {
   std::vector<Write> out;
   if (resources.cpu) TRY(plan_cpu(*resources.cpu, out));
   if (resources.memory) TRY(plan_memory(*resources.memory, out));
-  TRY(check_limit(resources.pids_limit.value_or(0), "linux.resources.pids.limit"));
-  if (resources.pids_limit.value_or(0) != 0) out.push_back(limit("pids.max", *resources.pids_limit, "linux.resources.pids.limit"));
+  if (resources.pids_limit) {
+    TRY(check_limit(*resources.pids_limit, "linux.resources.pids.limit"));
+    out.push_back(limit("pids.max", tasks_limit(*resources.pids_limit), "linux.resources.pids.limit"));
+  }
   if (resources.block_io) {
     TRY(plan_io_weights(*resources.block_io, out));
     plan_io_limits(*resources.block_io, out);

@@ -5,9 +5,9 @@
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
-#include <algorithm>
 #include <string_view>
 
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace slipway::cgroups {
@@ -41,10 +41,8 @@ Result<Root> open_root() {
 Result<std::string> path_of(pid_t pid) {
   const std::string file = pid == 0 ? "/proc/self/cgroup" : fmt::format("/proc/{}/cgroup", pid);
   TRY_ASSIGN(const std::string text, sys::read_file(file, kProcCgroupLimit));
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view line = std::string_view(text).substr(at, end - at);
-    at = end + 1;
+  for (std::string_view rest = text; !rest.empty();) {
+    std::string_view line = cut(rest, '\n');
     if (!line.starts_with("0::")) continue;
     line.remove_prefix(3);
     if (line.ends_with(" (deleted)")) line.remove_suffix(std::string_view(" (deleted)").size());

@@ -2,24 +2,17 @@
 #include "cgroups/stats.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
+
+#include "base/text.h"
 
 namespace slipway::cgroups {
 namespace {
 
-std::string_view take_until(std::string_view& text, char separator) {
-  const std::size_t end = std::min(text.find(separator), text.size());
-  const std::string_view out = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return out;
-}
-
-Result<std::uint64_t> to_number(std::string_view text) {
-  std::uint64_t out = 0;
-  const auto r = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (r.ec != std::errc() || r.ptr != text.data() + text.size()) return fail(Code::internal, "'{}' is not a number", text.substr(0, 64));
-  return out;
+Result<std::uint64_t> number_of(std::string_view text) {
+  const auto number = to_number<std::uint64_t>(text);
+  if (!number) return fail(Code::internal, "'{}' is not a number", text.substr(0, 64));
+  return *number;
 }
 
 struct Field {
@@ -30,29 +23,29 @@ struct Field {
 // "key number" lines; keys that are not asked for are newer kernels' and are skipped.
 Result<void> read_flat(std::string_view text, std::initializer_list<Field> fields) {
   while (!text.empty()) {
-    std::string_view line = take_until(text, '\n');
-    const std::string_view key = take_until(line, ' ');
+    std::string_view line = cut(text, '\n');
+    const std::string_view key = cut(line, ' ');
     const auto* field = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.key == key; });
     if (field == fields.end()) continue;
-    TRY_ASSIGN(*field->value, to_number(line));
+    TRY_ASSIGN(*field->value, number_of(line));
   }
   return {};
 }
 
 // "12.34", of percent: two digits, so that integers do.
 Result<double> to_percent(std::string_view text) {
-  std::string_view whole = take_until(text, '.');
-  TRY_ASSIGN(const std::uint64_t integer, to_number(whole));
+  std::string_view whole = cut(text, '.');
+  TRY_ASSIGN(const std::uint64_t integer, number_of(whole));
   if (text.size() != 2) return fail(Code::internal, "'{}' is not a percentage", whole);
-  TRY_ASSIGN(const std::uint64_t hundredths, to_number(text));
+  TRY_ASSIGN(const std::uint64_t hundredths, number_of(text));
   return static_cast<double>(integer) + static_cast<double>(hundredths) / 100;
 }
 
 Result<PressureLine> read_pressure_line(std::string_view line) {
   PressureLine out;
   while (!line.empty()) {
-    std::string_view value = take_until(line, ' ');
-    const std::string_view key = take_until(value, '=');
+    std::string_view value = cut(line, ' ');
+    const std::string_view key = cut(value, '=');
     if (key == "avg10") {
       TRY_ASSIGN(out.avg10, to_percent(value));
     } else if (key == "avg60") {
@@ -60,7 +53,7 @@ Result<PressureLine> read_pressure_line(std::string_view line) {
     } else if (key == "avg300") {
       TRY_ASSIGN(out.avg300, to_percent(value));
     } else if (key == "total") {
-      TRY_ASSIGN(out.total_usec, to_number(value));
+      TRY_ASSIGN(out.total_usec, number_of(value));
     }
   }
   return out;
@@ -107,39 +100,45 @@ Result<MemoryEvents> parse_memory_events(std::string_view text) {
   return out;
 }
 
+Result<std::uint64_t> parse_hugetlb_failures(std::string_view text) {
+  std::uint64_t out = 0;
+  TRY(read_flat(text, {{"max", &out}}));
+  return out;
+}
+
 Result<std::vector<IoDevice>> parse_io_stat(std::string_view text) {
   std::vector<IoDevice> out;
   while (!text.empty()) {
-    std::string_view line = take_until(text, '\n');
+    std::string_view line = cut(text, '\n');
     if (line.empty()) continue;
-    std::string_view device = take_until(line, ' ');
-    const std::string_view major = take_until(device, ':');
+    std::string_view device = cut(line, ' ');
+    const std::string_view major = cut(device, ':');
     // Some kernels print a device without counters, its line left open: "253:0 253:16 rbytes=…". The last one has them.
     IoDevice entry;
-    TRY_ASSIGN(const std::uint64_t major_number, to_number(major));
-    TRY_ASSIGN(const std::uint64_t minor_number, to_number(device));
+    TRY_ASSIGN(const std::uint64_t major_number, number_of(major));
+    TRY_ASSIGN(const std::uint64_t minor_number, number_of(device));
     entry.major = static_cast<std::uint32_t>(major_number);
     entry.minor = static_cast<std::uint32_t>(minor_number);
     bool counted = false;
     while (!line.empty()) {
-      std::string_view value = take_until(line, ' ');
+      std::string_view value = cut(line, ' ');
       if (value.empty()) continue;
       if (value.find('=') == std::string_view::npos) {
-        const std::string_view next_major = take_until(value, ':');
-        TRY_ASSIGN(const std::uint64_t a, to_number(next_major));
-        TRY_ASSIGN(const std::uint64_t b, to_number(value));
+        const std::string_view next_major = cut(value, ':');
+        TRY_ASSIGN(const std::uint64_t a, number_of(next_major));
+        TRY_ASSIGN(const std::uint64_t b, number_of(value));
         entry = IoDevice{};
         entry.major = static_cast<std::uint32_t>(a);
         entry.minor = static_cast<std::uint32_t>(b);
         continue;
       }
-      const std::string_view key = take_until(value, '=');
+      const std::string_view key = cut(value, '=');
       const std::pair<std::string_view, std::uint64_t*> fields[] = {{"rbytes", &entry.rbytes}, {"wbytes", &entry.wbytes},
                                                                     {"rios", &entry.rios},     {"wios", &entry.wios},
                                                                     {"dbytes", &entry.dbytes}, {"dios", &entry.dios}};
       for (const auto& [name, field] : fields) {
         if (name != key) continue;
-        TRY_ASSIGN(*field, to_number(value));
+        TRY_ASSIGN(*field, number_of(value));
         counted = true;
       }
     }
@@ -152,8 +151,8 @@ Result<Pressure> parse_pressure(std::string_view text) {
   Pressure out;
   bool some = false;
   while (!text.empty()) {
-    std::string_view line = take_until(text, '\n');
-    const std::string_view kind = take_until(line, ' ');
+    std::string_view line = cut(text, '\n');
+    const std::string_view kind = cut(line, ' ');
     if (kind == "some") {
       TRY_ASSIGN(out.some, read_pressure_line(line));
       some = true;
@@ -166,9 +165,9 @@ Result<Pressure> parse_pressure(std::string_view text) {
 }
 
 Result<std::uint64_t> parse_number_or_max(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  text = trim(text, " \n");
   if (text == "max") return kNoLimit;
-  return to_number(text);
+  return number_of(text);
 }
 
 }  // namespace slipway::cgroups

@@ -49,6 +49,7 @@ inline constexpr std::uint64_t kNoLimit = UINT64_MAX;  // "max"
 struct Memory {
   std::uint64_t current = 0;
   std::uint64_t max = kNoLimit;
+  std::uint64_t min = 0;   // what is reserved: memory.min
   std::uint64_t peak = 0;  // 0 before Linux 5.19
   std::optional<std::uint64_t> swap_current;
   std::optional<std::uint64_t> swap_max;
@@ -91,6 +92,7 @@ struct Hugetlb {
   std::string page_size;  // "2MB"
   std::uint64_t current = 0;
   std::uint64_t max = kNoLimit;
+  std::uint64_t failures = 0;  // how often an allocation met the limit
 };
 
 // A part is absent where its controller is off.
@@ -107,6 +109,7 @@ struct Stats {
 
 Result<CpuStat> parse_cpu_stat(std::string_view text);
 Result<MemoryStat> parse_memory_stat(std::string_view text);
+Result<std::uint64_t> parse_hugetlb_failures(std::string_view text);  // of hugetlb.SIZE.events
 Result<MemoryEvents> parse_memory_events(std::string_view text);
 Result<std::vector<IoDevice>> parse_io_stat(std::string_view text);
 Result<Pressure> parse_pressure(std::string_view text);

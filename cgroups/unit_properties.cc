@@ -2,10 +2,10 @@
 #include "cgroups/unit_properties.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "cgroups/plan.h"
 
 namespace slipway::cgroups {
@@ -21,26 +21,20 @@ std::uint64_t or_infinity(std::int64_t value) {
   return value < 0 ? kInfinity : static_cast<std::uint64_t>(value);
 }
 
-std::optional<std::uint64_t> to_number(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  if (text == "max") return kInfinity;
-  std::uint64_t out = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return out;
+std::optional<std::uint64_t> number_or_max(std::string_view text) {
+  text = text.substr(0, text.find_last_not_of(" \n") + 1);
+  return text == "max" ? kInfinity : to_number<std::uint64_t>(text);
 }
 
 // "0-2,7" as a set: bit i of byte i / 8.
 std::optional<Bytes> to_set(std::string_view list) {
   Bytes out;
   while (!list.empty()) {
-    const std::size_t comma = std::min(list.find(','), list.size());
-    std::string_view range = list.substr(0, comma);
-    list.remove_prefix(std::min(comma + 1, list.size()));
+    std::string_view range = cut(list, ',');
     while (range.starts_with(' ')) range.remove_prefix(1);
     const std::size_t dash = range.find('-');
-    const auto first = to_number(range.substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : to_number(range.substr(dash + 1));
+    const auto first = number_or_max(range.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : number_or_max(range.substr(dash + 1));
     if (!first || !last || *first > *last || *last >= kMostCpus) return std::nullopt;
     for (std::uint64_t i = *first; i <= *last; ++i) {
       if (out.size() <= i / 8) out.resize(i / 8 + 1);
@@ -102,23 +96,24 @@ void put_unified(const std::string& file, std::string_view value, std::vector<Pr
   };
   for (const auto& [name, property] : kNumbers) {
     if (file != name) continue;
-    if (const auto number = to_number(value)) out.push_back({property, *number});
+    if (const auto number = number_or_max(value)) out.push_back({property, *number});
   }
   if (file == "cpuset.cpus") put_set("AllowedCPUs", value, out);
   if (file == "cpuset.mems") put_set("AllowedMemoryNodes", value, out);
   if (file == "cpu.max") {
     const std::size_t space = std::min(value.find(' '), value.size());
-    const auto quota = to_number(value.substr(0, space));
-    const auto period = space == value.size() ? kDefaultPeriod : to_number(value.substr(space + 1));
+    const auto quota = number_or_max(value.substr(0, space));
+    const auto period = space == value.size() ? kDefaultPeriod : number_or_max(value.substr(space + 1));
     if (quota && period) put_quota(*quota, *period, out);
   }
   if (file == "io.weight") {
-    if (const auto number = to_number(value.starts_with("default ") ? value.substr(8) : value)) out.push_back({"IOWeight", *number});
+    if (const auto number = number_or_max(value.starts_with("default ") ? value.substr(8) : value)) out.push_back({"IOWeight", *number});
   }
 }
 
-struct Put {
-  dbus::Writer& out;
+class Put {
+ public:
+  explicit Put(dbus::Writer& writer) : out(writer) {}
 
   void operator()(bool value) const {
     out.signature("b");
@@ -150,6 +145,22 @@ struct Put {
     for (const std::string& one : value) out.string(one);
     out.end_array(array);
   }
+  void operator()(const Literal& value) const {
+    out.signature(value.type);
+    const char type = value.type.back();
+    if (value.type.size() == 1) return items(type, value);
+    const auto array = out.begin_array(dbus::alignment_of(type));
+    items(type, value);
+    out.end_array(array);
+  }
+
+ private:
+  void items(char type, const Literal& value) const {
+    for (const std::uint64_t number : value.numbers) out.number(type, number);
+    for (const std::string& text : value.strings) type == 'g' ? out.signature(text) : out.string(text);
+  }
+
+  dbus::Writer& out;
 };
 
 }  // namespace
@@ -158,7 +169,7 @@ std::vector<Property> plan_properties(const oci::Resources& resources) {
   std::vector<Property> out;
   if (resources.cpu) put_cpu(*resources.cpu, out);
   if (resources.memory) put_memory(*resources.memory, out);
-  if (resources.pids_limit.value_or(0) != 0) out.push_back({"TasksMax", or_infinity(*resources.pids_limit)});
+  if (resources.pids_limit) out.push_back({"TasksMax", or_infinity(tasks_limit(*resources.pids_limit))});
   if (resources.block_io && resources.block_io->weight.value_or(0) != 0)
     out.push_back({"IOWeight", 1 + (static_cast<std::uint64_t>(*resources.block_io->weight) - 10) * 9999 / 990});
   for (const auto& [file, value] : resources.unified) put_unified(file, value, out);
@@ -170,7 +181,7 @@ void put_properties(dbus::Writer& out, const std::vector<Property>& properties) 
   for (const Property& property : properties) {
     out.begin_struct();
     out.string(property.name);
-    std::visit(Put{out}, property.value);
+    std::visit(Put(out), property.value);
   }
   out.end_array(array);
 }

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "cgroups/dbus_message.h"
+#include "cgroups/variant_text.h"
 #include "oci/spec.h"
 
 namespace slipway::cgroups {
@@ -24,10 +25,10 @@ using Names = std::vector<std::string>;
 
 struct Property {
   std::string name;
-  std::variant<bool, std::uint64_t, std::string, Bytes, Numbers, Names> value;  // b t s ay au as
+  std::variant<bool, std::uint64_t, std::string, Bytes, Numbers, Names, Literal> value;  // b t s ay au as, and what somebody wrote
 };
 
-// Those that are set; absent and zero values mean "leave as it is", as in plan_writes, which has judged them before.
+// Those that are set; absent and, but for pids, zero values mean "leave as it is", as in plan_writes, which has judged them before.
 std::vector<Property> plan_properties(const oci::Resources& resources);
 
 // a(sv)

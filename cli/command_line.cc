@@ -39,6 +39,7 @@ class Parser {
   Parser() : app_("Inspects and drives slipway, the container runtime, on this machine.", "slipctl") {
     app_.footer(fmt::format("{}`slipctl VERB --help` tells more.", kCodesAndNames));
     app_.require_subcommand(1);
+    add_tls();
     app_.failure_message(describe);
     app_.set_version_flag("--version", std::string("slipctl ") + SLIPWAY_VERSION, "Print slipctl's own version and exit");
     app_.add_option("--endpoint", line_.endpoint, "slipwayd's socket")
@@ -83,6 +84,16 @@ class Parser {
     sub->callback(
         [this, verb = std::move(verb)] { line_.verb = [values = values_, verb](Session& session) { return verb(session, *values); }; });
     return sub;
+  }
+
+  void add_tls() {
+    const char* what = "Where exec, attach and port-forward go by TLS: ";
+    const auto add_file = [&](const char* name, std::string& into, const char* meaning) {
+      return app_.add_option(name, into, std::string(what) + meaning)->type_name("FILE")->check(CLI::ExistingFile.description(""));
+    };
+    add_file("--tls-ca", line_.tls.ca, "authorities to trust; else the certificate that slipwayd is configured with");
+    auto* certificate = add_file("--tls-cert", line_.tls.certificate, "the certificate to show");
+    add_file("--tls-key", line_.tls.key, "its key; else in the same file")->needs(certificate);
   }
 
   void add_about() {

@@ -12,6 +12,7 @@ namespace slipway::cli {
 struct CommandLine {
   std::string endpoint;
   bool json = false;
+  streaming::TlsTrust tls;
   std::function<Result<int>(Session&)> verb;  // empty: help was printed or the usage was wrong, `exit_code` says
   int exit_code = 0;
 };

@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   if (!line.verb) return line.exit_code;
   const auto client = cli::Client::connect(line.endpoint);
   if (!client.ok()) return cli::report(client.error(), cli::kExitUsage);
-  cli::Session session{*client.value(), cli::detect_style(line.json)};
+  cli::Session session{*client.value(), cli::detect_style(line.json), line.tls};
   const auto code = line.verb(session);
   if (code.ok()) return code.value();
   if (code.error().sys_errno == EPIPE) return 0;  // the reader of a pipe has seen enough

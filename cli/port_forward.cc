@@ -7,13 +7,13 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <csignal>
 #include <list>
 #include <map>
 #include <memory>
 
 #include "base/format.h"
+#include "base/text.h"
 #include "cli/output.h"
 #include "cli/stream_connection.h"
 #include "streaming/forwarded.h"
@@ -204,11 +204,9 @@ class Forwarder final : public streaming::TransportEvents, public streaming::Spd
 
 Result<std::uint16_t> parse_port(const std::string& text, bool may_be_none) {
   if (text.empty() && may_be_none) return std::uint16_t{0};
-  std::uint16_t port = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || port == 0)
-    return fail(Code::invalid_argument, "'{}' is no port between 1 and 65535", text);
-  return port;
+  const auto port = to_number<std::uint16_t>(text);
+  if (!port || *port == 0) return fail(Code::invalid_argument, "'{}' is no port between 1 and 65535", text);
+  return *port;
 }
 
 }  // namespace
@@ -224,7 +222,7 @@ Result<ForwardedPort> parse_forwarded_port(const std::string& text) {
   return port;
 }
 
-Result<int> forward_ports(const std::string& url, const std::vector<ForwardedPort>& ports) {
+Result<int> forward_ports(const StreamUrl& url, const std::vector<ForwardedPort>& ports) {
   asio::io_context loop(1);
   TRY_ASSIGN(auto transport, connect_stream(loop, url, streaming::kForwardProtocol));
   const auto forwarder = std::make_shared<Forwarder>(loop, std::move(transport));

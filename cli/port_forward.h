@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/stream_connection.h"
 
 namespace slipway::cli {
 
@@ -18,6 +19,6 @@ struct ForwardedPort {
 Result<ForwardedPort> parse_forwarded_port(const std::string& text);
 
 // Until a signal (0), or the server's end of the connection (an error). Says on stdout where it listens.
-Result<int> forward_ports(const std::string& url, const std::vector<ForwardedPort>& ports);
+Result<int> forward_ports(const StreamUrl& url, const std::vector<ForwardedPort>& ports);
 
 }  // namespace slipway::cli

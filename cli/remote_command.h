@@ -4,11 +4,12 @@
 #include <string>
 
 #include "base/result.h"
+#include "cli/stream_connection.h"
 
 namespace slipway::cli {
 
 struct RemoteCommand {
-  std::string url;
+  StreamUrl url;
   bool in = false;   // send standard input
   bool tty = false;  // the process has a terminal: ours is made raw, and its size is told
 };

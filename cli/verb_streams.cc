@@ -26,6 +26,20 @@ Result<Streams> streams_of(Client& client, const std::string& container) {
   return Streams{flag("/spec/stdin"), flag("/spec/tty")};
 }
 
+// Where slipwayd streams by TLS and no authority is named, it has to show the certificate that it says, by its own socket, it has.
+Result<StreamUrl> reachable(Session& session, std::string url) {
+  StreamUrl out{std::move(url), session.tls};
+  if (!out.text.starts_with("https://") || !out.trust.ca.empty()) return out;
+  TRY_ASSIGN(const auto status, session.client.status());
+  const auto found = status.info().find("config");
+  const auto config = nlohmann::json::parse(found == status.info().end() ? "" : found->second, nullptr, false);
+  const nlohmann::json::json_pointer at("/streaming/tls_certificate");
+  if (!config.is_object() || !config.contains(at) || !config.at(at).is_string() || config.at(at).get<std::string>().empty())
+    return fail(Code::failed_precondition, "{} does not say what its certificate is: name an authority by --tls-ca", out.text);
+  out.trust.exactly = config.at(at).get<std::string>();
+  return out;
+}
+
 Result<int> attach_to(Session& session, const std::string& name, bool no_input) {
   TRY_ASSIGN(const Target target, container_of(session.client, name));
   TRY_ASSIGN(Streams streams, streams_of(session.client, target.id));
@@ -36,7 +50,8 @@ Result<int> attach_to(Session& session, const std::string& name, bool no_input) 
   request.set_stdout(true);
   request.set_tty(streams.tty);
   request.set_stderr(!streams.tty);
-  TRY_ASSIGN(const std::string url, session.client.attach_url(request));
+  TRY_ASSIGN(std::string text, session.client.attach_url(request));
+  TRY_ASSIGN(const StreamUrl url, reachable(session, std::move(text)));
   TRY_ASSIGN(const int code, run_remote({url, streams.in, streams.tty}));
   if (code != 0) return code;
   // The session says nothing of how the container ended.
@@ -54,7 +69,9 @@ Result<int> exec_stream(Session& session, const ExecOptions& options, const std:
   request.set_stdout(true);
   request.set_tty(options.tty);
   request.set_stderr(!options.tty);
-  const auto url = session.client.exec_url(request);
+  auto text = session.client.exec_url(request);
+  if (!text.ok()) return report(text.error(), kExitSlipway);
+  const auto url = reachable(session, std::move(text).take());
   if (!url.ok()) return report(url.error(), kExitSlipway);
   auto code = run_remote({url.value(), options.interactive, options.tty});
   if (code.ok() || code.error().sys_errno == EPIPE) return code;
@@ -80,7 +97,8 @@ Result<int> port_forward(Session& session, const std::string& name, const std::v
   TRY_ASSIGN(const auto containers, session.client.containers());
   TRY_ASSIGN(const Target target, find_target(targets_of(pods, containers), name));
   request.set_pod_sandbox_id(target.pod_id);
-  TRY_ASSIGN(const std::string url, session.client.port_forward_url(request));
+  TRY_ASSIGN(std::string text, session.client.port_forward_url(request));
+  TRY_ASSIGN(const StreamUrl url, reachable(session, std::move(text)));
   return forward_ports(url, parsed);
 }
 

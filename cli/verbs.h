@@ -13,6 +13,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/run_plan.h"
+#include "cli/stream_connection.h"
 #include "cli/targets.h"
 
 namespace slipway::cli {
@@ -26,6 +27,7 @@ inline constexpr int kExitNotFound = 127;       // there is no such command
 struct Session {
   Client& client;
   Style style;
+  streaming::TlsTrust tls = {};  // as the flags say it
 };
 
 // Prints the error as main does. For verbs that go on, or that exit with a code of their own.

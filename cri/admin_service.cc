@@ -46,16 +46,16 @@ struct Matches {
 Matches matches_of(const engine::Snapshot& snapshot, const std::string& asked, Called called) {
   Matches out;
   for (const auto& [id, pod] : snapshot.pods) {
-    if (!called(id, pod.spec.metadata.name, asked)) continue;
-    out.match.pod = &pod;
-    out.note("pod", id, pod.spec.metadata.name);
+    if (!called(id, pod->spec.metadata.name, asked)) continue;
+    out.match.pod = &*pod;
+    out.note("pod", id, pod->spec.metadata.name);
   }
   for (const auto& [id, container] : snapshot.containers) {
-    if (!called(id, container.spec.metadata.name, asked)) continue;
+    if (!called(id, container->spec.metadata.name, asked)) continue;
     // A pod and its container of one name is the usual case of slipctl run: the pod is meant.
-    if (out.match.pod != nullptr && container.pod_id == out.match.pod->id) continue;
-    out.match.container = &container;
-    out.note("container", id, container.spec.metadata.name);
+    if (out.match.pod != nullptr && container->pod_id == out.match.pod->id) continue;
+    out.match.container = &*container;
+    out.note("container", id, container->spec.metadata.name);
   }
   return out;
 }
@@ -105,12 +105,12 @@ Result<void> AdminService::timeline(const std::string& id, admin::TimelineReply*
   std::vector<telemetry::TimelineStage> stages;
   if (match.pod != nullptr) add_stages(match.pod->stages, "", stages);
   for (const auto& [full, container] : snapshot->containers)
-    if (match.container != nullptr ? &container == match.container : container.pod_id == pod_id)
-      add_stages(container.stages, container.spec.metadata.name, stages);
+    if (match.container != nullptr ? &*container == match.container : container->pod_id == pod_id)
+      add_stages(container->stages, container->spec.metadata.name, stages);
   telemetry::normalise(stages);
   reply->set_pod_id(pod_id);
   if (const auto pod = snapshot->pods.find(pod_id); pod != snapshot->pods.end()) {
-    const auto& metadata = pod->second.spec.metadata;
+    const auto& metadata = pod->second->spec.metadata;
     reply->set_pod_name(metadata.namespace_ + "/" + metadata.name);
   }
   for (const auto& stage : stages) {

@@ -1,6 +1,7 @@
 // How a Result becomes a gRPC status.
 #include "cri/answer.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,9 @@
 namespace slipway::cri {
 namespace {
 
+// Of a call's deadline: when its client is told what the work is busy with.
+constexpr std::chrono::hours kLongest(24);
+constexpr std::chrono::milliseconds kShortest(10), kShort(200), kLeastMargin(50), kMostMargin(1000);
 constexpr std::size_t kMessageLimit = 4096;  // grpc's default limit of all metadata is 8 KiB
 
 // Bytes that are no UTF-8 would be refused by clients in other languages.
@@ -44,7 +48,7 @@ void log_failure(std::string_view call, Lane lane, const Error& error) {
 // Tells the work that its client has gone. Owns itself until OnDone, which comes after Finish.
 class Wanted final : public grpc::ServerUnaryReactor {
  public:
-  std::stop_token gone() const { return gone_.get_token(); }
+  explicit Wanted(std::stop_source gone) : gone_(std::move(gone)) {}
   void OnCancel() override { gone_.request_stop(); }
   void OnDone() override { delete this; }
 
@@ -70,18 +74,62 @@ grpc::ServerUnaryReactor* answer(Workers& workers, Lane lane, grpc::CallbackServ
                                  const char* handler) {
   auto* reactor = context->DefaultReactor();
   const auto finish = finisher(reactor, lane, handler);
+  if (lane == Lane::read) {
+    finish(work());
+    return reactor;
+  }
   const auto posted = workers.post(lane, [finish, work = std::move(work)] { finish(work()); });
   if (!posted.ok()) finish(posted);
   return reactor;
 }
 
-grpc::ServerUnaryReactor* answer_while_wanted(Workers& workers, Lane lane, std::function<Result<void>(const std::stop_token&)> work,
-                                              const char* handler) {
-  auto* reactor = new Wanted();
-  const auto finish = finisher(reactor, lane, handler);
-  const auto posted = workers.post(lane, [finish, gone = reactor->gone(), work = std::move(work)] { finish(work(gone)); });
-  if (!posted.ok()) finish(posted);
-  return reactor;
+TimedCall::TimedCall(grpc::CallbackServerContext* context, Lane lane, const char* handler, std::optional<std::stop_source> gone)
+    : gone_(std::move(gone)),
+      reactor_(gone_ ? new Wanted(*gone_) : context->DefaultReactor()),
+      lane_(lane),
+      handler_(handler),
+      begun_(std::chrono::system_clock::now()),
+      deadline_(context->deadline()) {}
+
+void TimedCall::give_time(const std::shared_ptr<TimedCall>& call) {
+  const auto given = call->deadline_ - call->begun_;
+  if (given > kLongest || given < kShortest) return;  // none, or there is nothing to take from it
+  const auto usual = std::clamp<std::chrono::system_clock::duration>(given / 20, kLeastMargin, kMostMargin);
+  const auto margin = given < kShort ? given / 4 : usual;
+  const std::lock_guard lock(call->mutex_);
+  if (call->answered_) return;
+  call->alarm_.Set(call->deadline_ - margin, [weak = std::weak_ptr(call)](bool rang) {
+    const auto still = weak.lock();
+    if (rang && still != nullptr) still->time_is_up();
+  });
+}
+
+void TimedCall::time_is_up() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(answered_, true)) return;
+  }
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now() - begun_).count();
+  const std::string stage = watch.text();
+  const Error error = fail(Code::deadline_exceeded, "{}, and {}; its client waits no longer",
+                           stage.empty() ? fmt::format("{} is at work since {} s", handler_, seconds) : stage, gone_ ? "ends" : "goes on");
+  if (gone_) (void)std::stop_source(*gone_).request_stop();
+  log_failure(handler_, lane_, error);
+  reactor_->Finish(to_status(error));
+}
+
+void TimedCall::finish(const Result<void>& result, const std::function<void()>& fill_reply) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool first = !std::exchange(answered_, true);
+    alarm_.Cancel();
+    if (!first) {
+      if (!result.ok()) log_failure(handler_, lane_, result.error());
+      return;
+    }
+  }
+  if (result.ok()) fill_reply();
+  finisher(reactor_, lane_, handler_)(result);
 }
 
 grpc::ServerUnaryReactor* not_there(grpc::CallbackServerContext* context, std::string_view what) {

@@ -13,13 +13,17 @@ class Server;
 
 namespace slipway::cri {
 
-// What Version, Status and RuntimeConfig tell; fixed for the process's life.
-struct Facts {
-  std::string version;                               // semver of slipwayd
-  std::string cgroup_driver = "cgroupfs";            // or "systemd"
-  std::vector<std::string> runtime_handlers = {""};  // "" is the default one
+struct HandlerFacts {
+  std::string name;  // "": the default one
   bool recursive_read_only_mounts = false;
   bool user_namespaces = false;
+};
+
+// What Version, Status and RuntimeConfig tell; fixed for the process's life.
+struct Facts {
+  std::string version;                     // semver of slipwayd
+  std::string cgroup_driver = "cgroupfs";  // or "systemd"
+  std::vector<HandlerFacts> runtime_handlers = {HandlerFacts{}};
   bool supplemental_groups_policy = false;
   bool user_namespaces_host_network = false;
   bool mount_options = false;

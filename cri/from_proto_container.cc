@@ -25,11 +25,36 @@ Result<engine::Propagation> propagation_of(v1::MountPropagation propagation) {
   }
 }
 
+// Those that Kubernetes has names for. Others could undo what the mount's own fields say.
+Result<void> check_mount_options(const engine::Mount& mount) {
+  for (const auto& option : mount.mount_options) {
+    if (option == "noexec" || option == "nodev" || option == "nosuid") continue;
+    return fail(Code::invalid_argument, "mounts.mount_options: '{}' of '{}' is none of noexec, nodev, nosuid", option,
+                mount.container_path);
+  }
+  return {};
+}
+
+// The kubelet tells what is wrong with an image volume by the beginning of the message.
+Result<void> check_image(const engine::Mount& mount) {
+  constexpr std::string_view kFailed = "ImageVolumeMountFailed";
+  if (!mount.readonly)
+    return fail(Code::invalid_argument, "{}: mounts.readonly of '{}' is false, an image can only be read", kFailed, mount.container_path);
+  if (mount.propagation == engine::Propagation::bidirectional)
+    return fail(Code::invalid_argument, "{}: mounts.propagation of '{}': nothing is mounted in an image", kFailed, mount.container_path);
+  TRY(check_text("mounts.image.image", mount.image));
+  TRY(check_text("mounts.image_sub_path", mount.image_sub_path));
+  if (!stays_inside(mount.image_sub_path))
+    return fail(Code::invalid_argument, "{}: mounts.image_sub_path: '{}' leaves the image", kFailed, mount.image_sub_path);
+  return {};
+}
+
 Result<engine::Mount> mount_of(const v1::Mount& mount) {
   engine::Mount out;
   out.container_path = mount.container_path();
   out.host_path = mount.host_path();
   out.image = mount.image().image();
+  out.user_specified_image = mount.image().user_specified_image();
   TRY(check_text("mounts.container_path", out.container_path));
   TRY(check_text("mounts.host_path", out.host_path));
   if (out.container_path.empty()) return fail(Code::invalid_argument, "mounts.container_path: empty (host_path '{}')", out.host_path);
@@ -47,9 +72,11 @@ Result<engine::Mount> mount_of(const v1::Mount& mount) {
   TRY_ASSIGN(out.uid_mappings, from_proto(mount.uidmappings()));
   TRY_ASSIGN(out.gid_mappings, from_proto(mount.gidmappings()));
   out.image_sub_path = mount.image_sub_path();
-  if (!stays_inside(out.image_sub_path))
-    return fail(Code::invalid_argument, "mounts.image_sub_path: '{}' leaves the image", out.image_sub_path);
+  if (!out.image.empty()) TRY(check_image(out));
+  if (out.image.empty() && !out.image_sub_path.empty())
+    return fail(Code::invalid_argument, "mounts.image_sub_path: '{}', but '{}' is no image", out.image_sub_path, out.container_path);
   out.mount_options = to_vector(mount.mount_options());
+  TRY(check_mount_options(out));
   return out;
 }
 

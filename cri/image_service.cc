@@ -6,10 +6,22 @@
 #include "cri/to_proto.h"
 
 namespace slipway::cri {
+namespace {
+
+// "download of sha256:…, 5 of 10 bytes"
+std::string stage_of(const engine::Progress& progress) {
+  const std::string bytes = progress.total == 0 ? "" : fmt::format(", {} of {} bytes", progress.done, progress.total);
+  return fmt::format("{} of {}{}", progress.stage, progress.what, bytes);
+}
+
+}  // namespace
 
 Error as_pull_error(Error error) {
-  if (error.code != Code::unavailable) return error;
-  return Error{Code::unknown, error.sys_errno, "RegistryUnavailable: " + error.message};
+  const char* reason = error.code == Code::unavailable ? "RegistryUnavailable"
+                       : error.code == Code::aborted   ? "SignatureValidationFailed"
+                                                       : nullptr;
+  if (reason == nullptr) return error;
+  return Error{Code::unknown, error.sys_errno, fmt::format("{}: {}", reason, error.message)};
 }
 
 // A filter names one image, by any of its names.
@@ -51,20 +63,24 @@ grpc::ServerUnaryReactor* ImageService::ImageStatus(grpc::CallbackServerContext*
   });
 }
 
-grpc::ServerUnaryReactor* ImageService::PullImage(grpc::CallbackServerContext*, const v1::PullImageRequest* request,
+grpc::ServerUnaryReactor* ImageService::PullImage(grpc::CallbackServerContext* context, const v1::PullImageRequest* request,
                                                   v1::PullImageResponse* response) {
-  return answer_while_wanted(backend_.workers, Lane::wait, [this, request, response](const std::stop_token& gone) -> Result<void> {
-    const std::string& reference = request->image().image();
-    if (reference.empty()) return fail(Code::invalid_argument, "image.image: empty");
-    const auto& auth = request->auth();
-    const engine::RegistryAuth login{auth.username(),       auth.password(),       auth.auth(),
-                                     auth.server_address(), auth.identity_token(), auth.registry_token()};
-    auto image = backend_.images.pull(
-        reference, login, [](const engine::Progress&) {}, gone);
-    if (!image.ok()) return as_pull_error(std::move(image).error());
-    response->set_image_ref(image.value().id);
-    return {};
-  });
+  return answer_while_wanted(
+      backend_.workers, Lane::wait, context, request, response,
+      [this](const v1::PullImageRequest& asked, v1::PullImageResponse& reply, const std::stop_token& gone) -> Result<void> {
+        const std::string& reference = asked.image().image();
+        if (reference.empty()) return fail(Code::invalid_argument, "image.image: empty");
+        const auto& auth = asked.auth();
+        const engine::RegistryAuth login{auth.username(),       auth.password(),       auth.auth(),
+                                         auth.server_address(), auth.identity_token(), auth.registry_token()};
+        const auto note = std::make_shared<engine::StageNote>("PullImage");
+        engine::StageWatch::follow(note);
+        auto image = backend_.images.pull(
+            reference, login, [&](const engine::Progress& progress) { note->set(stage_of(progress)); }, gone);
+        if (!image.ok()) return as_pull_error(std::move(image).error());
+        reply.set_image_ref(image.value().id);
+        return {};
+      });
 }
 
 grpc::ServerUnaryReactor* ImageService::RemoveImage(grpc::CallbackServerContext* context, const v1::RemoveImageRequest* request,

@@ -20,6 +20,7 @@ struct Reading {
   const cgroups::Stats& cgroup;
   std::uint64_t processes;
   const engine::OpenFiles& files;
+  const engine::TaskStates& tasks;
   const engine::ContainerUsage* container;  // null: the pod
   UnixNanos timestamp;
   cgroups::Memory memory;  // zeros where the controller is off
@@ -75,6 +76,14 @@ void device_usage(const Reading& r, const Emit& emit) {
 void of_layer(const Reading& r, const Emit& emit, std::uint64_t engine::FsUsage::*count) {
   if (r.container == nullptr || r.container->writable_layer.timestamp == 0) return;
   emit(r.container->writable_layer.*count, {r.container->writable_layer.mountpoint});
+}
+
+// cgroup v2 does not tell apart who of them waits for I/O: those are uninterruptible.
+void task_states(const Reading& r, const Emit& emit) {
+  emit(r.tasks.sleeping, {"sleeping"});
+  emit(r.tasks.running, {"running"});
+  emit(r.tasks.stopped, {"stopped"});
+  emit(r.tasks.uninterruptible, {"uninterruptible"});
 }
 
 // Only a container has resources of its own; nothing is said of pods.
@@ -184,6 +193,13 @@ constexpr Family kFamilies[] = {
      [](R r, E e) {
        for (const auto& h : r.cgroup.hugetlb) e(h.current, {h.page_size});
      }},
+    {"container_hugetlb_failcnt",
+     "Number of hugepage usage hits limits",
+     v1::COUNTER,
+     {"pagesize"},
+     [](R r, E e) {
+       for (const auto& h : r.cgroup.hugetlb) e(h.failures, {h.page_size});
+     }},
     {"container_blkio_device_usage_total",
      "Blkio device bytes usage",
      v1::COUNTER,
@@ -260,6 +276,14 @@ constexpr Family kFamilies[] = {
      [](R r, E e) {
        if (r.cgroup.pids) e(limit_or_zero(r.cgroup.pids->max), {});
      }},
+    {"container_tasks_state", "Number of tasks in given state", v1::GAUGE, {"state"}, task_states},
+    {"container_ulimits_soft",
+     "Soft ulimit values for the container root process",
+     v1::GAUGE,
+     {"ulimit"},
+     [](R r, E e) {
+       if (r.container != nullptr && r.container->open_files_limit) e(*r.container->open_files_limit, {"max_open_files"});
+     }},
     {"container_last_seen",
      "Last time a container was seen by the exporter",
      v1::GAUGE,
@@ -292,6 +316,13 @@ constexpr Family kFamilies[] = {
      v1::GAUGE,
      {},
      [](R r, E e) { of_resources(r, e, [](const auto& limits) { return positive(limits.memory_limit_in_bytes); }); }},
+    {"container_spec_memory_reservation_limit_bytes",
+     "Memory reservation limit for the container",
+     v1::GAUGE,
+     {},
+     [](R r, E e) {
+       if (r.container != nullptr) e(limit_or_zero(r.memory.min), {});
+     }},
     {"container_spec_memory_swap_limit_bytes",
      "Memory swap limit for the container",
      v1::GAUGE,
@@ -376,14 +407,15 @@ v1::PodSandboxMetrics to_metrics(const engine::PodUsage& usage) {
   out.set_pod_sandbox_id(usage.pod.id);
   const Common common = common_of(usage.pod);
   const cgroups::Memory nothing;
-  put_cgroup({usage.cgroup, usage.processes, usage.files, nullptr, usage.timestamp, usage.cgroup.memory.value_or(nothing)}, common, &out);
+  put_cgroup({usage.cgroup, usage.processes, usage.files, usage.tasks, nullptr, usage.timestamp, usage.cgroup.memory.value_or(nothing)},
+             common, &out);
   for (const LinkFamily& family : kLinkFamilies)
     for (const auto& link : usage.links)
       put(family.name, v1::COUNTER, usage.timestamp, common, {link.name}, link.*family.count, out.add_metrics());
   for (const auto& container : usage.containers) {
     auto* of_container = out.add_container_metrics();
     of_container->set_container_id(container.container.id);
-    put_cgroup({container.cgroup, container.processes, container.files, &container, container.timestamp,
+    put_cgroup({container.cgroup, container.processes, container.files, container.tasks, &container, container.timestamp,
                 container.cgroup.memory.value_or(nothing)},
                common_of(usage.pod, container.container), of_container);
   }

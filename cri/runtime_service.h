@@ -1,6 +1,6 @@
 // CRI's RuntimeService: request → value → engine call → value → reply, a handler each.
 //
-// Owner: cri::Server. Handlers run on gRPC's threads and only post; what they post runs on the workers.
+// Owner: cri::Server. Handlers run on gRPC's threads: they read the snapshot, and post everything else to the workers.
 #pragma once
 
 #include "cri/answer.h"
@@ -25,7 +25,6 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   SLIPWAY_UNARY(Status);
   SLIPWAY_UNARY(RuntimeConfig);
   SLIPWAY_UNARY(UpdateRuntimeConfig);
-  SLIPWAY_UNARY(CheckpointContainer);
   SLIPWAY_UNARY(CheckpointPod);
   SLIPWAY_UNARY(RestorePod);
   SLIPWAY_STREAM(GetContainerEvents, GetEventsRequest, ContainerEventResponse);
@@ -64,6 +63,7 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   SLIPWAY_UNARY(ContainerStatus);
   SLIPWAY_UNARY(UpdateContainerResources);
   SLIPWAY_UNARY(ReopenContainerLog);
+  SLIPWAY_UNARY(CheckpointContainer);
   SLIPWAY_UNARY(ExecSync);
   SLIPWAY_STREAM(StreamContainers, StreamContainersRequest, StreamContainersResponse);
 
@@ -74,6 +74,12 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   grpc::ServerUnaryReactor* answer(Lane lane, grpc::CallbackServerContext* context, std::function<Result<void>()> work,
                                    const char* handler = __builtin_FUNCTION()) {
     return cri::answer(backend_.workers, lane, context, std::move(work), handler);
+  }
+  // For what may take longer than its client waits.
+  template <class Request, class Response, class Work>
+  grpc::ServerUnaryReactor* answer_in_time(Lane lane, grpc::CallbackServerContext* context, const Request* request, Response* response,
+                                           Work work, const char* handler = __builtin_FUNCTION()) {
+    return cri::answer_in_time(backend_.workers, lane, context, request, response, std::move(work), handler);
   }
   // The id itself where it is a full one, else the only id that begins so.
   Result<std::string> pod_id(const std::string& id) const;

@@ -22,38 +22,38 @@ v1::ContainerStatus RuntimeService::status_of(const engine::ContainerRecord& con
 
 grpc::ServerUnaryReactor* RuntimeService::CreateContainer(grpc::CallbackServerContext* context, const v1::CreateContainerRequest* request,
                                                           v1::CreateContainerResponse* response) {
-  return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
-    TRY_ASSIGN(const std::string pod, pod_id(request->pod_sandbox_id()));
-    TRY_ASSIGN(engine::ContainerSpec spec, from_proto(request->config()));
+  return answer_in_time(Lane::operate, context, request, response, [this](const auto& asked, auto& reply) -> Result<void> {
+    TRY_ASSIGN(const std::string pod, pod_id(asked.pod_sandbox_id()));
+    TRY_ASSIGN(engine::ContainerSpec spec, from_proto(asked.config()));
     TRY_ASSIGN(const std::string id, backend_.engine.create_container(pod, std::move(spec)));
-    response->set_container_id(id);
+    reply.set_container_id(id);
     return {};
   });
 }
 
 grpc::ServerUnaryReactor* RuntimeService::StartContainer(grpc::CallbackServerContext* context, const v1::StartContainerRequest* request,
-                                                         v1::StartContainerResponse*) {
-  return answer(Lane::operate, context, [this, request]() -> Result<void> {
-    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
+                                                         v1::StartContainerResponse* response) {
+  return answer_in_time(Lane::operate, context, request, response, [this](const auto& asked, auto&) -> Result<void> {
+    TRY_ASSIGN(const std::string id, container_id(asked.container_id()));
     return backend_.engine.start_container(id);
   });
 }
 
 grpc::ServerUnaryReactor* RuntimeService::StopContainer(grpc::CallbackServerContext* context, const v1::StopContainerRequest* request,
-                                                        v1::StopContainerResponse*) {
-  return answer(Lane::wait, context, [this, request]() -> Result<void> {
-    if (request->timeout() < 0) return fail(Code::invalid_argument, "timeout: {} is negative", request->timeout());
-    const auto id = container_id(request->container_id());
+                                                        v1::StopContainerResponse* response) {
+  return answer_in_time(Lane::wait, context, request, response, [this](const auto& asked, auto&) -> Result<void> {
+    if (asked.timeout() < 0) return fail(Code::invalid_argument, "timeout: {} is negative", asked.timeout());
+    const auto id = container_id(asked.container_id());
     if (is_absent(id)) return {};
     if (!id.ok()) return id.error();
-    return backend_.engine.stop_container(id.value(), std::chrono::seconds(request->timeout()));
+    return backend_.engine.stop_container(id.value(), std::chrono::seconds(asked.timeout()));
   });
 }
 
 grpc::ServerUnaryReactor* RuntimeService::RemoveContainer(grpc::CallbackServerContext* context, const v1::RemoveContainerRequest* request,
-                                                          v1::RemoveContainerResponse*) {
-  return answer(Lane::operate, context, [this, request]() -> Result<void> {
-    const auto id = container_id(request->container_id());
+                                                          v1::RemoveContainerResponse* response) {
+  return answer_in_time(Lane::operate, context, request, response, [this](const auto& asked, auto&) -> Result<void> {
+    const auto id = container_id(asked.container_id());
     if (is_absent(id)) return {};
     if (!id.ok()) return id.error();
     return backend_.engine.remove_container(id.value());
@@ -95,21 +95,31 @@ grpc::ServerUnaryReactor* RuntimeService::ContainerStatus(grpc::CallbackServerCo
 
 grpc::ServerUnaryReactor* RuntimeService::UpdateContainerResources(grpc::CallbackServerContext* context,
                                                                    const v1::UpdateContainerResourcesRequest* request,
-                                                                   v1::UpdateContainerResourcesResponse*) {
-  return answer(Lane::operate, context, [this, request]() -> Result<void> {
-    if (request->has_windows()) return fail(Code::invalid_argument, "windows: slipway runs Linux containers only");
-    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
-    TRY_ASSIGN(const engine::LinuxResources patch, from_proto(request->linux()));
+                                                                   v1::UpdateContainerResourcesResponse* response) {
+  return answer_in_time(Lane::operate, context, request, response, [this](const auto& asked, auto&) -> Result<void> {
+    if (asked.has_windows()) return fail(Code::invalid_argument, "windows: slipway runs Linux containers only");
+    TRY_ASSIGN(const std::string id, container_id(asked.container_id()));
+    TRY_ASSIGN(const engine::LinuxResources patch, from_proto(asked.linux()));
     return backend_.engine.update_resources(id, patch);
   });
 }
 
 grpc::ServerUnaryReactor* RuntimeService::ReopenContainerLog(grpc::CallbackServerContext* context,
                                                              const v1::ReopenContainerLogRequest* request,
-                                                             v1::ReopenContainerLogResponse*) {
-  return answer(Lane::operate, context, [this, request]() -> Result<void> {
-    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
+                                                             v1::ReopenContainerLogResponse* response) {
+  return answer_in_time(Lane::operate, context, request, response, [this](const auto& asked, auto&) -> Result<void> {
+    TRY_ASSIGN(const std::string id, container_id(asked.container_id()));
     return backend_.engine.reopen_log(id);
+  });
+}
+
+grpc::ServerUnaryReactor* RuntimeService::CheckpointContainer(grpc::CallbackServerContext* context,
+                                                              const v1::CheckpointContainerRequest* request,
+                                                              v1::CheckpointContainerResponse*) {
+  return answer(Lane::wait, context, [this, request]() -> Result<void> {
+    if (request->timeout() < 0) return fail(Code::invalid_argument, "timeout: {} is negative", request->timeout());
+    TRY_ASSIGN(const std::string id, container_id(request->container_id()));
+    return backend_.engine.checkpoint_container(id, request->location(), std::chrono::seconds(request->timeout()));
   });
 }
 

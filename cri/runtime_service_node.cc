@@ -34,11 +34,11 @@ grpc::ServerUnaryReactor* RuntimeService::Status(grpc::CallbackServerContext* co
     const Facts& facts = backend_.facts;
     add_condition(response->mutable_status(), "RuntimeReady", facts.runtime);
     add_condition(response->mutable_status(), "NetworkReady", backend_.network.ready());
-    for (const auto& name : facts.runtime_handlers) {
+    for (const HandlerFacts& known : facts.runtime_handlers) {
       auto* handler = response->add_runtime_handlers();
-      handler->set_name(name);
-      handler->mutable_features()->set_recursive_read_only_mounts(facts.recursive_read_only_mounts);
-      handler->mutable_features()->set_user_namespaces(facts.user_namespaces);
+      handler->set_name(known.name);
+      handler->mutable_features()->set_recursive_read_only_mounts(known.recursive_read_only_mounts);
+      handler->mutable_features()->set_user_namespaces(known.user_namespaces);
     }
     response->mutable_features()->set_supplemental_groups_policy(facts.supplemental_groups_policy);
     response->mutable_features()->set_user_namespaces_host_network(facts.user_namespaces_host_network);
@@ -70,7 +70,6 @@ grpc::ServerUnaryReactor* RuntimeService::UpdateRuntimeConfig(grpc::CallbackServ
   grpc::ServerUnaryReactor* RuntimeService::name(grpc::CallbackServerContext* context, const v1::name##Request*, v1::name##Response*) { \
     return not_there(context, what);                                                                                                    \
   }
-SLIPWAY_NOT_THERE(CheckpointContainer, "checkpoints of containers")
 SLIPWAY_NOT_THERE(CheckpointPod, "checkpoints of pods")
 SLIPWAY_NOT_THERE(RestorePod, "restoring of pods")
 #undef SLIPWAY_NOT_THERE

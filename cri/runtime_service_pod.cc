@@ -20,21 +20,18 @@ Result<std::string> RuntimeService::pod_id(const std::string& id) const {
 
 grpc::ServerUnaryReactor* RuntimeService::RunPodSandbox(grpc::CallbackServerContext* context, const v1::RunPodSandboxRequest* request,
                                                         v1::RunPodSandboxResponse* response) {
-  return answer(Lane::operate, context, [this, request, response]() -> Result<void> {
-    const auto& handlers = backend_.facts.runtime_handlers;
-    if (std::find(handlers.begin(), handlers.end(), request->runtime_handler()) == handlers.end())
-      return fail(Code::invalid_argument, "runtime_handler: '{}' is not configured", request->runtime_handler());
-    TRY_ASSIGN(engine::PodSpec spec, from_proto(*request));
+  return answer_in_time(Lane::operate, context, request, response, [this](const auto& asked, auto& reply) -> Result<void> {
+    TRY_ASSIGN(engine::PodSpec spec, from_proto(asked));
     TRY_ASSIGN(const std::string id, backend_.engine.run_pod(std::move(spec)));
-    response->set_pod_sandbox_id(id);
+    reply.set_pod_sandbox_id(id);
     return {};
   });
 }
 
 grpc::ServerUnaryReactor* RuntimeService::StopPodSandbox(grpc::CallbackServerContext* context, const v1::StopPodSandboxRequest* request,
-                                                         v1::StopPodSandboxResponse*) {
-  return answer(Lane::wait, context, [this, request]() -> Result<void> {
-    const auto id = pod_id(request->pod_sandbox_id());
+                                                         v1::StopPodSandboxResponse* response) {
+  return answer_in_time(Lane::wait, context, request, response, [this](const auto& asked, auto&) -> Result<void> {
+    const auto id = pod_id(asked.pod_sandbox_id());
     if (is_absent(id)) return {};
     if (!id.ok()) return id.error();
     return backend_.engine.stop_pod(id.value());
@@ -42,9 +39,9 @@ grpc::ServerUnaryReactor* RuntimeService::StopPodSandbox(grpc::CallbackServerCon
 }
 
 grpc::ServerUnaryReactor* RuntimeService::RemovePodSandbox(grpc::CallbackServerContext* context, const v1::RemovePodSandboxRequest* request,
-                                                           v1::RemovePodSandboxResponse*) {
-  return answer(Lane::operate, context, [this, request]() -> Result<void> {
-    const auto id = pod_id(request->pod_sandbox_id());
+                                                           v1::RemovePodSandboxResponse* response) {
+  return answer_in_time(Lane::operate, context, request, response, [this](const auto& asked, auto&) -> Result<void> {
+    const auto id = pod_id(asked.pod_sandbox_id());
     if (is_absent(id)) return {};
     if (!id.ok()) return id.error();
     return backend_.engine.remove_pod(id.value());
@@ -61,7 +58,7 @@ grpc::ServerUnaryReactor* RuntimeService::PodSandboxStatus(grpc::CallbackServerC
     *response->mutable_status() = to_status(pod);
     const auto snapshot = backend_.engine.snapshot();
     for (const auto& [container_id, container] : snapshot->containers)
-      if (container.pod_id == pod.id) *response->add_containers_statuses() = status_of(container);
+      if (container->pod_id == pod.id) *response->add_containers_statuses() = status_of(container);
     if (request->verbose()) (*response->mutable_info())["info"] = to_json(pod);
     return {};
   });
@@ -69,11 +66,11 @@ grpc::ServerUnaryReactor* RuntimeService::PodSandboxStatus(grpc::CallbackServerC
 
 grpc::ServerUnaryReactor* RuntimeService::UpdatePodSandboxResources(grpc::CallbackServerContext* context,
                                                                     const v1::UpdatePodSandboxResourcesRequest* request,
-                                                                    v1::UpdatePodSandboxResourcesResponse*) {
-  return answer(Lane::operate, context, [this, request]() -> Result<void> {
-    TRY_ASSIGN(const std::string id, pod_id(request->pod_sandbox_id()));
-    TRY_ASSIGN(const engine::LinuxResources overhead, from_proto(request->overhead()));
-    TRY_ASSIGN(const engine::LinuxResources resources, from_proto(request->resources()));
+                                                                    v1::UpdatePodSandboxResourcesResponse* response) {
+  return answer_in_time(Lane::operate, context, request, response, [this](const auto& asked, auto&) -> Result<void> {
+    TRY_ASSIGN(const std::string id, pod_id(asked.pod_sandbox_id()));
+    TRY_ASSIGN(const engine::LinuxResources overhead, from_proto(asked.overhead()));
+    TRY_ASSIGN(const engine::LinuxResources resources, from_proto(asked.resources()));
     return backend_.engine.update_pod_resources(id, overhead, resources);
   });
 }

@@ -32,7 +32,7 @@ std::vector<v1::ContainerStats> RuntimeService::stats_of(const v1::ContainerStat
   std::vector<v1::ContainerStats> out;
   const auto snapshot = backend_.engine.snapshot();
   for (const auto& [id, container] : snapshot->containers) {
-    if (container.state != engine::ContainerState::running || !matches(filter, container)) continue;
+    if (container->state != engine::ContainerState::running || !matches(filter, container)) continue;
     if (const auto usage = if_there(backend_.engine.container_usage(id))) out.push_back(to_stats(*usage));
   }
   return out;
@@ -68,7 +68,7 @@ std::vector<engine::PodUsage> RuntimeService::usage_of(const v1::PodSandboxStats
   std::vector<engine::PodUsage> out;
   const auto snapshot = backend_.engine.snapshot();
   for (const auto& [id, pod] : snapshot->pods) {
-    if (pod.state != engine::PodState::ready || !matches(filter, pod)) continue;
+    if (pod->state != engine::PodState::ready || !matches(filter, pod)) continue;
     if (auto usage = if_there(backend_.engine.pod_usage(id, detail))) out.push_back(std::move(*usage));
   }
   return out;
@@ -107,7 +107,7 @@ grpc::ServerUnaryReactor* RuntimeService::ListPodSandboxMetrics(grpc::CallbackSe
                                                                 const v1::ListPodSandboxMetricsRequest*,
                                                                 v1::ListPodSandboxMetricsResponse* response) {
   return answer(Lane::operate, context, [this, response]() -> Result<void> {
-    for (const auto& usage : usage_of({}, engine::UsageDetail::open_files)) *response->add_pod_metrics() = to_metrics(usage);
+    for (const auto& usage : usage_of({}, engine::UsageDetail::processes)) *response->add_pod_metrics() = to_metrics(usage);
     return {};
   });
 }
@@ -116,7 +116,7 @@ grpc::ServerWriteReactor<v1::StreamPodSandboxMetricsResponse>* RuntimeService::S
     grpc::CallbackServerContext*, const v1::StreamPodSandboxMetricsRequest*) {
   const auto list = [this] {
     std::vector<v1::PodSandboxMetrics> out;
-    for (const auto& usage : usage_of({}, engine::UsageDetail::open_files)) out.push_back(to_metrics(usage));
+    for (const auto& usage : usage_of({}, engine::UsageDetail::processes)) out.push_back(to_metrics(usage));
     return out;
   };
   return stream_list<v1::StreamPodSandboxMetricsResponse>(backend_.workers, Lane::operate, list,

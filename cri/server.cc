@@ -1,9 +1,10 @@
-// gRPC's server with the three services, tuned for a small idle daemon.
+// gRPC's server with its services, tuned for a small idle daemon.
 #include "cri/server.h"
 
 #include <grpcpp/grpcpp.h>
 
 #include "cri/admin_service.h"
+#include "cri/containerd_service.h"
 #include "cri/image_service.h"
 #include "cri/runtime_service.h"
 #include "cri/to_proto.h"
@@ -19,10 +20,16 @@ class GrpcServer final : public Server {
       : workers_(options.workers), backend_{engine, images, network, workers_, std::move(options.facts), options.streams} {}
   ~GrpcServer() override { GrpcServer::stop(std::chrono::milliseconds(0)); }
 
-  Result<void> listen(const std::string& address) {
+  Result<void> listen(const std::string& address, const std::string& as_containerd) {
     grpc::ServerBuilder builder;
-    int bound = 0;
+    int bound = 0, second = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &bound);
+    if (!as_containerd.empty()) {
+      builder.AddListeningPort(as_containerd, grpc::InsecureServerCredentials(), &second);
+      builder.RegisterService(&containers_);
+      builder.RegisterService(&tasks_);
+      builder.RegisterService(&version_);
+    }
     builder.SetMaxReceiveMessageSize(static_cast<int>(kMessageLimit));
     builder.SetMaxSendMessageSize(static_cast<int>(kMessageLimit));
     builder.SetResourceQuota(grpc::ResourceQuota("cri").Resize(kMemoryQuota));
@@ -32,6 +39,7 @@ class GrpcServer final : public Server {
     builder.RegisterService(&admin_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || bound == 0) return fail(Code::unavailable, "listen on {}: gRPC cannot bind it", address);
+    if (!as_containerd.empty() && second == 0) return fail(Code::unavailable, "listen on {}: gRPC cannot bind it", as_containerd);
     return {};
   }
 
@@ -51,6 +59,9 @@ class GrpcServer final : public Server {
   RuntimeService runtime_{backend_};
   ImageService images_{backend_};
   AdminService admin_{backend_};
+  ContainersService containers_{backend_};
+  TasksService tasks_{backend_};
+  VersionService version_{backend_};
   std::unique_ptr<grpc::Server> server_;
 };
 
@@ -58,9 +69,9 @@ class GrpcServer final : public Server {
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, engine::Engine& engine, engine::Images& images,
                                               engine::Network& network) {
-  const std::string address = options.listen;
+  const std::string address = options.listen, as_containerd = options.containerd_listen;
   auto server = std::make_unique<GrpcServer>(std::move(options), engine, images, network);
-  TRY(server->listen(address));
+  TRY(server->listen(address, as_containerd));
   return std::unique_ptr<Server>(std::move(server));
 }
 

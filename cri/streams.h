@@ -11,6 +11,7 @@
 namespace slipway::cri {
 
 inline constexpr std::size_t kItemsPerMessage = 1000;
+inline constexpr std::size_t kBytesPerMessage = 1 << 20;  // then the next one begins: the kubelet takes 16 MiB, an item is far from that
 
 // Owns itself until OnDone. `begin` is called once, from a worker.
 template <class Response>
@@ -40,9 +41,13 @@ grpc::ServerWriteReactor<Response>* stream_list(Workers& workers, Lane lane, Lis
   auto* stream = new ListStream<Response>();
   const auto posted = workers.post(lane, [stream, list = std::move(list), add] {
     std::vector<Response> messages;
-    std::size_t n = 0;
+    std::size_t items = 0, bytes = 0;
     for (auto& item : list()) {
-      if (n++ % kItemsPerMessage == 0) messages.emplace_back();
+      if (messages.empty() || ++items == kItemsPerMessage || bytes > kBytesPerMessage) {
+        messages.emplace_back();
+        items = bytes = 0;
+      }
+      bytes += item.ByteSizeLong();
       *add(messages.back()) = std::move(item);
     }
     stream->begin(std::move(messages));

@@ -20,8 +20,6 @@ v1::Container to_container(const engine::ContainerRecord& container);
 v1::ContainerStatus to_status(const engine::ContainerRecord& container, const engine::ImageRecord* image);
 v1::LinuxContainerResources to_proto(const engine::LinuxResources& resources);
 v1::Signal to_signal(std::string_view name);
-// What the user wrote, where the client told it: the kubelet sends the id as `image`.
-const std::string& written_image(const engine::ContainerSpec& spec);
 
 // Cut where both streams together would not fit into a message that the kubelet takes (16 MiB): each keeps at least half of it.
 v1::ExecSyncResponse to_proto(engine::ExecOutput output);

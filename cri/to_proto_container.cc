@@ -47,16 +47,16 @@ void put_mount(const engine::Mount& mount, v1::Mount* out) {
   out->set_recursive_read_only(mount.recursive_read_only);
   out->set_selinux_relabel(mount.selinux_relabel);
   out->set_propagation(propagation_of(mount.propagation));
-  if (!mount.image.empty()) out->mutable_image()->set_image(mount.image);
+  if (!mount.image.empty()) {
+    out->mutable_image()->set_image(mount.image);
+    out->mutable_image()->set_user_specified_image(mount.user_specified_image);
+    out->mutable_image()->set_image_ref(mount.image_ref);
+  }
   out->set_image_sub_path(mount.image_sub_path);
   for (const auto& option : mount.mount_options) out->add_mount_options(option);
 }
 
 }  // namespace
-
-const std::string& written_image(const engine::ContainerSpec& spec) {
-  return spec.user_specified_image.empty() ? spec.image : spec.user_specified_image;
-}
 
 v1::Container to_container(const engine::ContainerRecord& container) {
   v1::Container out;

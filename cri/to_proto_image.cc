@@ -1,6 +1,5 @@
 // ImageRecord and file system usage → CRI.
-#include <charconv>
-
+#include "base/text.h"
 #include "cri/to_proto.h"
 
 namespace slipway::cri {
@@ -10,10 +9,9 @@ namespace {
 void put_user(const std::string& text, v1::Image* out) {
   const std::string user = text.substr(0, text.find(':'));
   if (user.empty()) return;
-  std::int64_t uid = 0;
-  const auto [end, error] = std::from_chars(user.data(), user.data() + user.size(), uid);
-  if (error == std::errc() && end == user.data() + user.size() && uid >= 0 && uid < 4294967295) {
-    out->mutable_uid()->set_value(uid);
+  const auto uid = to_number<std::int64_t>(user);
+  if (uid && *uid >= 0 && *uid < 4294967295) {
+    out->mutable_uid()->set_value(*uid);
   } else {
     out->set_username(user);
   }

@@ -1,8 +1,8 @@
 // Bounded pools of threads on which requests run as straight-line blocking code.
 //
-// gRPC's own threads only post. Three lanes, so that slow work cannot hold up quick work: reads of the snapshot, operations,
-// and long waits (a stop's grace, an exec, a pull). Threads start when there is work for them and leave after `idle`.
-// Any thread may post; the owner is cri::Server.
+// gRPC's own threads read the snapshot and post. Three lanes, so that slow work cannot hold up quick work: reads of the snapshot,
+// operations, and long waits (a stop's grace, an exec, a pull). Threads start when there is work for them and leave after `idle`. Any
+// thread may post; the owner is cri::Server.
 #pragma once
 
 #include <array>

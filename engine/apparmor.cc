@@ -1,11 +1,6 @@
 // The default AppArmor profile: its text, and loading it.
 #include "engine/apparmor.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <array>
-
 #include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -15,6 +10,8 @@ namespace {
 
 constexpr const char* kLoaded = "/sys/kernel/security/apparmor/profiles";
 constexpr std::size_t kListLimit = 16 << 20;
+constexpr std::size_t kWordsLimit = 1 << 20;
+constexpr std::size_t kMostQuoted = 1024;
 constexpr int kParserTime = 60'000;  // milliseconds; it compiles for seconds on a slow machine
 
 // A container's own: files, network, capabilities as they were given, signals and traces among containers. Not: mounts, and what of /proc
@@ -60,21 +57,14 @@ Result<std::string> find_parser() {
 Result<void> load(const std::string& text) {
   TRY_ASSIGN(const std::string parser, find_parser());
   TRY_ASSIGN(const UniqueFd input, sys::memory_file("apparmor", text));
-  TRY_ASSIGN(const UniqueFd said, sys::memory_file("apparmor", ""));
   sys::SpawnRequest request;
   request.program = parser;
   request.argv = {"apparmor_parser", "--replace", "--skip-cache"};
   request.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
   request.stdio[0] = input.get();
-  request.stdio[1] = request.stdio[2] = said.get();
-  TRY_ASSIGN(sys::Child child, sys::spawn(request));
-  TRY_ASSIGN(const auto status, child.wait_for(kParserTime));
-  if (!status) return fail(Code::deadline_exceeded, "apparmor_parser did not end within {} s", kParserTime / 1000);
-  if (status->code == 0) return {};
-  std::array<char, 1024> words{};
-  const ssize_t n = ::pread(said.get(), words.data(), words.size(), 0);
-  return fail(Code::failed_precondition, "apparmor_parser ended with {}: {}", status->code,
-              std::string_view(words.data(), n > 0 ? static_cast<std::size_t>(n) : 0));
+  TRY_ASSIGN(const sys::Ran parsed, sys::run_to_end(std::move(request), kParserTime, kWordsLimit));
+  if (parsed.status.code == 0) return {};
+  return fail(Code::failed_precondition, "apparmor_parser ended with {}: {}", parsed.status.code, parsed.said.substr(0, kMostQuoted));
 }
 
 }  // namespace
@@ -92,6 +82,12 @@ bool wants_default_apparmor(const SecurityContext& security, const HostFacts& ho
 
 std::string default_apparmor_text() {
   return fmt::format("profile {}{}", kDefaultAppArmorProfile, kRules);
+}
+
+Result<void> need_loaded(const std::string& profile) {
+  const auto loaded = is_loaded(profile);
+  if (!loaded.ok() || loaded.value()) return {};
+  return fail(Code::failed_precondition, "AppArmor profile '{}' is not loaded", profile);
 }
 
 Result<void> AppArmor::need_default() {

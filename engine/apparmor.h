@@ -22,6 +22,9 @@ std::string apparmor_parser();
 // A request for it, or none for any: a container whose request says nothing of AppArmor is confined where that is possible.
 bool wants_default_apparmor(const SecurityContext& security, const HostFacts& host);
 
+// failed_precondition: a profile of the host's is not in the kernel. Where the kernel's list cannot be read the container's init finds out.
+Result<void> need_loaded(const std::string& profile);
+
 class AppArmor {
  public:
   // The default profile is in the kernel when this returns. failed_precondition: there is no apparmor_parser, or it failed.

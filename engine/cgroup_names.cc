@@ -6,6 +6,12 @@
 namespace slipway::engine {
 namespace {
 
+constexpr std::size_t kPodDigits = 40;
+
+std::string short_of(const std::string& pod_id) {
+  return pod_id.substr(0, kPodDigits);
+}
+
 Result<std::string> plain_pod(const std::string& parent, const std::string& pod_id) {
   const std::string base = parent.empty() ? "/slipway" : parent;
   if (base.front() != '/' || base.find("/../") != std::string::npos || base.ends_with("/..") || base.find('\0') != std::string::npos ||
@@ -15,7 +21,7 @@ Result<std::string> plain_pod(const std::string& parent, const std::string& pod_
     return fail(Code::invalid_argument, "cgroup_parent '{}' is a systemd slice, but the cgroup driver is cgroupfs", parent);
   std::string path = base;
   while (path.ends_with('/')) path.pop_back();
-  return path + "/" + pod_id;
+  return path + "/" + short_of(pod_id);
 }
 
 // "a-b.slice" and "/a.slice/a-b.slice" are the same slice.
@@ -29,7 +35,7 @@ Result<std::string> systemd_pod(const std::string& parent, const std::string& po
   if (base != slice && base != path.value())
     return fail(Code::invalid_argument, "cgroup_parent '{}' is not where systemd has that slice: '{}'", parent, path.value());
   const std::string stem = path.value().empty() ? "" : slice.substr(0, slice.size() - std::string_view(".slice").size()) + "-";
-  const std::string unit = stem + pod_id + ".slice";
+  const std::string unit = stem + short_of(pod_id) + ".slice";
   TRY(cgroups::check_unit_name("the pod's slice", unit).context("cgroup_parent '{}'", parent));
   return path.value() + "/" + unit;
 }
@@ -40,8 +46,8 @@ Result<std::string> pod_cgroup(std::string_view driver, const std::string& paren
   return driver == kSystemdDriver ? systemd_pod(parent, pod_id) : plain_pod(parent, pod_id);
 }
 
-std::string container_cgroup(const std::string& pod_cgroup, const std::string& container_id) {
-  if (!cgroups::is_slice(pod_cgroup)) return pod_cgroup + "/" + container_id;
+std::string container_cgroup(const std::string& pod_cgroup, const std::string& container_id, bool scope) {
+  if (!scope || !cgroups::is_slice(pod_cgroup)) return pod_cgroup + "/" + container_id;
   return fmt::format("{}/slipway-{}.scope", pod_cgroup, container_id);
 }
 

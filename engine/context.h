@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/result.h"
@@ -20,6 +21,7 @@
 #include "engine/paths.h"
 #include "engine/pod_events.h"
 #include "engine/ports.h"
+#include "engine/relabel.h"
 #include "engine/stops.h"
 #include "engine/store.h"
 
@@ -42,11 +44,13 @@ struct Timeouts {
   std::chrono::milliseconds monitor = std::chrono::seconds(60);  // create and start: overlay, exec of a cold disk
   std::chrono::milliseconds quick = std::chrono::seconds(10);    // signals, logs
   std::chrono::milliseconds kill = std::chrono::seconds(20);     // from SIGKILL to the exit event
+  std::chrono::milliseconds place = std::chrono::seconds(5);     // for a place among those that may take long
 };
 
 struct Context {
   EngineOptions options;
   HostFacts host;
+  Labeller labeller;  // of volumes
   std::string boot_id;
   Images* images = nullptr;
   Network* network = nullptr;
@@ -60,6 +64,9 @@ struct Context {
   KeyedLock pod_locks;                 // by pod id
   InFlight<std::string> running_pods;  // by name, namespace, uid, attempt
   InFlight<std::string> creating;      // by pod, name, attempt
+  InFlight<bool> relabelling;          // by label and path
+  Places relabellers;                  // whoever does that or waits for it
+  std::mutex levels;                   // held from the look for a free SELinux level to the record that has it
   Stops stops;
   ExecSessions execs;
   AppArmor apparmor;

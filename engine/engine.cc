@@ -40,14 +40,14 @@ Result<std::string> read_boot_id() {
 
 // A full id first; else the one that begins so.
 template <class Record>
-Result<Record> find_by_prefix(const std::map<std::string, Record>& records, const std::string& id, const char* what) {
+Result<Record> find_by_prefix(const std::map<std::string, Held<Record>>& records, const std::string& id, const char* what) {
   const auto first = records.lower_bound(id);
   if (id.empty() || first == records.end() || first->first.compare(0, id.size(), id) != 0)
     return fail(Code::not_found, "there is no {} '{}'", what, id);
   const auto second = std::next(first);
   const bool ambiguous = first->first != id && second != records.end() && second->first.compare(0, id.size(), id) == 0;
   if (ambiguous) return fail(Code::invalid_argument, "more than one {} begins with '{}'", what, id);
-  return first->second;
+  return *first->second;
 }
 
 class EngineImpl final : public Engine {
@@ -56,6 +56,7 @@ class EngineImpl final : public Engine {
       : lock_(std::move(lock)), cgroups_(std::move(parts.cgroups)), starter_(std::move(parts.starter)) {
     context_.options = std::move(options);
     context_.host = std::move(parts.host);
+    context_.labeller = std::move(parts.labeller);
     context_.boot_id = std::move(parts.boot_id);
     context_.images = parts.images;
     context_.network = parts.network;
@@ -116,6 +117,10 @@ class EngineImpl final : public Engine {
   Result<void> reopen_log(const std::string& id) override {
     const fault::Operation operation("ReopenContainerLog");
     return engine::reopen_log(context_, id);
+  }
+  Result<void> checkpoint_container(const std::string& id, const std::string& location, std::chrono::seconds timeout) override {
+    const fault::Operation operation("CheckpointContainer");
+    return engine::checkpoint_container(context_, id, location, timeout);
   }
   Result<void> update_resources(const std::string& id, const LinuxResources& patch) override {
     const fault::Operation operation("UpdateContainerResources");

@@ -13,7 +13,10 @@
 #include "engine/open_files.h"
 #include "engine/pod_events.h"
 #include "engine/ports.h"
+#include "engine/process_facts.h"
 #include "engine/process_streams.h"
+#include "engine/runtime_handlers.h"
+#include "engine/spec/annotations.h"
 #include "engine/types.h"
 #include "sys/link_counters.h"
 
@@ -26,12 +29,31 @@ struct EngineOptions {
   std::string monitor_program;  // path of slipway-monitor
   std::string cgroup_driver;    // "cgroupfs" or "systemd"
   std::string seccomp_localhost_root = "/var/lib/kubelet/seccomp";
+  std::string criu_program;                                                 // empty: "criu" in PATH
+  std::vector<std::string> cdi_directories = {"/etc/cdi", "/var/run/cdi"};  // a later one's devices count
+  AnnotationPolicy annotations;
+  unsigned most_relabelling = 8;        // calls at once that relabel a volume or wait for that; fewer than may run at all
+  bool monitors_enter_network = false;  // new monitors are in their pods' network namespaces, for who reads /proc/MONITOR/net
+  RuntimeHandlers runtimes;
+};
+
+// An immutable record, which one snapshot after another shares until it changes.
+template <class Record>
+class Held {
+ public:
+  Held(Record record) : record_(std::make_shared<const Record>(std::move(record))) {}  // implicit: a record is what it stands for
+  operator const Record&() const { return *record_; }
+  const Record& operator*() const { return *record_; }
+  const Record* operator->() const { return record_.get(); }
+
+ private:
+  std::shared_ptr<const Record> record_;
 };
 
 // An immutable picture of all records; shared by its readers.
 struct Snapshot {
-  std::map<std::string, PodRecord> pods;              // by id
-  std::map<std::string, ContainerRecord> containers;  // by id
+  std::map<std::string, Held<PodRecord>> pods;              // by id
+  std::map<std::string, Held<ContainerRecord>> containers;  // by id
 };
 
 // One pod and its containers at one moment.
@@ -41,15 +63,17 @@ struct PodView {
 };
 
 // What the kernel counts of a running container, and of a pod that is ready.
-// `files` is told where it was asked for alone: it takes a look at each descriptor of each process.
-enum class UsageDetail { counters, open_files };
+// `files`, `tasks` and `open_files_limit` are told with `processes` alone: they take a look at each descriptor and thread.
+enum class UsageDetail { counters, processes };
 struct ContainerUsage {
   ContainerRecord container;
   UnixNanos timestamp = 0;
   cgroups::Stats cgroup;
   std::uint64_t processes = 0;
   OpenFiles files;
-  FsUsage writable_layer;  // timestamp 0: not known
+  TaskStates tasks;
+  std::optional<std::uint64_t> open_files_limit;  // of its first process
+  FsUsage writable_layer;                         // timestamp 0: not known
 };
 struct PodUsage {
   PodRecord pod;
@@ -57,6 +81,7 @@ struct PodUsage {
   cgroups::Stats cgroup;
   std::uint64_t processes = 0;
   OpenFiles files;                       // the sum of its containers'
+  TaskStates tasks;                      // the same
   std::vector<sys::LinkCounters> links;  // of its own network namespace, without the loopback; none of the host's
   std::vector<ContainerUsage> containers;
 };
@@ -86,6 +111,9 @@ class Engine {
   virtual Result<std::unique_ptr<ProcessStreams>> attach(const std::string& id, const StreamSpec& spec) = 0;
   // A TCP connection to a port of the pod's own loopback, non-blocking. unavailable: nobody listens there.
   virtual Result<UniqueFd> dial(const std::string& pod_id, std::uint32_t port) = 0;
+  // An archive at `location` (absolute), replaced if there is one; the container goes on. failed_precondition: it does not run, or the host
+  // has no criu. `timeout` 0: two minutes.
+  virtual Result<void> checkpoint_container(const std::string& id, const std::string& location, std::chrono::seconds timeout) = 0;
   virtual Result<void> reopen_log(const std::string& id) = 0;
   virtual Result<void> update_resources(const std::string& id, const LinuxResources& patch) = 0;
   // Onto the record: the kubelet changes the pod's cgroup itself, and may not have done so when it calls.

@@ -16,6 +16,7 @@ struct EngineParts {
   std::unique_ptr<Cgroups> cgroups;
   std::unique_ptr<MonitorStarter> starter;
   HostFacts host;
+  Labeller labeller = file_labels();
   std::string boot_id;
 };
 

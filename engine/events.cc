@@ -1,6 +1,8 @@
 // Facts come up: exit events become states, a monitor that is gone becomes a pod that is not ready.
 #include "engine/events.h"
 
+#include <functional>
+
 #include "base/log.h"
 #include "engine/network_ops.h"
 #include "engine/op/ops.h"
@@ -40,6 +42,31 @@ bool is_gone(const Error& error) {
   return error.code == Code::unavailable || error.code == Code::not_found || error.code == Code::data_loss;
 }
 
+// An end that no monitor tells of.
+struct End {
+  std::int32_t code = 0;
+  const char* reason;
+  std::string message;
+};
+
+bool end_where(Context& context, const std::string& container_id, const End& end,
+               const std::function<bool(const ContainerRecord&)>& condition) {
+  std::optional<ContainerRecord> ended;
+  const auto recorded = context.store->update_container(container_id, [&](ContainerRecord& record) {
+    if (record.state == ContainerState::exited || !condition(record)) return;
+    record.state = ContainerState::exited;
+    record.pid = 0;
+    record.exit_code = end.code;
+    record.reason = end.reason;
+    record.message = end.message;
+    record.finished_at = now_realtime();
+    ended = record;
+  });
+  if (ended) tell_exit(*ended);
+  if (!recorded.ok()) log::error("container {}: {}", container_id, recorded.error().message);
+  return ended.has_value();
+}
+
 bool is_beneath(std::string_view path, std::string_view parent) {
   while (path.starts_with('/')) path.remove_prefix(1);
   while (parent.starts_with('/')) parent.remove_prefix(1);
@@ -47,24 +74,30 @@ bool is_beneath(std::string_view path, std::string_view parent) {
   return path.find("/../") == std::string_view::npos && !path.ends_with("/..");
 }
 
-// Containers that the monitor has and no record knows: what a slipwayd that is gone had half made.
+// Nobody waits for it: no record knows it, or one that says it has ended.
+bool is_left_over(const Context& context, const monitor::ContainerState& told) {
+  const auto record = context.store->container(told.id());
+  return !record || (record->state == ContainerState::exited && told.state() != monitor::ContainerState::EXITED);
+}
+
+// What a slipwayd that is gone had half made, or was about to end.
 // Only beneath the pod's own cgroup is anything killed at a monitor's word: it may have been taken over by its container.
-void discard_unknown(Context& context, const std::string& pod_id, const monitor::Welcome& welcome) {
+void discard_left_over(Context& context, const std::string& pod_id, const monitor::Welcome& welcome) {
   const std::optional<PodRecord> pod = context.store->pod(pod_id);
   if (!pod || pod->cgroup.empty()) return;
   for (const auto& state : welcome.containers()) {
-    if (context.store->knows_container(state.id())) continue;
+    if (!is_left_over(context, state)) continue;
     if (!is_beneath(state.cgroup(), pod->cgroup)) {
       log::error("pod {}: its monitor speaks of a container '{}' in cgroup '{}', which is not the pod's", pod_id, state.id(),
                  state.cgroup());
       continue;
     }
-    context.chores.add("take back container " + state.id(), [&context, pod_id, id = state.id(), cgroup = state.cgroup()]() -> Result<void> {
+    context.chores.add("take back container " + state.id(), [&context, pod_id, state]() -> Result<void> {
       TRY_ASSIGN(const auto guard,
                  context.pod_locks.lock(pod_id, context.timeouts.lock, std::make_shared<StageNote>("taking back a container")));
-      if (context.store->knows_container(id)) return {};
-      TRY(context.cgroups->kill_and_remove(cgroup));
-      return forget_in_monitor(context, pod_id, id);
+      if (!is_left_over(context, state)) return {};
+      TRY(context.cgroups->kill_and_remove(state.cgroup()));
+      return forget_in_monitor(context, pod_id, state.id());
     });
   }
 }
@@ -118,7 +151,8 @@ void settle_monitor_later(Context& context, const std::string& pod_id) {
 Result<void> record_exit(Context& context, const std::string& container_id, const monitor::ExitRecord& exit) {
   std::optional<ContainerRecord> ended;
   auto recorded = context.store->update_container(container_id, [&](ContainerRecord& record) {
-    if (record.state == ContainerState::exited) return;
+    // Of an unmade one: the start under way finds it gone, or a later one begins anew.
+    if (record.state == ContainerState::exited || is_unmade(record)) return;
     fill_exit(record, exit);
     ended = record;
   });
@@ -129,19 +163,13 @@ Result<void> record_exit(Context& context, const std::string& container_id, cons
 
 void record_lost_exit(Context& context, const std::string& container_id, std::int32_t code, const char* reason,
                       const std::string& message) {
-  std::optional<ContainerRecord> ended;
-  const auto recorded = context.store->update_container(container_id, [&](ContainerRecord& record) {
-    if (record.state == ContainerState::exited) return;
-    record.state = ContainerState::exited;
-    record.pid = 0;
-    record.exit_code = code;
-    record.reason = reason;
-    record.message = message;
-    record.finished_at = now_realtime();
-    ended = record;
-  });
-  if (ended) tell_exit(*ended);
-  if (!recorded.ok()) log::error("container {}: {}", container_id, recorded.error().message);
+  (void)end_where(context, container_id, {code, reason, message}, [](const ContainerRecord&) { return true; });
+}
+
+bool end_unmade(Context& context, const std::string& container_id) {
+  const auto record = context.store->container(container_id);
+  if (!record || !is_unmade(*record)) return false;  // nothing is written
+  return end_where(context, container_id, {137, "Error", "it was stopped before it was started"}, is_unmade);
 }
 
 Result<void> reconcile(Context& context, const std::string& pod_id, const monitor::Welcome& welcome) {
@@ -151,18 +179,25 @@ Result<void> reconcile(Context& context, const std::string& pod_id, const monito
     if (record.state == ContainerState::exited) continue;
     const auto found = told.find(record.id);
     if (found == told.end()) {
-      record_lost_exit(context, record.id, 255, "Unknown", "its monitor does not know it");
+      if (!is_unmade(record)) record_lost_exit(context, record.id, 255, "Unknown", "its monitor does not know it");
     } else if (found->second->state() == monitor::ContainerState::EXITED) {
       TRY(record_exit(context, record.id, found->second->exit()));
+    } else if (is_unmade(record)) {  // the slipwayd before was killed while it started it: what it has made waits
+      TRY(context.store->update_container(record.id, [&](ContainerRecord& changed) {
+        if (!is_unmade(changed)) return;  // it was stopped meanwhile
+        changed.made = true;
+        changed.pid = found->second->pid();
+      }));
     } else if (found->second->state() == monitor::ContainerState::RUNNING && record.state == ContainerState::created) {
       TRY(context.store->update_container(record.id, [&](ContainerRecord& changed) {
+        if (changed.state != ContainerState::created) return;  // its exit came meanwhile
         changed.state = ContainerState::running;
         changed.started_at = now_realtime();
         changed.pid = found->second->pid();
       }));
     }
   }
-  discard_unknown(context, pod_id, welcome);
+  discard_left_over(context, pod_id, welcome);
   if (welcome.init_died()) TRY(record_init_death(context, pod_id));
   return context.store->update_pod(pod_id, [&](PodRecord& pod) { pod.monitor_pid = welcome.monitor_pid(); });
 }
@@ -185,10 +220,11 @@ Result<void> adopt_or_lose(Context& context, const std::string& pod_id) {
     monitor::ExitRecord exit;
     if (text.ok() && exit.ParseFromString(text.value())) TRY(record_exit(context, record.id, exit));
   }
+  // First who may still be making a container: a runner that its monitor left behind.
+  TRY(context.cgroups->kill_and_remove(paths.monitor_cgroup));
   TRY(context.cgroups->kill_and_remove(pod->cgroup));
   for (const ContainerRecord& record : context.store->containers_of(pod_id))
     record_lost_exit(context, record.id, 137, "MonitorLost", "the monitor of the pod ended; its processes were killed");
-  TRY(context.cgroups->kill_and_remove(paths.monitor_cgroup));
   TRY(context.store->update_pod(pod_id, [](PodRecord& changed) {
     changed.state = PodState::not_ready;
     changed.reason = "MonitorLost";

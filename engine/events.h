@@ -15,6 +15,8 @@ MonitorHooks make_hooks(Context& context, const std::string& pod_id);
 // Idempotent: a container that has ended stays as it is.
 Result<void> record_exit(Context& context, const std::string& container_id, const monitor::ExitRecord& exit);
 void record_lost_exit(Context& context, const std::string& container_id, std::int32_t code, const char* reason, const std::string& message);
+// Of a container that is files alone, whoever may be making its process right now: he finds it ended. False: it is not such a one.
+bool end_unmade(Context& context, const std::string& container_id);
 
 // What the monitor says of all its containers, against the records.
 Result<void> reconcile(Context& context, const std::string& pod_id, const monitor::Welcome& welcome);

@@ -21,6 +21,7 @@
 #include "cgroups/root.h"
 #include "engine/apparmor.h"
 #include "sys/file.h"
+#include "sys/mountinfo.h"
 
 namespace slipway::engine {
 namespace {
@@ -132,51 +133,10 @@ Result<std::string> real_path(const char* field, const std::string& path) {
   return std::string(buffer.data());
 }
 
-struct MountInfo {
-  std::string point;
-  bool shared = false, slave = false;
-};
-
-// The octal escapes of proc(5): \040 space, \011 tab, \012 newline, \134 backslash.
-std::string unescape(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-std::vector<MountInfo> parse_mountinfo(std::string_view text) {
-  std::vector<MountInfo> mounts;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
-    MountInfo mount;
-    for (int field = 0; !line.empty(); ++field) {
-      const std::size_t space = line.find(' ');
-      const std::string_view word = line.substr(0, space);
-      line = space == std::string_view::npos ? std::string_view{} : line.substr(space + 1);
-      if (field == 4) mount.point = unescape(word);
-      if (field < 6) continue;
-      if (word == "-") break;
-      mount.shared |= word.rfind("shared:", 0) == 0;
-      mount.slave |= word.rfind("master:", 0) == 0;
-    }
-    mounts.push_back(std::move(mount));
-  }
-  return mounts;
-}
-
 // The mount that holds `path`: the longest mount point above it, the last one mounted there.
-const MountInfo* mount_of(const std::vector<MountInfo>& mounts, const std::string& path) {
-  const MountInfo* best = nullptr;
-  for (const MountInfo& mount : mounts) {
+const sys::MountLine* mount_of(const std::vector<sys::MountLine>& mounts, const std::string& path) {
+  const sys::MountLine* best = nullptr;
+  for (const sys::MountLine& mount : mounts) {
     const bool above = mount.point == "/" || path == mount.point || path.rfind(mount.point + "/", 0) == 0;
     if (above && (best == nullptr || mount.point.size() >= best->point.size())) best = &mount;
   }
@@ -184,9 +144,8 @@ const MountInfo* mount_of(const std::vector<MountInfo>& mounts, const std::strin
 }
 
 Result<void> check_propagation(const ResolvedMount& mount) {
-  TRY_ASSIGN(const std::string text, sys::read_file("/proc/self/mountinfo", 64U << 20));
-  const std::vector<MountInfo> mounts = parse_mountinfo(text);
-  const MountInfo* host = mount_of(mounts, mount.source);
+  TRY_ASSIGN(const auto mounts, sys::read_mountinfo("/proc/self/mountinfo"));
+  const sys::MountLine* host = mount_of(mounts, mount.source);
   const bool shared = host != nullptr && host->shared;
   if (mount.request.propagation == Propagation::bidirectional && !shared)
     return fail(Code::failed_precondition, "mount of '{}': it is not on a shared mount", mount.request.host_path);
@@ -209,7 +168,7 @@ Result<HostFacts> probe_host() {
   TRY_ASSIGN(const std::vector<std::string> controllers, cgroups::available_controllers(root));
   if (std::find(controllers.begin(), controllers.end(), "hugetlb") != controllers.end()) facts.hugepage_sizes = probe_hugepages();
   facts.swap_accounting = probe_swap(root);
-  facts.selinux = sys::exists("/sys/fs/selinux/enforce");
+  TRY_ASSIGN(facts.selinux, probe_selinux(""));
   facts.apparmor = is_yes("/sys/module/apparmor/parameters/enabled");
   facts.apparmor_parser = !apparmor_parser().empty();
   return facts;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/selinux.h"
 #include "engine/types.h"
 #include "oci/spec.h"
 
@@ -18,7 +19,7 @@ struct HostFacts {
   std::vector<std::string> hugepage_sizes;                    // "2MB", those whose controller is there
   std::uint64_t open_files = 1 << 20;                         // a container's RLIMIT_NOFILE, whatever slipwayd's own is
   bool swap_accounting = false;                               // memory.swap.max exists
-  bool selinux = false;
+  SelinuxPolicy selinux;
   bool apparmor = false;
   bool apparmor_parser = false;  // what loads the default profile
 };

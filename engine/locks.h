@@ -1,4 +1,4 @@
-// Who may work on what: one operation at a time per key, and repeated requests that join the one in flight.
+// Who may work on what: one operation at a time per key, repeated requests that join the one in flight, a bound for slow ones.
 //
 // Any thread. Keys that nobody uses take no memory.
 #pragma once
@@ -40,6 +40,7 @@ class KeyedLock {
     std::unique_lock lock(mutex_);
     Entry& entry = entries_[key];
     ++entry.users;
+    if (entry.held) StageWatch::follow(entry.note);
     const bool got = free_.wait_for(lock, timeout, [&] { return !entry.held; });
     if (!got) {
       const std::string holder = entry.note ? ": " + entry.note->text() : "";
@@ -47,6 +48,7 @@ class KeyedLock {
       return fail(Code::deadline_exceeded, "another operation on '{}' has not ended in {} ms{}", key, timeout.count(), holder);
     }
     entry.held = true;
+    StageWatch::follow(note);
     entry.note = std::move(note);
     return Guard(*this, key);
   }
@@ -80,6 +82,43 @@ class KeyedLock {
   std::map<std::string, Entry> entries_;  // references stay valid while others come and go
 };
 
+// A number of places for what may take as long as somebody outside wants: the threads beyond it are for everybody else.
+class Places {
+ public:
+  class Guard {
+   public:
+    explicit Guard(Places& owner) : owner_(&owner) {}
+    Guard(Guard&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
+    Guard& operator=(Guard&&) = delete;
+    ~Guard() {
+      if (owner_ != nullptr) owner_->leave();
+    }
+
+   private:
+    Places* owner_;
+  };
+
+  // resource_exhausted where none of `most` gets free in time; `what` is the sentence's subject.
+  Result<Guard> take(unsigned most, std::chrono::milliseconds timeout, const char* what) {
+    std::unique_lock lock(mutex_);
+    if (!free_.wait_for(lock, timeout, [&] { return taken_ < most; }))
+      return fail(Code::resource_exhausted, "{} {} under way already, which is as many as there may be: ask again", taken_, what);
+    ++taken_;
+    return Guard(*this);
+  }
+
+ private:
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    --taken_;
+    free_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable free_;
+  unsigned taken_ = 0;
+};
+
 // The kubelet repeats a request whose reply it did not wait for: the second caller gets the first one's result, or, when that takes
 // longer than it can wait, what the first one is doing.
 template <class T>
@@ -97,11 +136,13 @@ class InFlight {
       if (found != running_.end()) {
         const Flight other = found->second;
         lock.unlock();
+        StageWatch::follow(other.note);
         if (other.result.wait_for(limit) == std::future_status::ready) return other.result.get();
         return fail(Code::deadline_exceeded, "the same call before this one has not ended: {}", other.note->text());
       }
       running_.emplace(key, Flight{promise.get_future().share(), note});
     }
+    StageWatch::follow(note);
     Result<T> result = run(note);
     {
       const std::lock_guard lock(mutex_);

@@ -37,6 +37,19 @@ Result<std::string> host_copy(const std::string& path) {
   return text;
 }
 
+// The root of a pod with a user namespace may write to its files as any other.
+Result<void> own_as_pod(const NamespaceOptions& namespaces, FdRef dir, const char* name) {
+  if (!namespaces.userns) return {};
+  const auto root_of = [](const std::vector<oci::IdMapping>& mappings) {
+    for (const oci::IdMapping& mapping : mappings)
+      if (mapping.container_id == 0) return mapping.host_id;
+    return 0U;
+  };
+  if (::fchownat(dir.get(), name, root_of(namespaces.uid_mappings), root_of(namespaces.gid_mappings), AT_SYMLINK_NOFOLLOW) != 0)
+    return fail_errno(errno, "change the owner of '{}'", name);
+  return {};
+}
+
 }  // namespace
 
 Result<void> check_pod_text(const PodSpec& spec) {
@@ -88,9 +101,11 @@ Result<void> write_pod_files(const PodSpec& spec, const PodPaths& paths, const s
   if (spec.security.namespaces.network == NamespaceMode::node) {
     TRY_ASSIGN(hosts, host_copy("/etc/hosts"));
   }
-  TRY(sys::replace_file(dir, "resolv.conf", resolv, 0644));
-  TRY(sys::replace_file(dir, "hosts", hosts, 0644));
-  TRY(sys::replace_file(dir, "hostname", hostname + "\n", 0644));
+  const std::pair<const char*, std::string> files[] = {{"resolv.conf", resolv}, {"hosts", hosts}, {"hostname", hostname + "\n"}};
+  for (const auto& [name, text] : files) {
+    TRY(sys::replace_file(dir, name, text, 0644));
+    TRY(own_as_pod(spec.security.namespaces, dir, name));
+  }
   return {};
 }
 

@@ -5,32 +5,21 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <string_view>
 #include <vector>
 
 #include "base/fault.h"
 #include "sys/file.h"
+#include "sys/mountinfo.h"
 
 namespace slipway::engine {
 namespace {
 
-// Mount points beneath a directory, the deepest last. The directory's own path has no character that mountinfo escapes.
+// Mount points beneath a directory, the deepest last.
 Result<std::vector<std::string>> mounts_beneath(const std::string& directory) {
-  TRY_ASSIGN(const std::string text, sys::read_file("/proc/self/mountinfo", 64U << 20));
+  TRY_ASSIGN(const auto mounts, sys::read_mountinfo("/proc/self/mountinfo"));
   std::vector<std::string> found;
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const std::size_t end = rest.find('\n');
-    std::string_view line = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-    for (int field = 0; field < 4 && !line.empty(); ++field) {
-      const std::size_t space = line.find(' ');
-      line = space == std::string_view::npos ? std::string_view{} : line.substr(space + 1);
-    }
-    const std::string_view point = line.substr(0, line.find(' '));
-    if (point.size() > directory.size() && point.substr(0, directory.size()) == directory && point[directory.size()] == '/')
-      found.emplace_back(point);
-  }
+  for (const sys::MountLine& mount : mounts)
+    if (mount.point.starts_with(directory + "/")) found.push_back(mount.point);
   return found;
 }
 

@@ -13,7 +13,7 @@
 namespace slipway::engine {
 
 struct Progress {
-  std::string stage;  // "resolve", "download", "unpack", "present" (a layer that was here), "commit", "done"
+  std::string stage;  // "resolve", "verify" (signatures), "download", "unpack", "present" (a layer that was here), "commit", "done"
   std::string what;
   std::uint64_t done = 0, total = 0;
 };
@@ -41,7 +41,8 @@ class Images {
  public:
   virtual ~Images() = default;
   // Fetches and unpacks; the record of what the reference now means. Joins a pull of the same reference in flight. `gone`: the caller does
-  // not want it any more. It is then told `cancelled` at once; the work itself ends when the last of its callers has gone.
+  // not want it any more. It is then told `cancelled` at once; the work itself ends when the last of its callers has gone. `aborted`: the
+  // node's signature policy does not let it in.
   virtual Result<ImageRecord> pull(const std::string& reference, const RegistryAuth& auth, const OnProgress& progress,
                                    const std::stop_token& gone) = 0;
   virtual Result<std::vector<ImageRecord>> load(const std::string& path, const std::string& name, const OnProgress& progress,
@@ -53,10 +54,16 @@ class Images {
   virtual Result<void> remove(const std::string& reference) = 0;
   // Makes the writable directories of a container beneath the store; idempotent per container id.
   virtual Result<RootLayers> prepare_root(const ImageRecord& image, const std::string& container_id) = 0;
+  // The layers of a further image, topmost first, absolute: they stay as long as the container's root does, which is there already.
+  virtual Result<std::vector<std::string>> hold(const ImageRecord& image, const std::string& container_id) = 0;
+  // Of a container that has a root: what prepare_root told, without further layers. not_found otherwise.
+  virtual Result<RootLayers> root_of(const std::string& container_id) const = 0;
   virtual Result<void> remove_root(const std::string& container_id) = 0;
   virtual std::vector<std::string> roots() const = 0;  // container ids that have one: for recovery
   // Reads a file of the image (etc/passwd, etc/group) through its layers, bounded; not_found when absent.
   virtual Result<std::string> read_file(const ImageRecord& image, const std::string& path, std::size_t limit) const = 0;
+  // That a directory or a regular file is there, links followed within the image: else not_found, failed_precondition, resource_exhausted.
+  virtual Result<void> check_path(const ImageRecord& image, const std::string& path) const = 0;
   virtual Result<FsUsage> usage() const = 0;
   virtual Result<FsUsage> root_usage(const std::string& container_id) const = 0;
 };

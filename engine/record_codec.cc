@@ -70,18 +70,21 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PodMetadata, name, uid, namespac
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PodSpec, metadata, hostname, log_directory, dns, port_mappings, labels, annotations,
                                                 cgroup_parent, sysctls, security, overhead, resources, runtime_handler)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Mount, container_path, host_path, readonly, recursive_read_only, selinux_relabel,
-                                                propagation, uid_mappings, gid_mappings, image, image_sub_path, mount_options)
+                                                propagation, uid_mappings, gid_mappings, image, image_ref, user_specified_image,
+                                                image_sub_path, mount_options)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Device, container_path, host_path, permissions)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContainerMetadata, name, attempt)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContainerSpec, metadata, image, user_specified_image, command, args, working_dir, envs,
                                                 mounts, devices, labels, annotations, log_path, stdin, stdin_once, tty, cdi_devices,
                                                 stop_signal, resources, security)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Stage, name, start, duration, depth)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PodRecord, id, spec, state, reason, created_at, netns, ips, cgroup, monitor_pid, last_event,
-                                                network_up, network_result, boot_id, stages)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PodRecord, id, spec, runtime, state, reason, created_at, netns, ips, cgroup, process_label,
+                                                mount_label, monitor_pid, last_event, network_up, network_result, boot_id, stages)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContainerUser, uid, gid, supplemental_groups)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContainerRecord, id, pod_id, spec, image_id, state, created_at, started_at, finished_at,
-                                                exit_code, reason, message, pid, log_path, cgroup, user, resources, stop_signal, stages)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(UsedRuntime, binary, root)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContainerRecord, id, pod_id, spec, image_id, state, made, created_at, started_at,
+                                                finished_at, exit_code, reason, message, pid, log_path, cgroup, user, resources,
+                                                stop_signal, runtime, stages)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ImageConfig, env, entrypoint, cmd, user, working_dir, stop_signal, volumes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ImageRecord, id, repo_tags, repo_digests, size, layers, config, pinned, pulled_at)
 

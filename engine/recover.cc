@@ -107,7 +107,20 @@ Result<void> remove_orphan_directories(Context& context, const std::set<std::str
   return {};
 }
 
-// Writable layers whose container is not recorded: a remove was interrupted after the record went.
+// Bundles without a record: a CreateContainer did not come to its commit.
+Result<void> remove_orphan_bundles(Context& context, const PodRecord& pod) {
+  const auto bundles = sys::open_path(context.paths_of(pod.id).directory + "/containers", O_RDONLY | O_DIRECTORY);
+  if (!bundles.ok()) return bundles.error().code == Code::not_found ? Result<void>{} : bundles.error();
+  TRY_ASSIGN(const std::vector<std::string> ids, sys::list_directory(bundles.value()));
+  for (const std::string& id : ids) {
+    if (context.store->container(id)) continue;
+    log::info("container {}: its creation was not finished, its bundle goes", id);
+    TRY(sys::remove_tree(bundles.value(), id));
+  }
+  return {};
+}
+
+// Writable layers without a record: a CreateContainer did not come to its commit, a remove was interrupted after the record went.
 void remove_orphan_roots(Context& context) {
   for (const std::string& id : context.images->roots()) {
     if (context.store->container(id)) continue;
@@ -148,6 +161,7 @@ Result<void> recover(Context& context) {
   for (const PodRecord& pod : context.store->pod_intents())
     take_back(context, "pod " + pod.id, pod.id, [&context, pod] { return undo_pod(context, pod); });
   remove_orphan_roots(context);
+  for (const auto& [id, pod] : before->pods) report("bundles of pod " + id, remove_orphan_bundles(context, *pod));
   report("directories without a pod", remove_orphan_directories(context, recorded));
   report("networks without a pod", give_owed_back(context, with_network));
   return {};

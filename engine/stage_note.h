@@ -1,8 +1,9 @@
 // What an operation is doing right now, for whoever waits for it too long: its name, its stage, since when.
 //
-// The operation's thread writes, any thread reads.
+// The operation's thread writes, any thread reads. A StageWatch follows the notes of what one thread works on, for its client.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -35,6 +36,44 @@ class StageNote {
   mutable std::mutex mutex_;
   std::string stage_;
   MonotonicNanos since_ = now_monotonic();
+};
+
+class StageWatch {
+ public:
+  // What this thread works on or waits for, until the end of the scope.
+  class Scope {
+   public:
+    explicit Scope(StageWatch& watch) : before_(std::exchange(current(), &watch)) {}
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    ~Scope() { current() = before_; }
+
+   private:
+    StageWatch* before_;
+  };
+
+  // Nothing where nobody watches.
+  static void follow(std::shared_ptr<const StageNote> note) {
+    StageWatch* watch = current();
+    if (watch == nullptr || note == nullptr) return;
+    const std::lock_guard lock(watch->mutex_);
+    watch->note_ = std::move(note);
+  }
+
+  // Empty: nothing was noted yet. Any thread.
+  std::string text() const {
+    const std::lock_guard lock(mutex_);
+    return note_ == nullptr ? "" : note_->text();
+  }
+
+ private:
+  static StageWatch*& current() {
+    static thread_local StageWatch* watch = nullptr;
+    return watch;
+  }
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const StageNote> note_;
 };
 
 }  // namespace slipway::engine

@@ -7,18 +7,25 @@ namespace slipway::engine {
 namespace {
 
 template <class Record>
-std::vector<Record> values(const std::map<std::string, Record>& records) {
+std::vector<Record> values(const std::map<std::string, Held<Record>>& records) {
   std::vector<Record> all;
   all.reserve(records.size());
-  for (const auto& [id, record] : records) all.push_back(record);
+  for (const auto& [id, record] : records) all.push_back(*record);
   return all;
 }
 
 template <class Record>
-std::optional<Record> find(const std::map<std::string, Record>& records, const std::string& id) {
+std::optional<Record> find(const std::map<std::string, Held<Record>>& records, const std::string& id) {
   const auto found = records.find(id);
   if (found == records.end()) return std::nullopt;
-  return found->second;
+  return *found->second;
+}
+
+template <class Record>
+Held<Record> changed_by(const std::function<void(Record&)>& change, const Held<Record>& held) {
+  Record record = *held;
+  change(record);
+  return record;
 }
 
 }  // namespace
@@ -41,11 +48,16 @@ Result<void> Store::load() {
     TRY_ASSIGN(ContainerRecord record, container_from_json(row.record));
     (row.committed ? containers_ : container_intents_).emplace(row.id, std::move(record));
   }
+  changed();
   return {};
 }
 
 void Store::changed() {
-  snapshot_.reset();
+  auto next = std::make_shared<const Snapshot>(Snapshot{pods_, containers_});
+  {
+    const std::lock_guard lock(snapshot_mutex_);
+    snapshot_.swap(next);
+  }
   change_.notify_all();
 }
 
@@ -54,8 +66,7 @@ void Store::tell(PodEventType type, const std::string& id, const std::string& po
 }
 
 std::shared_ptr<const Snapshot> Store::snapshot() const {
-  const std::lock_guard lock(mutex_);
-  if (!snapshot_) snapshot_ = std::make_shared<const Snapshot>(Snapshot{pods_, containers_});
+  const std::lock_guard lock(snapshot_mutex_);
   return snapshot_;
 }
 
@@ -78,27 +89,20 @@ std::optional<PodView> Store::view(const std::string& pod_id) const {
   const std::lock_guard lock(mutex_);
   const auto found = pods_.find(pod_id);
   if (found == pods_.end()) return std::nullopt;
-  return PodView{found->second, containers_of_locked(pod_id)};
+  return PodView{*found->second, containers_of_locked(pod_id)};
 }
 
 std::vector<ContainerRecord> Store::containers_of_locked(const std::string& pod_id) const {
   std::vector<ContainerRecord> mine;
   for (const auto& [id, record] : containers_)
-    if (record.pod_id == pod_id) mine.push_back(record);
+    if (record->pod_id == pod_id) mine.push_back(*record);
   return mine;
 }
 
 Result<void> Store::begin(const PodRecord& record) {
   const std::lock_guard lock(mutex_);
   TRY(database_->put(Table::pods, {record.id, false, to_json(record)}));
-  pod_intents_[record.id] = record;
-  return {};
-}
-
-Result<void> Store::begin(const ContainerRecord& record) {
-  const std::lock_guard lock(mutex_);
-  TRY(database_->put(Table::containers, {record.id, false, to_json(record)}));
-  container_intents_[record.id] = record;
+  pod_intents_.insert_or_assign(record.id, record);
   return {};
 }
 
@@ -108,24 +112,20 @@ Result<void> Store::commit(PodRecord record) {
   pod_intents_.erase(record.id);
   const std::string id = record.id;
   const bool ready = record.state == PodState::ready;
-  pods_[id] = std::move(record);
+  pods_.insert_or_assign(id, std::move(record));
   changed();
   tell(PodEventType::created, id, id);
   if (ready) tell(PodEventType::started, id, id);
   return {};
 }
 
-Result<void> Store::commit_container(const std::string& id, const std::function<void(ContainerRecord&)>& change) {
+Result<void> Store::commit(ContainerRecord record) {
   const std::lock_guard lock(mutex_);
-  const auto found = container_intents_.find(id);
-  if (found == container_intents_.end()) return fail(Code::internal, "there is no intent of container '{}'", id);
-  change(found->second);
-  TRY(database_->put(Table::containers, {id, true, to_json(found->second)}));
-  ContainerRecord& committed = containers_[id] = std::move(found->second);
-  container_intents_.erase(found);
+  TRY(database_->put(Table::containers, {record.id, true, to_json(record)}));
+  const std::string id = record.id, pod_id = record.pod_id;
+  containers_.insert_or_assign(id, std::move(record));
   changed();
-  tell(PodEventType::created, id, committed.pod_id);
-  if (committed.state == ContainerState::exited) tell(PodEventType::stopped, id, committed.pod_id);
+  tell(PodEventType::created, id, pod_id);
   return {};
 }
 
@@ -133,26 +133,23 @@ Result<void> Store::update_pod(const std::string& id, const std::function<void(P
   const std::lock_guard lock(mutex_);
   const auto found = pods_.find(id);
   if (found == pods_.end()) return fail(Code::not_found, "there is no pod '{}'", id);
-  const PodState before = found->second.state;
-  change(found->second);
+  const PodState before = found->second->state;
+  const Held<PodRecord> now = found->second = changed_by(change, found->second);
   changed();
-  if (before != found->second.state) tell(found->second.state == PodState::ready ? PodEventType::started : PodEventType::stopped, id, id);
-  return database_->put(Table::pods, {id, true, to_json(found->second)});
+  if (before != now->state) tell(now->state == PodState::ready ? PodEventType::started : PodEventType::stopped, id, id);
+  return database_->put(Table::pods, {id, true, to_json(*now)});
 }
 
 Result<void> Store::update_container(const std::string& id, const std::function<void(ContainerRecord&)>& change) {
   const std::lock_guard lock(mutex_);
-  auto found = containers_.find(id);
-  const bool committed = found != containers_.end();
-  if (!committed) found = container_intents_.find(id);
-  if (!committed && found == container_intents_.end()) return fail(Code::not_found, "there is no container '{}'", id);
-  const ContainerState before = found->second.state;
-  change(found->second);
-  if (committed) changed();
-  const ContainerState now = found->second.state;
-  if (committed && before != now && now == ContainerState::running) tell(PodEventType::started, id, found->second.pod_id);
-  if (committed && before != now && now == ContainerState::exited) tell(PodEventType::stopped, id, found->second.pod_id);
-  return database_->put(Table::containers, {id, committed, to_json(found->second)});
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) return fail(Code::not_found, "there is no container '{}'", id);
+  const ContainerState before = found->second->state;
+  const Held<ContainerRecord> now = found->second = changed_by(change, found->second);
+  changed();
+  if (before != now->state && now->state == ContainerState::running) tell(PodEventType::started, id, now->pod_id);
+  if (before != now->state && now->state == ContainerState::exited) tell(PodEventType::stopped, id, now->pod_id);
+  return database_->put(Table::containers, {id, true, to_json(*now)});
 }
 
 Result<void> Store::remove_pod(const std::string& id) {
@@ -161,7 +158,7 @@ Result<void> Store::remove_pod(const std::string& id) {
   pod_intents_.erase(id);
   const auto found = pods_.find(id);
   if (found == pods_.end()) return {};
-  events_.remember(std::move(found->second), now_realtime());
+  events_.remember(*found->second, now_realtime());
   pods_.erase(found);
   changed();
   tell(PodEventType::deleted, id, id);
@@ -174,7 +171,7 @@ Result<void> Store::remove_container(const std::string& id) {
   container_intents_.erase(id);
   const auto found = containers_.find(id);
   if (found == containers_.end()) return {};
-  const std::string pod_id = found->second.pod_id;
+  const std::string pod_id = found->second->pod_id;
   containers_.erase(found);
   changed();
   tell(PodEventType::deleted, id, pod_id);
@@ -184,8 +181,8 @@ Result<void> Store::remove_container(const std::string& id) {
 std::optional<PodRecord> Store::find_pod(const PodMetadata& wanted) const {
   const std::lock_guard lock(mutex_);
   for (const auto& [id, record] : pods_) {
-    const PodMetadata& m = record.spec.metadata;
-    if (m.name == wanted.name && m.namespace_ == wanted.namespace_ && m.uid == wanted.uid && m.attempt == wanted.attempt) return record;
+    const PodMetadata& m = record->spec.metadata;
+    if (m.name == wanted.name && m.namespace_ == wanted.namespace_ && m.uid == wanted.uid && m.attempt == wanted.attempt) return *record;
   }
   return std::nullopt;
 }
@@ -193,8 +190,8 @@ std::optional<PodRecord> Store::find_pod(const PodMetadata& wanted) const {
 std::optional<ContainerRecord> Store::find_container(const std::string& pod_id, const ContainerMetadata& wanted) const {
   const std::lock_guard lock(mutex_);
   for (const auto& [id, record] : containers_) {
-    const ContainerMetadata& m = record.spec.metadata;
-    if (record.pod_id == pod_id && m.name == wanted.name && m.attempt == wanted.attempt) return record;
+    const ContainerMetadata& m = record->spec.metadata;
+    if (record->pod_id == pod_id && m.name == wanted.name && m.attempt == wanted.attempt) return *record;
   }
   return std::nullopt;
 }
@@ -209,18 +206,13 @@ std::vector<ContainerRecord> Store::container_intents() const {
   return values(container_intents_);
 }
 
-bool Store::knows_container(const std::string& id) const {
-  const std::lock_guard lock(mutex_);
-  return containers_.contains(id) || container_intents_.contains(id);
-}
-
 std::optional<ContainerRecord> Store::wait_container(const std::string& id, std::chrono::steady_clock::time_point deadline,
                                                      const std::function<bool(const ContainerRecord&)>& done) const {
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto found = containers_.find(id);
     if (found == containers_.end()) return std::nullopt;
-    if (done(found->second)) return found->second;
+    if (done(*found->second)) return *found->second;
     if (change_.wait_until(lock, deadline) == std::cv_status::timeout) return find(containers_, id);
   }
 }

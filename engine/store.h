@@ -1,9 +1,9 @@
 // What is recorded of pods and containers: in memory for readers, in SQLite for the next slipwayd.
 //
-//   begin_* (intent, unseen by readers) → resources are made → commit_* (seen)  …  update_* … remove_*
+//   begin (of pods: intent, unseen by readers) → resources are made → commit (seen)  …  update_* … remove_*
 //
-// Every change is in the database before the call returns. Readers get an immutable snapshot; it is copied at most once per
-// change, under the mutex, and never touches the disk. Any thread.
+// Every change is in the database before the call returns. Readers get an immutable snapshot, published with each change under a mutex
+// of its own: who reads it never waits for the disk, nor for who writes to it. Any thread.
 #pragma once
 
 #include <chrono>
@@ -34,14 +34,13 @@ class Store {
   std::vector<ContainerRecord> containers_of(const std::string& pod_id) const;
   std::optional<PodView> view(const std::string& pod_id) const;
 
-  // Repeatable while the intent lasts: what a later undo must know is added to it.
+  // Repeatable while the intent lasts: what a later undo must know is added to it. Containers have none: until their commit they are
+  // files, which are found by their ids.
   Result<void> begin(const PodRecord& record);
-  Result<void> begin(const ContainerRecord& record);
   Result<void> commit(PodRecord record);
-  // The intent as it is by now (its process may have ended already), with a last change.
-  Result<void> commit_container(const std::string& id, const std::function<void(ContainerRecord&)>& change);
+  Result<void> commit(ContainerRecord record);
 
-  // Changes a committed record (of a container: also an intent) under the mutex; not_found when it has gone. When the database refuses,
+  // Changes a committed record under the mutex; not_found when it has gone. When the database refuses,
   // readers see the change all the same and the error is returned: facts do not go away because the disk is full.
   Result<void> update_pod(const std::string& id, const std::function<void(PodRecord&)>& change);
   Result<void> update_container(const std::string& id, const std::function<void(ContainerRecord&)>& change);
@@ -55,8 +54,8 @@ class Store {
   std::optional<ContainerRecord> find_container(const std::string& pod_id, const ContainerMetadata& metadata) const;
 
   std::vector<PodRecord> pod_intents() const;
+  // Of a slipwayd before ADR 33, which made processes before it committed.
   std::vector<ContainerRecord> container_intents() const;
-  bool knows_container(const std::string& id) const;  // committed or intended
 
   // Waits until the container's state satisfies `done` or it is gone (then nullopt) or time is up (its state then).
   std::optional<ContainerRecord> wait_container(const std::string& id, std::chrono::steady_clock::time_point deadline,
@@ -75,9 +74,10 @@ class Store {
   mutable std::condition_variable change_;
   std::unique_ptr<Database> database_;
   PodEvents& events_;
-  std::map<std::string, PodRecord> pods_, pod_intents_;
-  std::map<std::string, ContainerRecord> containers_, container_intents_;
-  mutable std::shared_ptr<const Snapshot> snapshot_;  // null after a change, until somebody looks
+  std::map<std::string, Held<PodRecord>> pods_, pod_intents_;
+  std::map<std::string, Held<ContainerRecord>> containers_, container_intents_;
+  mutable std::mutex snapshot_mutex_;  // taken last, for as long as a pointer is copied
+  std::shared_ptr<const Snapshot> snapshot_;
 };
 
 }  // namespace slipway::engine

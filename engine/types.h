@@ -116,7 +116,9 @@ struct Mount {
   bool selinux_relabel = false;
   Propagation propagation = Propagation::private_;
   std::vector<oci::IdMapping> uid_mappings, gid_mappings;
-  std::string image;
+  std::string image;      // as sent; its content instead of host_path
+  std::string image_ref;  // the id that it meant when the container was made
+  std::string user_specified_image;
   std::string image_sub_path;
   std::vector<std::string> mount_options;
 };
@@ -149,6 +151,11 @@ struct ContainerSpec {
   SecurityContext security;
 };
 
+// What the user wrote, where the client told it: the kubelet sends the id as `image`.
+inline const std::string& written_image(const ContainerSpec& spec) {
+  return spec.user_specified_image.empty() ? spec.image : spec.user_specified_image;
+}
+
 // The image's config as the spec builder needs it (image-spec config.md).
 struct ImageConfig {
   std::vector<std::string> env, entrypoint, cmd;
@@ -179,12 +186,15 @@ struct Stage {  // measured, CLOCK_MONOTONIC
 struct PodRecord {
   std::string id;
   PodSpec spec;
+  std::string runtime;  // the handler that spec.runtime_handler meant when the pod was made; empty: an older slipwayd's, its own runner
   PodState state = PodState::not_ready;
   std::string reason;  // why not ready: "MonitorLost", …
   UnixNanos created_at = 0;
   std::string netns;             // /run/netns/…; empty = the host's
   std::vector<std::string> ips;  // primary first
   std::string cgroup;            // beneath the cgroup2 root
+  std::string process_label;     // SELinux: what its containers get that ask for nothing; empty = the host has none
+  std::string mount_label;
   std::uint32_t monitor_pid = 0;
   std::uint64_t last_event = 0;  // of the monitor, acknowledged
   bool network_up = false;       // an ADD was begun and no DEL has succeeded yet
@@ -200,11 +210,18 @@ struct ContainerUser {
   std::vector<std::int64_t> supplemental_groups;
 };
 
+// Another OCI runtime that made a container: enough to delete it there when no configuration speaks of that runtime any more.
+struct UsedRuntime {
+  std::string binary;  // empty: slipway's own runner
+  std::string root;
+};
+
 struct ContainerRecord {
   std::string id, pod_id;
   ContainerSpec spec;
   std::string image_id;  // of the image it was made from
   ContainerState state = ContainerState::created;
+  bool made = true;  // its process has been made; absent in records of a slipwayd that made it at its creation
   UnixNanos created_at = 0, started_at = 0, finished_at = 0;
   std::int32_t exit_code = 0;
   std::string reason, message;  // "Completed", "Error", "OOMKilled", "StartError", "MonitorLost", …
@@ -214,8 +231,14 @@ struct ContainerRecord {
   ContainerUser user;
   LinuxResources resources;  // as applied
   std::string stop_signal;   // as resolved
+  UsedRuntime runtime;
   std::vector<Stage> stages;
 };
+
+// So far it is files alone: no process, no cgroup, and its monitor does not know it.
+inline bool is_unmade(const ContainerRecord& record) {
+  return record.state == ContainerState::created && !record.made;
+}
 
 struct Condition {
   bool status = false;

@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cstring>
 #include <memory>
 
+#include "base/text.h"
 #include "base/time.h"
 
 namespace slipway::image {
@@ -39,12 +39,6 @@ std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
-  return text;
 }
 
 bool is_final(long status) {
@@ -90,7 +84,7 @@ void HttpClient::Exchange::header(std::string_view line) {
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return;
   const std::string name = lower(line.substr(0, colon));
-  const std::string value(trimmed(line.substr(colon + 1)));
+  const std::string value(trim(line.substr(colon + 1), " \t\r\n"));
   if (name == "content-type")
     reply.content_type = value.substr(0, value.find(';'));
   else if (name == "location")
@@ -100,9 +94,7 @@ void HttpClient::Exchange::header(std::string_view line) {
   else if (name == "www-authenticate")
     reply.challenges.push_back(value);
   else if (name == "content-length") {
-    std::uint64_t length = 0;
-    if (const auto [end, bad] = std::from_chars(value.data(), value.data() + value.size(), length); bad == std::errc() && *end == '\0')
-      reply.content_length = length;
+    if (const auto length = to_number<std::uint64_t>(value)) reply.content_length = *length;
   }
 }
 
@@ -251,12 +243,14 @@ Result<std::string> decode_base64(std::string_view text) {
   std::string padded(text);
   while (padded.size() % 4 != 0) padded += '=';
   if (padded.size() > (1 << 20)) return fail(Code::invalid_argument, "base64: too long");
+  const std::size_t equals = std::min(padded.find('='), padded.size()), filled = padded.size() - equals;
+  if (filled > 2 || padded.find_first_not_of('=', equals) != std::string::npos) return fail(Code::invalid_argument, "base64: malformed");
   std::string out(padded.size() / 4 * 3 + 1, '\0');
   const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(padded.data()),
                                 static_cast<int>(padded.size()));
   if (n < 0) return fail(Code::invalid_argument, "base64: malformed");
-  const auto equals = padded.find('=');
-  out.resize(static_cast<std::size_t>(n) - (equals == std::string::npos ? 0 : padded.size() - equals));
+  if (static_cast<std::size_t>(n) < filled) return fail(Code::invalid_argument, "base64: malformed");
+  out.resize(static_cast<std::size_t>(n) - filled);
   return out;
 }
 

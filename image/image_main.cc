@@ -16,6 +16,7 @@
 #include "image/load.h"
 #include "image/privileges.h"
 #include "image/pull.h"
+#include "image/signatures.h"
 #include "sys/file.h"
 
 namespace slipway::image {
@@ -28,6 +29,7 @@ constexpr const char* kUsage =
     "\n"
     "  --insecure HOST[:PORT]  may speak plain HTTP or have a bad certificate; may be repeated\n"
     "  --ca-file FILE          trust these authorities beside the system's\n"
+    "  --signature-policy FILE pull: what may be pulled, as containers-policy.json(5) says (everything)\n"
     "  --username NAME         for the registry; the password is read from stdin\n"
     "  --name REFERENCE        load: what to call the image\n"
     "  --parallel N            layers at a time (3)\n"
@@ -46,6 +48,8 @@ Result<void> set_option(Request& request, const std::string& name, const std::st
     request.insecure_registries.push_back(value);
   else if (name == "--ca-file")
     request.ca_file = value;
+  else if (name == "--signature-policy")
+    request.signature_policy = value;
   else if (name == "--username")
     request.auth.username = value;
   else if (name == "--name")
@@ -94,6 +98,10 @@ Result<Request> request_of(const std::vector<std::string>& args) {
 Result<Outcome> perform(const Request& request, Reporter& reporter) {
   const fault::Operation operation("ImageWorker");
   if (request.operation != "pull" && request.operation != "load") return fail(Code::unimplemented, "operation '{}'", request.operation);
+  Demands demands;
+  if (request.operation == "pull") {
+    TRY_ASSIGN(demands, read_demands(request.signature_policy, request.reference));
+  }
   // The root must be there before Landlock names it.
   TRY(make_root(request.root));
   Confinement wish{request.root, {}, fault::armed() ? fault::directory() : ""};
@@ -101,7 +109,7 @@ Result<Outcome> perform(const Request& request, Reporter& reporter) {
   if (!request.ca_file.empty()) wish.readable.push_back(request.ca_file);
   TRY(confine(wish).context("confine slipway-image"));
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return fail(Code::internal, "libcurl does not start");
-  auto outcome = request.operation == "pull" ? pull(request, reporter) : load(request, reporter);
+  auto outcome = request.operation == "pull" ? pull(request, demands, reporter) : load(request, reporter);
   fault::moment("the image is there, nobody is told");
   return outcome;
 }

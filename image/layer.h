@@ -24,6 +24,7 @@ struct LayerSpec {
   std::string diff_id;   // of the uncompressed tar
   oci::Descriptor blob;  // digest is empty where an archive names none
   oci::LayerForm form = oci::LayerForm::tar;
+  std::string file;  // of an artifact: the blob is this file, not a tar; diff_id is the blob's digest
 };
 
 // Pushes the blob's bytes in order and verifies its digest by the end.

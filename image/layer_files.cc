@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "base/text.h"
 #include "base/weaken.h"
 #include "image/layout.h"
 #include "sys/descriptor.h"
@@ -25,10 +26,8 @@ constexpr std::size_t kMaxSteps = 1000;
 void push_front(std::deque<std::string>& todo, std::string_view path) {
   std::vector<std::string> parts;
   while (!path.empty()) {
-    const auto slash = std::min(path.find('/'), path.size());
-    const std::string_view part = path.substr(0, slash);
+    const std::string_view part = cut(path, '/');
     if (!part.empty() && part != ".") parts.emplace_back(part);
-    path.remove_prefix(std::min(slash + 1, path.size()));
   }
   todo.insert(todo.begin(), parts.begin(), parts.end());
 }
@@ -46,8 +45,15 @@ Result<std::string> read_link(FdRef link) {
   return target;
 }
 
-Result<std::string> read_regular(FdRef file, const struct stat& st, const std::string& path, std::size_t limit) {
+Result<struct stat> stat_regular(FdRef file, const std::string& path) {
+  struct stat st {};
+  if (::fstat(file.get(), &st) != 0) return fail_errno(errno, "stat {}", path);
   if (!S_ISREG(st.st_mode)) return fail(Code::failed_precondition, "{} is not a regular file", path);
+  return st;
+}
+
+Result<std::string> read_regular(FdRef file, const std::string& path, std::size_t limit) {
+  TRY_ASSIGN(const struct stat st, stat_regular(file, path));
   if (static_cast<std::uint64_t>(st.st_size) > limit && !weakened(Defence::bounded_reads))
     return fail(Code::resource_exhausted, "{} has {} bytes, more than {}", path, st.st_size, limit);
   // An O_PATH descriptor is opened for reading through /proc, which names this very inode.
@@ -107,7 +113,7 @@ Result<LayerStack::Found> LayerStack::look_up(const Level& in, const std::string
   return found;
 }
 
-Result<std::string> LayerStack::read_file(const std::string& path, std::size_t limit) const {
+Result<LayerStack::Found> LayerStack::walk(const std::string& path) const {
   std::deque<std::string> todo;
   push_front(todo, path);
   std::vector<Level> walked;  // the directories from the root down to here
@@ -141,9 +147,21 @@ Result<std::string> LayerStack::read_file(const std::string& path, std::size_t l
       continue;
     }
     if (!todo.empty()) return fail(Code::not_found, "{}: '{}' is no directory", path, name);
-    return read_regular(found.file, st, path, limit);
+    return found;
   }
-  return fail(Code::failed_precondition, "{} is a directory", path);
+  return Found{std::move(walked.back()), UniqueFd()};
+}
+
+Result<std::string> LayerStack::read_file(const std::string& path, std::size_t limit) const {
+  TRY_ASSIGN(const Found found, walk(path));
+  if (!found.file) return fail(Code::failed_precondition, "{} is a directory", path);
+  return read_regular(found.file, path, limit);
+}
+
+Result<void> LayerStack::check_path(const std::string& path) const {
+  TRY_ASSIGN(const Found found, walk(path));
+  if (found.file) TRY(stat_regular(found.file, path));
+  return {};
 }
 
 Result<UniqueFd> LayerStack::directory(const std::string& path) const {

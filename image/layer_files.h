@@ -26,6 +26,9 @@ class LayerStack {
   // not_found: absent; failed_precondition: no regular file; resource_exhausted: longer than `limit` or too many links.
   Result<std::string> read_file(const std::string& path, std::size_t limit) const;
 
+  // That a directory or a regular file is there. not_found, failed_precondition, resource_exhausted as above.
+  Result<void> check_path(const std::string& path) const;
+
   // The topmost layer's directory at exactly this path, no links followed: whose attributes the image shows. not_found otherwise.
   Result<UniqueFd> directory(const std::string& path) const;
 
@@ -40,6 +43,7 @@ class LayerStack {
     UniqueFd file;  // or the topmost entry that is none, O_PATH
   };
   static Result<Found> look_up(const Level& in, const std::string& name);
+  Result<Found> walk(const std::string& path) const;
   Result<Level> top() const;
 
   std::vector<UniqueFd> roots_;  // topmost first

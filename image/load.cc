@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "image/archive.h"
+#include "image/artifact.h"
 #include "image/digest.h"
 #include "image/inflate.h"
 #include "image/json_text.h"
@@ -67,8 +68,13 @@ Result<ImagePlan> plan_oci(const Archive& archive, BlobStore& blobs, const oci::
   const auto& manifest = std::get<oci::Manifest>(document);
   for (const oci::Descriptor& layer : manifest.layers)
     if (!archive.has(blob_path(layer.digest))) return fail(Code::not_found, "the archive lacks layer {}", layer.digest);
-  TRY_ASSIGN(const std::string config, blobs.text(manifest.config, kMaxDocument));
-  TRY_ASSIGN(ImagePlan plan, plan_image(manifest, config));
+  ImagePlan plan;
+  if (is_artifact(manifest)) {
+    TRY_ASSIGN(plan, plan_artifact(manifest, text));
+  } else {
+    TRY_ASSIGN(const std::string config, blobs.text(manifest.config, kMaxDocument));
+    TRY_ASSIGN(plan, plan_image(manifest, config));
+  }
   plan.manifest_digest = descriptor.digest;
   plan.names = names_of(descriptor);
   return plan;

@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "image/layout.h"
 #include "sys/file.h"
 
@@ -83,14 +84,16 @@ Result<Roots> Roots::open(UniqueFd containers, std::string path) {
 }
 
 Result<void> Roots::read(const std::string& id) {
-  std::vector<std::string>& chains = used_[id];  // also where the list is lost: the directory is there to be removed
+  Layers& layers = used_[id];  // also where the list is lost: the directory is there to be removed
   auto text = sys::read_file_at(dir_, id + "/" + kLayersFile, 1 << 20);
   if (!text.ok()) return text.error().code == Code::not_found ? Result<void>() : Result<void>(std::move(text).error());
-  std::string_view rest = text.value();
-  while (!rest.empty()) {
-    const auto end = std::min(rest.find('\n'), rest.size());
-    if (is_chain(rest.substr(0, end))) chains.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+  bool held = false;
+  for (std::string_view rest = text.value(); !rest.empty();) {
+    const std::string_view line = cut(rest, '\n');
+    held |= line.empty();
+    if (!is_chain(line)) continue;
+    layers.chains.emplace_back(line);
+    if (!held) ++layers.own;
   }
   return {};
 }
@@ -103,8 +106,9 @@ std::string Roots::work(const std::string& id) const {
 }
 
 Result<void> Roots::prepare(const std::string& id, const std::vector<std::string>& chains, FdRef top) {
-  if (used_.count(id) != 0 && used_.at(id) == chains && sys::exists(work(id))) return {};
-  used_[id] = chains;
+  const auto known = used_.find(id);
+  if (known != used_.end() && known->second.chains == chains && sys::exists(work(id))) return {};
+  used_[id] = {chains, chains.size()};
   TRY(make_directory(dir_, id.c_str(), 0700));
   fault::moment("a writable layer's directory is made");
   TRY_ASSIGN(const UniqueFd dir, sys::open_at(dir_, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
@@ -120,16 +124,31 @@ Result<void> Roots::prepare(const std::string& id, const std::vector<std::string
   return make_directory(dir, kWork, 0700);  // last: its presence says that the others are there
 }
 
+Result<void> Roots::hold(const std::string& id, const std::vector<std::string>& chains) {
+  const auto at = used_.find(id);
+  if (at == used_.end()) return fail(Code::failed_precondition, "container '{}' has no root", id);
+  std::vector<std::string>& all = at->second.chains;
+  all.insert(all.end(), chains.begin(), chains.end());
+  TRY_ASSIGN(const UniqueFd dir, sys::open_at(dir_, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  std::string text;
+  for (std::size_t i = 0; i < all.size(); ++i) text += fmt::format("{}{}\n", i == at->second.own ? "\n" : "", all[i]);
+  return sys::replace_file(dir, kLayersFile, text, 0600);
+}
+
+Result<std::vector<std::string>> Roots::own(const std::string& id) const {
+  const auto at = used_.find(id);
+  if (at == used_.end()) return fail(Code::not_found, "container '{}' has no root", id);
+  const std::vector<std::string>& all = at->second.chains;
+  return std::vector<std::string>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(at->second.own));
+}
+
 Result<std::string> Roots::detach(const std::string& id) {
   TRY(fault::point("take a writable layer away"));
   const std::string leftover = id + std::string(kTemporary) + make_id().substr(0, 16);
-  if (::renameat(dir_.get(), id.c_str(), dir_.get(), leftover.c_str()) != 0) {
-    if (errno != ENOENT) return fail_errno(errno, "take away the root of '{}'", id);
-    used_.erase(id);
-    return std::string();
-  }
+  const bool there = ::renameat(dir_.get(), id.c_str(), dir_.get(), leftover.c_str()) == 0;
+  if (!there && errno != ENOENT) return fail_errno(errno, "take away the root of '{}'", id);
   used_.erase(id);
-  return leftover;
+  return there ? leftover : std::string();
 }
 
 Result<void> Roots::sweep(const std::string& leftover) const {

@@ -10,6 +10,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <tuple>
 
@@ -44,6 +45,37 @@ struct InFlight {
   UniqueFd stop;        // an eventfd: nobody wants it any more
   unsigned wanted = 0;  // callers that have not gone
   std::optional<Result<engine::ImageRecord>> result;
+
+  std::mutex hearing;  // of what follows; taken last
+  std::list<const engine::OnProgress*> listeners;
+  std::optional<engine::Progress> last;
+
+  void tell(const engine::Progress& progress) {
+    const std::lock_guard lock(hearing);
+    last = progress;
+    for (const auto* listener : listeners) (*listener)(progress);
+  }
+};
+
+// A caller that hears of a pull's progress: who joins it late, first of where it is.
+class Listening {
+ public:
+  Listening(InFlight& flight, const engine::OnProgress& listener) : flight_(flight), listener_(&listener) {
+    if (!listener) return;
+    const std::lock_guard lock(flight_.hearing);
+    if (flight_.last) listener(*flight_.last);
+    flight_.listeners.push_back(listener_);
+  }
+  Listening(const Listening&) = delete;
+  Listening& operator=(const Listening&) = delete;
+  ~Listening() {
+    const std::lock_guard lock(flight_.hearing);
+    flight_.listeners.remove(listener_);
+  }
+
+ private:
+  InFlight& flight_;
+  const engine::OnProgress* listener_;
 };
 
 void raise(FdRef event) {
@@ -89,9 +121,19 @@ class Store : public engine::Images {
   std::vector<engine::ImageRecord> list() const override;
   Result<void> remove(const std::string& reference) override;
   Result<engine::RootLayers> prepare_root(const engine::ImageRecord& image, const std::string& container_id) override;
+  Result<std::vector<std::string>> hold(const engine::ImageRecord& image, const std::string& container_id) override;
+  Result<engine::RootLayers> root_of(const std::string& container_id) const override;
   Result<void> remove_root(const std::string& container_id) override;
   std::vector<std::string> roots() const override;
-  Result<std::string> read_file(const engine::ImageRecord& image, const std::string& path, std::size_t limit) const override;
+  // A stack's descriptors keep the layers' files readable even if the image is removed meanwhile.
+  Result<std::string> read_file(const engine::ImageRecord& image, const std::string& path, std::size_t limit) const override {
+    TRY_ASSIGN(const LayerStack stack, LayerStack::open(disk_.directory(), image.layers).context("image {}", image.id));
+    return stack.read_file(path, limit).context("image {}", image.id);
+  }
+  Result<void> check_path(const engine::ImageRecord& image, const std::string& path) const override {
+    TRY_ASSIGN(const LayerStack stack, LayerStack::open(disk_.directory(), image.layers).context("image {}", image.id));
+    return stack.check_path(path);
+  }
   Result<engine::FsUsage> usage() const override;
   Result<engine::FsUsage> root_usage(const std::string& container_id) const override;
 
@@ -117,13 +159,15 @@ class Store : public engine::Images {
 
   Result<std::vector<engine::ImageRecord>> work(Request request, const engine::OnProgress& progress, FdRef stop);
   Result<std::shared_ptr<InFlight>> join(const std::string& reference, const engine::RegistryAuth& auth, bool& joined);
-  Result<engine::ImageRecord> pull_alone(const InFlight& flight, const engine::OnProgress& progress);
+  Result<engine::ImageRecord> pull_alone(InFlight& flight);
   Result<std::vector<engine::ImageRecord>> record(const Outcome& outcome);
+  Result<std::vector<std::string>> directories_of(const std::vector<std::string>& chains) const;
   Result<void> collect(const std::vector<std::string>& candidates);
   void collect_or_warn(const std::vector<std::string>& candidates);
 
   const StoreOptions options_;
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_;            // held while records are synced to the disk
+  mutable std::mutex catalogue_mutex_;  // who changes the catalogue holds both: those who only look never wait for the disk
   std::condition_variable changed_;
   std::unique_ptr<Records> records_;
   Catalogue catalogue_;
@@ -174,9 +218,14 @@ Result<std::shared_ptr<InFlight>> Store::join(const std::string& reference, cons
     return other;
   }
   TRY_ASSIGN(UniqueFd stop, make_event());
-  in_flight_.push_back(std::make_shared<InFlight>(InFlight{reference, auth, std::move(stop), 1, std::nullopt}));
+  const auto flight = std::make_shared<InFlight>();
+  flight->reference = reference;
+  flight->auth = auth;
+  flight->stop = std::move(stop);
+  flight->wanted = 1;
+  in_flight_.push_back(flight);
   joined = false;
-  return in_flight_.back();
+  return flight;
 }
 
 Result<engine::ImageRecord> Store::pull(const std::string& reference, const engine::RegistryAuth& auth, const engine::OnProgress& progress,
@@ -192,6 +241,7 @@ Result<engine::ImageRecord> Store::pull(const std::string& reference, const engi
     if (--flight->wanted == 0) raise(flight->stop);
     changed_.notify_all();
   });
+  const Listening listening(*flight, progress);
   if (joined) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return flight->result.has_value() || gone.stop_requested(); });
@@ -199,7 +249,7 @@ Result<engine::ImageRecord> Store::pull(const std::string& reference, const engi
     return *flight->result;
   }
   const MonotonicNanos begun = now_monotonic();
-  auto result = pull_alone(*flight, progress);
+  auto result = pull_alone(*flight);
   if (result.ok()) tell("image pulled", result.value(), flight->reference, begun);
   const std::lock_guard lock(mutex_);
   flight->result = result;
@@ -208,12 +258,14 @@ Result<engine::ImageRecord> Store::pull(const std::string& reference, const engi
   return result;
 }
 
-Result<engine::ImageRecord> Store::pull_alone(const InFlight& flight, const engine::OnProgress& progress) {
+Result<engine::ImageRecord> Store::pull_alone(InFlight& flight) {
   Request request;
   request.operation = "pull";
   request.reference = flight.reference;
   request.auth = flight.auth;
-  TRY_ASSIGN(std::vector<engine::ImageRecord> records, work(std::move(request), progress, flight.stop));
+  TRY_ASSIGN(std::vector<engine::ImageRecord> records,
+             work(
+                 std::move(request), [&](const engine::Progress& progress) { flight.tell(progress); }, flight.stop));
   if (records.size() != 1) return fail(Code::internal, "slipway-image: {} images for one pull", records.size());
   return std::move(records.front());
 }
@@ -238,6 +290,7 @@ Result<std::vector<engine::ImageRecord>> Store::work(Request request, const engi
   request.root = options_.root;
   request.insecure_registries = options_.insecure_registries;
   request.ca_file = options_.ca_file;
+  request.signature_policy = options_.signature_policy;
   request.limits = options_.limits;
   {
     const std::lock_guard lock(mutex_);
@@ -262,18 +315,19 @@ Result<std::vector<engine::ImageRecord>> Store::record(const Outcome& outcome) {
     std::vector<engine::ImageRecord> changed = catalogue_.merge(image, now_realtime());
     TRY(records_->change(changed, {}).context("record image {}", image.id));
     out.push_back(changed.back());
+    const std::lock_guard readers(catalogue_mutex_);
     for (engine::ImageRecord& each : changed) catalogue_.put(std::move(each));
   }
   return out;
 }
 
 Result<engine::ImageRecord> Store::find(const std::string& reference) const {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(catalogue_mutex_);
   return catalogue_.find(reference);
 }
 
 std::vector<engine::ImageRecord> Store::list() const {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(catalogue_mutex_);
   std::vector<engine::ImageRecord> out;
   for (const auto& [id, record] : catalogue_.records()) out.push_back(record);
   return out;
@@ -289,6 +343,7 @@ Result<void> Store::remove(const std::string& reference) {
     if (found.ok()) {  // else it may be a repetition of one whose layers could not be deleted
       layers = found.value().layers;
       TRY(records_->change({}, {found.value().id}).context("remove image {}", found.value().id));
+      const std::lock_guard readers(catalogue_mutex_);
       catalogue_.remove(found.value().id);
     }
   }
@@ -304,7 +359,7 @@ Result<void> Store::collect(const std::vector<std::string>& candidates) {
     if (working_ > 0) return {};
     if (std::exchange(failed_, false)) leftovers = disk_.rescan();
     std::set<std::string> kept = catalogue_.referenced();
-    for (const auto& [id, chains] : roots_.used()) kept.insert(chains.begin(), chains.end());
+    for (const auto& [id, layers] : roots_.used()) kept.insert(layers.chains.begin(), layers.chains.end());
     const std::vector<std::string> unused = disk_.detach(kept, garbage_);
     leftovers.insert(leftovers.end(), unused.begin(), unused.end());
     garbage_.clear();
@@ -320,6 +375,17 @@ void Store::collect_or_warn(const std::vector<std::string>& candidates) {
   if (const auto collected = collect(candidates); !collected.ok()) log::warn("{}", collected.error().message);
 }
 
+// Topmost first; under the lock.
+Result<std::vector<std::string>> Store::directories_of(const std::vector<std::string>& chains) const {
+  if (chains.empty()) return std::vector{options_.root + "/" + kEmptyDirectory};  // overlayfs wants one
+  std::vector<std::string> out;
+  for (auto chain = chains.rbegin(); chain != chains.rend(); ++chain) {
+    if (!disk_.has(*chain)) return fail(Code::not_found, "its layer {} is not here any more", *chain);
+    out.push_back(fmt::format("{}/{}/{}/{}", options_.root, kLayersDirectory, *chain, kLayerFs));
+  }
+  return out;
+}
+
 Result<engine::RootLayers> Store::prepare_root(const engine::ImageRecord& image, const std::string& container_id) {
   TRY(check_name("container id", container_id));
   if (container_id.find(kTemporary) != std::string::npos)
@@ -327,16 +393,30 @@ Result<engine::RootLayers> Store::prepare_root(const engine::ImageRecord& image,
   const std::lock_guard lock(mutex_);
   engine::RootLayers out;
   UniqueFd top;
-  for (auto chain = image.layers.rbegin(); chain != image.layers.rend(); ++chain) {
-    if (!disk_.has(*chain)) return fail(Code::not_found, "image {} is not here any more", image.id);
-    out.lower.push_back(fmt::format("{}/{}/{}/{}", options_.root, kLayersDirectory, *chain, kLayerFs));
-  }
-  if (image.layers.empty()) {
-    out.lower.push_back(options_.root + "/" + kEmptyDirectory);  // overlayfs wants one
-  } else {
+  TRY_ASSIGN(out.lower, directories_of(image.layers).context("image {}", image.id));
+  if (!image.layers.empty()) {
     TRY_ASSIGN(top, sys::open_beneath(disk_.directory(), image.layers.back() + "/" + kLayerFs, O_RDONLY | O_DIRECTORY));
   }
   TRY(roots_.prepare(container_id, image.layers, top).context("root of container '{}'", container_id));
+  out.upper = roots_.upper(container_id);
+  out.work = roots_.work(container_id);
+  return out;
+}
+
+Result<std::vector<std::string>> Store::hold(const engine::ImageRecord& image, const std::string& container_id) {
+  const std::lock_guard lock(mutex_);
+  TRY_ASSIGN(std::vector<std::string> lower, directories_of(image.layers).context("image {}", image.id));
+  TRY(roots_.hold(container_id, image.layers));
+  // An overlay without an upper layer wants two lower ones; a bind would show whiteouts, and take no SELinux label.
+  if (image.layers.size() == 1) lower.push_back(options_.root + "/" + kEmptyDirectory);
+  return lower;
+}
+
+Result<engine::RootLayers> Store::root_of(const std::string& container_id) const {
+  const std::lock_guard lock(mutex_);
+  TRY_ASSIGN(const std::vector<std::string> chains, roots_.own(container_id));
+  engine::RootLayers out;
+  TRY_ASSIGN(out.lower, directories_of(chains));
   out.upper = roots_.upper(container_id);
   out.work = roots_.work(container_id);
   return out;
@@ -348,7 +428,7 @@ Result<void> Store::remove_root(const std::string& container_id) {
   std::vector<std::string> layers;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto used = roots_.used().find(container_id); used != roots_.used().end()) layers = used->second;
+    if (const auto used = roots_.used().find(container_id); used != roots_.used().end()) layers = used->second.chains;
     walked_.erase(container_id);
     TRY_ASSIGN(std::string leftover, roots_.detach(container_id));
     leftovers = std::exchange(unswept_, {});
@@ -369,14 +449,8 @@ Result<void> Store::remove_root(const std::string& container_id) {
 std::vector<std::string> Store::roots() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> out;
-  for (const auto& [id, chains] : roots_.used()) out.push_back(id);
+  for (const auto& [id, layers] : roots_.used()) out.push_back(id);
   return out;
-}
-
-Result<std::string> Store::read_file(const engine::ImageRecord& image, const std::string& path, std::size_t limit) const {
-  // Its descriptors keep the layers' files readable even if the image is removed meanwhile.
-  TRY_ASSIGN(const LayerStack stack, LayerStack::open(disk_.directory(), image.layers).context("image {}", image.id));
-  return stack.read_file(path, limit).context("image {}", image.id);
 }
 
 Result<engine::FsUsage> Store::usage() const {

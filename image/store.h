@@ -18,6 +18,7 @@ struct StoreOptions {
   std::string worker_program;                    // of slipway-image
   std::vector<std::string> insecure_registries;  // host[:port]: plain HTTP and unverified certificates allowed
   std::string ca_file;                           // trusted beside the system's authorities; empty = none
+  std::string signature_policy;                  // a file that says what may be pulled, read for each pull; empty = everything
   std::vector<std::string> worker_environment;   // "https_proxy=…", "no_proxy=…"; else the worker has none
   Limits limits;
 };

@@ -5,13 +5,10 @@
 #include <cstring>
 
 #include "image/tar_fields.h"
+#include "oci/tar_header.h"
 
 namespace slipway::image {
 namespace {
-
-constexpr std::uint64_t padding_of(std::uint64_t size) {
-  return (512 - size % 512) % 512;
-}
 
 Result<TarType> type_of(char flag, bool slash) {
   switch (flag) {
@@ -74,7 +71,7 @@ Result<std::string> TarReader::read_text(std::uint64_t size, std::size_t limit, 
   if (size > limit) return fail(Code::resource_exhausted, "tar: a {} of {} bytes, more than {}", what, size, limit);
   std::string text(static_cast<std::size_t>(size), '\0');
   TRY(read_exact(text.data(), text.size()));
-  TRY(pass(padding_of(size)));
+  TRY(pass(oci::tar_padding(size)));
   return text;
 }
 
@@ -157,7 +154,7 @@ Result<void> TarReader::parse_header(const Block& block, TarEntry& entry) {
   TRY_ASSIGN(entry.type, type_of(flag, !entry.path.empty() && entry.path.back() == '/'));
   if (entry.type != TarType::file) left_ = 0;
   if (left_ > (1ULL << 62)) return fail(Code::invalid_argument, "tar: a size of {} bytes", left_);
-  padding_ = padding_of(left_);
+  padding_ = oci::tar_padding(left_);
   if (!entry.sparse) entry.size = left_;
   if (entry.sparse) TRY(flag == 'S' ? old_sparse_map(block, entry) : pax_sparse_map(entry));
   if (entry.path.size() > kMaxPath || entry.link.size() > kMaxPath)

@@ -1,8 +1,9 @@
 // Tar's three ways to write a number.
 #include "image/tar_fields.h"
 
-#include <charconv>
 #include <cstring>
+
+#include "base/text.h"
 
 namespace slipway::image {
 namespace {
@@ -26,14 +27,11 @@ Result<std::int64_t> number(const char* field, std::size_t size, const char* wha
   if ((field[0] & 0x80) != 0) return base256(field, size, what);
   std::string_view text(field, size);
   text = text.substr(0, text.find('\0'));
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  text = trim(text, " ");
   if (text.empty()) return 0;
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 8);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0)
-    return fail(Code::invalid_argument, "tar: the {} is not an octal number", what);
-  return value;
+  const auto value = to_number<std::int64_t>(text, 8);
+  if (!value || *value < 0) return fail(Code::invalid_argument, "tar: the {} is not an octal number", what);
+  return *value;
 }
 
 }  // namespace
@@ -72,17 +70,16 @@ Result<std::int64_t> tar_time(const char* field, std::size_t size) {
 }
 
 Result<std::uint64_t> pax_number(std::string_view key, std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty() || value > (1ULL << 62))
-    return fail(Code::invalid_argument, "tar: PAX {} is not a number in range", key);
-  return value;
+  const auto value = to_number<std::uint64_t>(text);
+  if (!value || *value > (1ULL << 62)) return fail(Code::invalid_argument, "tar: PAX {} is not a number in range", key);
+  return *value;
 }
 
 Result<void> pax_time(std::string_view text, std::int64_t& seconds, std::uint32_t& nanos) {
   const std::string_view whole = text.substr(0, text.find('.'));
-  const auto [end, error] = std::from_chars(whole.data(), whole.data() + whole.size(), seconds);
-  if (error != std::errc() || end != whole.data() + whole.size()) return fail(Code::invalid_argument, "tar: PAX mtime is not a time");
+  const auto number = to_number<std::int64_t>(whole);
+  if (!number) return fail(Code::invalid_argument, "tar: PAX mtime is not a time");
+  seconds = *number;
   nanos = 0;
   if (whole.size() == text.size()) return {};
   std::uint32_t scale = 100'000'000;

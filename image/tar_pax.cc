@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
 #include "base/weaken.h"
 #include "image/tar.h"
 #include "image/tar_fields.h"
@@ -118,9 +119,7 @@ Result<void> TarReader::pax_sparse_map(TarEntry& entry) {
     while (!rest.empty()) {
       std::uint64_t numbers[2] = {0, 0};
       for (auto& number : numbers) {
-        const auto comma = std::min(rest.find(','), rest.size());
-        TRY_ASSIGN(number, pax_number("GNU.sparse.map", rest.substr(0, comma)));
-        rest.remove_prefix(std::min(comma + 1, rest.size()));
+        TRY_ASSIGN(number, pax_number("GNU.sparse.map", cut(rest, ',')));
       }
       if (entry.segments.size() >= kMaxSegments)
         return fail(Code::resource_exhausted, "tar: a sparse file of more than {} pieces", kMaxSegments);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "base/weaken.h"
 #include "image/layer_files.h"
 #include "sys/file.h"
@@ -82,9 +83,7 @@ Result<std::string> clean_path(std::string_view path) {
   std::string out;
   std::size_t parts = 0;
   while (!path.empty()) {
-    const auto slash = std::min(path.find('/'), path.size());
-    const std::string_view part = path.substr(0, slash);
-    path.remove_prefix(std::min(slash + 1, path.size()));
+    const std::string_view part = cut(path, '/');
     if (part.empty() || part == ".") continue;
     if (part == ".." && !weakened(Defence::climbing)) return fail(Code::invalid_argument, "a path that climbs with '..'");
     if (++parts > kMaxParts) return fail(Code::resource_exhausted, "a path of more than {} parts", kMaxParts);

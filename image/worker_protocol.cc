@@ -93,6 +93,7 @@ std::string write_request(const Request& r) {
                   {"auth", auth_json(r.auth)},
                   {"insecure_registries", r.insecure_registries},
                   {"ca_file", r.ca_file},
+                  {"signature_policy", r.signature_policy},
                   {"limits", limits}});
 }
 
@@ -108,6 +109,7 @@ Result<Request> parse_request(std::string_view text) {
   if (const Json* auth = member(json, "auth")) request.auth = auth_from(*auth);
   request.insecure_registries = strings_member(json, "insecure_registries");
   request.ca_file = string_member(json, "ca_file");
+  request.signature_policy = string_member(json, "signature_policy");
   if (const Json* limits = member(json, "limits")) {
     request.limits.unpacked_bytes = number_member(*limits, "unpacked_bytes");
     request.limits.entries = number_member(*limits, "entries");

@@ -37,6 +37,7 @@ struct Request {
   engine::RegistryAuth auth;
   std::vector<std::string> insecure_registries;  // host[:port]: plain HTTP and unverified certificates allowed
   std::string ca_file;                           // trusted beside the system's store; empty = none
+  std::string signature_policy;                  // containers-policy.json(5), for pulls; empty = none
   Limits limits;
 };
 

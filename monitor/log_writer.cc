@@ -15,6 +15,7 @@
 #include "monitor/task.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "sys/process_stat.h"
 
 namespace slipway::monitor {
 namespace {
@@ -113,9 +114,7 @@ Result<LogRing*> LogWriter::add(const std::string& path) {
 bool LogWriter::stuck() const {
   if (!pidfd_.valid()) return true;
   const auto text = sys::read_file(fmt::format("/proc/{}/stat", pid_), 4096);
-  if (!text.ok()) return true;
-  const std::size_t name_end = text.value().rfind(") ");  // proc(5): the state follows the name
-  return name_end == std::string::npos || text.value()[name_end + 2] != 'R';
+  return !text.ok() || sys::stat_field(text.value(), 3) != "R";
 }
 
 void LogWriter::wake() {

@@ -17,7 +17,6 @@ namespace slipway::monitor {
 namespace {
 
 constexpr MonotonicNanos kSecond = 1'000'000'000;
-constexpr MonotonicNanos kTaskTime = 60 * kSecond;
 constexpr MonotonicNanos kTidyTime = kSecond / 2;  // after the last request
 constexpr MonotonicNanos kLogTime = kSecond / 2;   // an exit waits this long for its log: whoever hears of it may read it
 
@@ -100,7 +99,7 @@ void Pod::tidy_later() {
   tidy_at_ = now_monotonic() + kTidyTime;
 }
 
-Result<void> Pod::begin_task(std::vector<int> keep, const Task::Work& work, Task::Done done) {
+Result<void> Pod::begin_task(std::vector<int> keep, const Task::Work& work, Task::Done done, MonotonicNanos most) {
   tasks_.emplace_back();
   const auto at = std::prev(tasks_.end());
   auto finish = [this, at, done = std::move(done)](Outcome outcome) {
@@ -110,7 +109,7 @@ Result<void> Pod::begin_task(std::vector<int> keep, const Task::Work& work, Task
     if (tasks_.empty()) reap_strangers();
     stay_small();
   };
-  auto task = Task::start(loop_, parts_.origin, keep, now_monotonic() + kTaskTime, work, std::move(finish));
+  auto task = Task::start(loop_, parts_.origin, keep, now_monotonic() + most, work, std::move(finish));
   if (!task.ok()) {
     tasks_.erase(at);
     return std::move(task).error();
@@ -149,7 +148,7 @@ void Pod::tell(Event event) {
 }
 
 void Pod::on_exit(Container& container) {
-  if (container.starting) started(container);  // while it is a zombie: /proc tells whether it came to exec
+  if (container.starting && !container.runtime) started(container);  // while it is a zombie: /proc tells whether it came to exec
   const auto status = sys::try_wait_pidfd(container.pidfd);
   if (!status.ok()) log::error("container '{}': {}", container.id, status.error().message);
   if (status.ok() && !status.value()) return;  // a spurious wake
@@ -302,8 +301,8 @@ Welcome Pod::welcome() const {
 }
 
 void Pod::greet() {
-  const auto creating = [](const auto& entry) { return entry.second->state == Container::State::creating; };
-  if (now_monotonic() < greeting_->latest && std::any_of(containers_.begin(), containers_.end(), creating)) return;
+  const auto unsettled = [](const auto& entry) { return entry.second->state == Container::State::creating || entry.second->starting; };
+  if (now_monotonic() < greeting_->latest && std::any_of(containers_.begin(), containers_.end(), unsettled)) return;
   const Greeting greeting = *greeting_;
   greeting_.reset();
   Reply reply;

@@ -52,7 +52,8 @@ struct Container {
   MonotonicNanos start_begun = 0;
   ContainerIo io;
   std::optional<cgroups::Cgroup> cgroup;
-  bool scope = false;  // the cgroup is a systemd scope: it goes with its last process, and slipwayd sees to it
+  std::optional<OciRuntime> runtime;  // another than our own runner
+  bool scope = false;                 // the cgroup is a systemd scope: it goes with its last process, and slipwayd sees to it
   OomWatch oom;
   ExitRecord exit;
   MonotonicNanos tell_at = 0;  // exited and not yet told: its log is being written; 0 = told, or not exited
@@ -62,6 +63,8 @@ struct Container {
   };
   std::optional<Reopening> reopening;
   bool removing = false;
+  bool stop_sent = false;  // Signal.once
+  bool checkpointing = false;
   std::vector<std::string> parts;  // cgroups of sessions that have ended, with processes in them still
 };
 
@@ -99,16 +102,21 @@ class Pod final : public Requests {
 
  private:
   using Fds = std::vector<UniqueFd>;
+  static constexpr MonotonicNanos kTaskTime = 60'000'000'000;
 
   // pod_requests.cc: a request each. What they return is the answer; those that answer later say so by `later_`.
   Result<void> dispatch(const Asker& asker, Request& request, Fds fds);
   Result<void> create(const Asker& asker, const CreateContainer& request);
   Result<int> pid_process_of(const CreateContainer& request);
   Result<void> start(const Asker& asker, const StartContainer& request);
+  Result<void> start_by_runtime(const Asker& asker, Container& container);
+  void started_by_runtime(const std::string& id, const Asker& asker, Outcome outcome);
   Result<void> signal(const Signal& request);
   Result<void> remove(const Asker& asker, const RemoveContainer& request);
   Result<void> attach(const Asker& asker, const Attach& request, Fds fds);
   Result<void> dial(const Asker& asker, const Dial& request);
+  Result<void> checkpoint(const Asker& asker, const Checkpoint& request, Fds fds);
+  void checkpointed(const std::string& id, const std::string& scratch, const Asker& asker, Outcome outcome);
   Result<void> update(const Asker& asker, const Update& request);
   Result<void> shutdown(const Asker& asker);
   void hello(const Asker& asker, const Hello& request);
@@ -130,7 +138,7 @@ class Pod final : public Requests {
   static void clear_parts(Container& container);
 
   // pod.cc
-  Result<void> begin_task(std::vector<int> keep, const Task::Work& work, Task::Done done);
+  Result<void> begin_task(std::vector<int> keep, const Task::Work& work, Task::Done done, MonotonicNanos most = kTaskTime);
   Result<Container*> find(const std::string& id);
   Result<Container*> find_live(const std::string& id);
   void answer(const Asker& asker, const Result<void>& result);
@@ -175,7 +183,7 @@ class Pod final : public Requests {
     std::uint64_t last_sequence = 0;
     MonotonicNanos latest = 0;
   };
-  std::optional<Greeting> greeting_;  // Hello waits a little for containers that are being created: Welcome shows them
+  std::optional<Greeting> greeting_;  // Hello waits a little for containers that are being created or started: Welcome shows them
   struct Ending {
     Asker asker;
     MonotonicNanos deadline = 0;

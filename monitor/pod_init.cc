@@ -51,10 +51,9 @@ Failure join(const PodNamespaces& namespaces) {
 }
 
 // The host's mounts would be reachable through /proc/1/root.
-Failure empty_root(const char* mountpoint) {
+Failure empty_root(const char* mountpoint, const char* options) {
   if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return failed("make its mounts private");
-  if (::mount("none", mountpoint, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555,uid=0,gid=0") != 0)
-    return failed("mount its root");
+  if (::mount("none", mountpoint, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) != 0) return failed("mount its root");
   if (::chdir(mountpoint) != 0) return failed("enter its root");
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return failed("pivot to its root");
   if (::umount2(".", MNT_DETACH) != 0) return failed("leave the host's root");
@@ -94,10 +93,10 @@ Failure drop_privileges() {
   }
 }
 
-[[noreturn]] void run_init(const PodNamespaces& namespaces, const char* mountpoint, int report) {
+[[noreturn]] void run_init(const PodNamespaces& namespaces, const char* mountpoint, const char* options, int report) {
   (void)::prctl(PR_SET_NAME, "pod-init");
   Failure failure = join(namespaces);
-  if (failure.what == nullptr) failure = empty_root(mountpoint);
+  if (failure.what == nullptr) failure = empty_root(mountpoint, options);
   if (failure.what == nullptr) failure = drop_privileges();
   // 0, 1, 2 are files of the host's too.
   if (report != 0) (void)::close_range(0, static_cast<unsigned>(report) - 1, 0);
@@ -118,13 +117,13 @@ long clone_with(std::uint64_t flags, std::uint64_t exit_signal, int* pidfd) {
 
 // PID and mount namespace shall belong to the pod's user namespace, where the monitor does not go: a child of it goes, and makes the init
 // as its sibling. It keeps the host's number 0 until it drops its privileges: the pod's directory is open to nobody else.
-[[noreturn]] void make_inside(const PodNamespaces& namespaces, const char* mountpoint, int report) {
+[[noreturn]] void make_inside(const PodNamespaces& namespaces, const char* mountpoint, const char* options, int report) {
   if (::setns(namespaces.user.get(), CLONE_NEWUSER) != 0) {
     tell(report, {failed("join the user namespace"), 0});
     ::_exit(1);
   }
   const long pid = clone_with(CLONE_NEWPID | CLONE_NEWNS | CLONE_PARENT, 0, nullptr);
-  if (pid == 0) run_init(namespaces, mountpoint, report);
+  if (pid == 0) run_init(namespaces, mountpoint, options, report);
   tell(report, {pid < 0 ? failed("fork into the user namespace") : Failure{}, static_cast<pid_t>(pid)});
   ::_exit(pid < 0 ? 1 : 0);
 }
@@ -146,14 +145,16 @@ Result<pid_t> hear(FdRef socket, bool made_by_another) {
 
 }  // namespace
 
-Result<PodInit> start_pod_init(const PodNamespaces& namespaces, const std::string& mountpoint) {
+Result<PodInit> start_pod_init(const PodNamespaces& namespaces, const std::string& mountpoint, const std::string& label) {
   TRY_ASSIGN(auto pair, sys::seqpacket_pair());
   const bool inside = namespaces.user.valid();
+  std::string options = "size=4k,mode=0555,uid=0,gid=0";
+  if (!label.empty()) options += fmt::format(",context=\"{}\"", label);
   int pidfd = -1;
   const long pid = clone_with(CLONE_PIDFD | (inside ? 0 : CLONE_NEWPID | CLONE_NEWNS), SIGCHLD, &pidfd);
   if (pid < 0) return fail_errno(errno, "fork the pod's init");
-  if (pid == 0 && inside) make_inside(namespaces, mountpoint.c_str(), pair.second.get());
-  if (pid == 0) run_init(namespaces, mountpoint.c_str(), pair.second.get());
+  if (pid == 0 && inside) make_inside(namespaces, mountpoint.c_str(), options.c_str(), pair.second.get());
+  if (pid == 0) run_init(namespaces, mountpoint.c_str(), options.c_str(), pair.second.get());
   pair.second.reset();
   sys::Child child(static_cast<pid_t>(pid), UniqueFd(pidfd));
   TRY_ASSIGN(const pid_t made, hear(pair.first, inside));

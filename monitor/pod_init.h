@@ -19,7 +19,8 @@ struct PodInit {
   UniqueFd pidfd;
 };
 
-// `mountpoint`: any directory of the pod's, covered in the init's own mount namespace only. Returns when it is confined.
-Result<PodInit> start_pod_init(const PodNamespaces& namespaces, const std::string& mountpoint);
+// `mountpoint`: any directory of the pod's, covered in the init's own mount namespace only; `label`: SELinux's, of its root. Returns when
+// it is confined.
+Result<PodInit> start_pod_init(const PodNamespaces& namespaces, const std::string& mountpoint, const std::string& label = {});
 
 }  // namespace slipway::monitor

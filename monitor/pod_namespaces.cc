@@ -129,12 +129,6 @@ Result<void> furnish(const PodConfig& config) {
   return set_sysctls(config);
 }
 
-void settle(const Result<void>& done, Outcome& outcome) {
-  if (done.ok()) return;
-  outcome.fds.clear();
-  set_error(outcome.reply, done.error());
-}
-
 // A second fork, for a pod whose namespaces were made by one that is the host's root no more.
 Result<void> furnish_from_outside(const PodConfig& config, const Origin& origin, const PodNamespaces& pod) {
   const std::array<int, 3> fds = {pod.net.get(), pod.ipc.get(), pod.uts.get()};
@@ -232,7 +226,8 @@ Result<void> unpin_network(const std::string& path) {
 Result<void> mount_tmpfs(const std::string& path, const TmpfsOptions& options) {
   if (options.size <= 0) return fail(Code::invalid_argument, "'{}': a size of {}", path, options.size);
   TRY(sys::make_directories(path, 0755));
-  const std::string data = fmt::format("mode={},size={},uid={},gid={}", options.mode, options.size, options.owner.uid, options.owner.gid);
+  std::string data = fmt::format("mode={},size={},uid={},gid={}", options.mode, options.size, options.owner.uid, options.owner.gid);
+  if (!options.label.empty()) data += fmt::format(",context=\"{}\"", options.label);  // quoted: levels hold commas
   if (::mount(path.c_str() + path.rfind('/') + 1, path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, data.c_str()) != 0)
     return fail_errno(errno, "mount a tmpfs at '{}'", path);
   return {};

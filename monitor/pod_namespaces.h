@@ -41,6 +41,7 @@ struct TmpfsOptions {
   const char* mode = "1777";
   std::int64_t size = 0;
   PodRoot owner;
+  std::string label;  // SELinux; empty = what the policy gives
 };
 Result<void> mount_tmpfs(const std::string& path, const TmpfsOptions& options);
 Result<void> unmount_tmpfs(const std::string& path);  // absent = ok

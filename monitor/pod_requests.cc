@@ -2,10 +2,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "monitor/checkpoint_work.h"
 #include "monitor/dial.h"
 #include "monitor/pod.h"
 #include "monitor/runner_work.h"
@@ -20,6 +22,8 @@ constexpr std::uint32_t kVersion = 1;
 constexpr MonotonicNanos kEndingTime = 10'000'000'000;
 constexpr MonotonicNanos kGreetingTime = 2'000'000'000;
 constexpr MonotonicNanos kEndingLogTime = 2'000'000'000;
+constexpr std::int64_t kLongestCheckpoint = 3'600'000;    // ms
+constexpr MonotonicNanos kPackingTime = 600'000'000'000;  // after criu: the archive is written
 
 }  // namespace
 
@@ -63,6 +67,7 @@ Result<void> Pod::dispatch(const Asker& asker, Request& request, Fds fds) {
     }
     case Request::kAttach: return attach(asker, request.attach(), std::move(fds));
     case Request::kDial: return dial(asker, request.dial());
+    case Request::kCheckpoint: return checkpoint(asker, request.checkpoint(), std::move(fds));
     case Request::CALL_NOT_SET: break;
   }
   return fail(Code::unimplemented, "this monitor (version {}) does not know that request", kVersion);
@@ -73,7 +78,7 @@ void Pod::hello(const Asker& asker, const Hello& request) {
   for (const auto& [id, session] : sessions_) (void)signal_session(*session, SIGKILL, true);
   later_ = true;
   greeting_ = Greeting{asker, request.last_sequence(),
-                       now_monotonic() + kGreetingTime};  // answered by the loop, as soon as no container is half made
+                       now_monotonic() + kGreetingTime};  // answered by the loop, as soon as no container is half made or half started
 }
 
 // By a descriptor, which no other process can become; -1: none is asked for.
@@ -103,6 +108,7 @@ Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
   container->bundle = request.bundle();
   container->cgroup_path = request.cgroup();
   container->scope = request.systemd_cgroup();
+  if (request.has_runtime()) container->runtime = request.runtime();
   TRY(container->io.open_log(log_writer_, request.log_path()));
   ContainerEnds ends;
   if (!request.tty()) {
@@ -123,12 +129,13 @@ Result<void> Pod::create(const Asker& asker, const CreateContainer& request) {
 
 Result<void> Pod::adopt(Container& container, Outcome& outcome) {
   if (outcome.reply.code() != 0) return to_error(outcome.reply);
-  if (outcome.fds.size() < 2) return fail(Code::internal, "the runner reported {} descriptors", outcome.fds.size());
+  const std::size_t own = container.runtime ? 1 : 2;  // another runtime's init waits for its `start`
+  if (outcome.fds.size() < own) return fail(Code::internal, "the runner reported {} descriptors", outcome.fds.size());
   container.pid = static_cast<pid_t>(outcome.reply.pid());
   container.pidfd = std::move(outcome.fds[0]);
-  container.sync = std::move(outcome.fds[1]);
+  if (!container.runtime) container.sync = std::move(outcome.fds[1]);
   if (!outcome.reply.cgroup().empty()) container.cgroup_path = outcome.reply.cgroup();
-  if (outcome.fds.size() > 2) TRY(container.io.take_console(std::move(outcome.fds[2])));
+  if (outcome.fds.size() > own) TRY(container.io.take_console(std::move(outcome.fds[own])));
   if (!container.cgroup_path.empty()) {
     TRY_ASSIGN(container.cgroup, cgroups::Cgroup::open(root_, container.cgroup_path));
     TRY(container.oom.start(loop_, *container.cgroup, pod_cgroup_ ? &*pod_cgroup_ : nullptr,
@@ -162,6 +169,7 @@ Result<void> Pod::start(const Asker& asker, const StartContainer& request) {
   TRY_ASSIGN(Container * container, find_live(request.id()));
   if (container->state != Container::State::created || container->starting)
     return fail(Code::failed_precondition, "container '{}' has been started already", request.id());
+  if (container->runtime) return start_by_runtime(asker, *container);
   TRY(container->sync_watch.start(loop_, container->sync, EPOLLIN, [this, container](std::uint32_t) { started(*container); }));
   const char byte = 0;
   const ssize_t n = sys::retry_eintr([&] { return ::write(container->start_fd.get(), &byte, 1); });
@@ -193,6 +201,32 @@ void Pod::started(Container& container) {
   answer(asker, std::move(reply));
 }
 
+Result<void> Pod::start_by_runtime(const Asker& asker, Container& container) {
+  TRY(begin_task(
+      {container.pidfd.get()},
+      [&container](Outcome& outcome) { run_start(*container.runtime, container.id, container.pidfd.get(), outcome); },
+      [this, id = container.id, asker](Outcome outcome) { started_by_runtime(id, asker, std::move(outcome)); }));
+  container.starting = asker;
+  container.start_begun = now_monotonic();
+  later_ = true;
+  return {};
+}
+
+// The container may have ended meanwhile, and even be gone: that it was started is the answer all the same.
+void Pod::started_by_runtime(const std::string& id, const Asker& asker, Outcome outcome) {
+  const auto at = containers_.find(id);
+  if (at != containers_.end()) {
+    Container& container = *at->second;
+    container.starting.reset();
+    if (outcome.reply.code() == 0) {
+      if (container.state == Container::State::created) container.state = Container::State::running;
+      outcome.reply.set_pid(static_cast<std::uint32_t>(container.pid));
+    }
+    add_stage(outcome.reply, "start", container.start_begun);
+  }
+  answer(asker, std::move(outcome.reply));
+}
+
 Result<void> Pod::signal(const Signal& request) {
   const int number = static_cast<int>(request.signal());
   if (number < 1 || number >= NSIG) return fail(Code::invalid_argument, "signal {}", request.signal());
@@ -207,7 +241,10 @@ Result<void> Pod::signal(const Signal& request) {
     return container->cgroup->kill();
   }
   if (container->state == Container::State::exited) return {};
-  return sys::pidfd_send_signal(container->pidfd, number);
+  if (request.once() && container->stop_sent) return {};
+  TRY(sys::pidfd_send_signal(container->pidfd, number));
+  if (request.once()) container->stop_sent = true;
+  return {};
 }
 
 Result<void> Pod::remove(const Asker& asker, const RemoveContainer& request) {
@@ -271,6 +308,37 @@ Result<void> Pod::dial(const Asker& asker, const Dial& request) {
       [this, asker](Outcome outcome) { answer(asker, std::move(outcome.reply), std::move(outcome.fds)); }));
   later_ = true;
   return {};
+}
+
+Result<void> Pod::checkpoint(const Asker& asker, const Checkpoint& request, Fds fds) {
+  TRY_ASSIGN(Container * container, find_live(request.id()));
+  if (fds.size() != 1) return fail(Code::invalid_argument, "checkpoint of '{}': {} descriptors, one expected", request.id(), fds.size());
+  if (container->state != Container::State::running) return fail(Code::failed_precondition, "container '{}' is not running", request.id());
+  if (container->checkpointing) return fail(Code::aborted, "a checkpoint of container '{}' is being made", request.id());
+  const MonotonicNanos most = std::clamp<MonotonicNanos>(request.timeout_ms(), 1, kLongestCheckpoint) * 1'000'000;
+  const CheckpointWork work{&request,     container->bundle,     container->cgroup_path, container->pid, container->pidfd.get(),
+                            fds[0].get(), now_monotonic() + most};
+  TRY(begin_task(
+      {work.pidfd, work.archive}, [&work](Outcome& outcome) { run_checkpoint(work, outcome); },
+      [this, id = request.id(), scratch = request.scratch(), asker](Outcome outcome) {
+        checkpointed(id, scratch, asker, std::move(outcome));
+      },
+      most + kPackingTime));
+  container->checkpointing = true;
+  later_ = true;
+  return {};
+}
+
+void Pod::checkpointed(const std::string& id, const std::string& scratch, const Asker& asker, Outcome outcome) {
+  const auto at = containers_.find(id);
+  if (at != containers_.end()) at->second->checkpointing = false;
+  if (outcome.reply.code() != 0) {
+    // A fork that was killed has left the container frozen, and its images.
+    if (at != containers_.end() && at->second->cgroup) (void)at->second->cgroup->thaw(0);
+    (void)begin_task(
+        {}, [&scratch](Outcome& cleared) { run_clear_checkpoint(scratch, cleared); }, [](const Outcome&) {});
+  }
+  answer(asker, std::move(outcome.reply));
 }
 
 Result<void> Pod::update(const Asker& asker, const Update& request) {

@@ -71,7 +71,9 @@ Result<void> Pod::exec(const Asker& asker, Exec& request, Fds fds) {
   work.request = &request;
   work.bundle = container->bundle;
   work.cgroup = container->cgroup_path;
-  if (request.part()) work.part = part_of(request.id());
+  const bool part = request.part() && (!container->runtime || container->runtime->exec_cgroup());
+  if (part) work.part = part_of(request.id());
+  if (container->runtime) work.runtime = &*container->runtime;
   work.pid = container->pid;
   work.pidfd = container->pidfd.get();
   work.process_fd = given.process.get();
@@ -84,7 +86,7 @@ Result<void> Pod::exec(const Asker& asker, Exec& request, Fds fds) {
   auto session = std::make_unique<Session>();
   session->id = request.id();
   session->container_id = request.container_id();
-  session->part = request.part();
+  session->part = part;
   sessions_.emplace(request.id(), std::move(session));
   later_ = true;
   return {};

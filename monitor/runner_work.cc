@@ -7,6 +7,7 @@
 #include "cgroups/cgroup.h"
 #include "cgroups/systemd.h"
 #include "cgroups/unit_names.h"
+#include "monitor/foreign.h"
 #include "monitor/log_file.h"
 #include "oci/parse.h"
 #include "runtime/hooks.h"
@@ -46,10 +47,11 @@ Result<void> create(const CreateWork& work, Outcome& outcome) {
   TRY(oci::validate(spec).context("{}/config.json", request.bundle()));
   if (!spec.process || spec.process->terminal != request.tty())
     return fail(Code::invalid_argument, "{}/config.json: process.terminal and the request's tty differ", request.bundle());
+  add_stage(outcome.reply, "parse", parse_begun);
+  if (request.has_runtime()) return create_by_runtime(work, spec, outcome);
   // Those of create belong to runtime::create; a container's start and end are told to slipwayd, which runs no hooks.
   if (runtime::has_later_hooks(spec))
     return fail(Code::unimplemented, "hooks: of a pod's containers only prestart, createRuntime and createContainer are run");
-  add_stage(outcome.reply, "parse", parse_begun);
 
   runtime::CreateRequest create;
   create.id = request.id();
@@ -63,13 +65,9 @@ Result<void> create(const CreateWork& work, Outcome& outcome) {
   create.start_fd = work.start_fd;
   create.pid_process = work.pid_process;
   create.child_of_parent = true;
-  if (request.has_rootfs()) {
-    const Overlay& overlay = request.rootfs();
-    create.overlay = runtime::OverlayRoot{{overlay.lower().begin(), overlay.lower().end()},
-                                          overlay.upper(),
-                                          overlay.work(),
-                                          {overlay.directories().begin(), overlay.directories().end()}};
-  }
+  create.overlay = overlay_of(request);
+  for (const ImageVolume& volume : request.image_volumes())
+    create.image_volumes.push_back({volume.source(), {volume.lower().begin(), volume.lower().end()}, volume.sub_path()});
   TRY(fault::point("create"));
   TRY_ASSIGN(runtime::Created created, runtime::create(create));
   fault::moment("created");
@@ -89,6 +87,7 @@ Result<void> exec(const ExecWork& work, Outcome& outcome) {
   TRY_ASSIGN(const oci::Process process, oci::parse_process(json));
   TRY(oci::validate(process));
   if (process.terminal != work.request->tty()) return fail(Code::invalid_argument, "the process's terminal and the request's tty differ");
+  if (work.runtime != nullptr) return exec_by_runtime(work, process, json, outcome);
   TRY_ASSIGN(const oci::Spec spec, read_spec(work.bundle));
   add_stage(outcome.reply, "parse", parse_begun);
 
@@ -125,17 +124,23 @@ Result<void> remove(const std::string& cgroup) {
   return cgroups::Cgroup::kill_and_remove(root, cgroup, kRemoveWaitMs);
 }
 
-void settle(const Result<void>& result, Outcome& outcome) {
-  if (result.ok()) return;
-  outcome.fds.clear();
-  set_error(outcome.reply, result.error());
-}
-
 }  // namespace
+
+std::optional<runtime::OverlayRoot> overlay_of(const CreateContainer& request) {
+  if (!request.has_rootfs()) return std::nullopt;
+  const Overlay& overlay = request.rootfs();
+  return runtime::OverlayRoot{{overlay.lower().begin(), overlay.lower().end()},
+                              overlay.upper(),
+                              overlay.work(),
+                              {overlay.directories().begin(), overlay.directories().end()}};
+}
 
 void run_create(const CreateWork& work, Outcome& outcome) {
   const fault::Operation operation("MonitorCreate");
   settle(create(work, outcome), outcome);
+}
+void run_start(const OciRuntime& runtime, const std::string& id, int pidfd, Outcome& outcome) {
+  settle(start_by_runtime(runtime, id, pidfd), outcome);
 }
 void run_exec(const ExecWork& work, Outcome& outcome) {
   const fault::Operation operation("MonitorExec");

@@ -3,6 +3,7 @@
 // All of it runs in the fork: config.json, environments and secrets never enter the monitor's heap.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/time.h"
@@ -12,6 +13,8 @@
 
 namespace slipway::monitor {
 
+std::optional<runtime::OverlayRoot> overlay_of(const CreateContainer& request);
+
 // Everything borrowed from the monitor by the fork.
 struct CreateWork {
   const CreateContainer* request = nullptr;
@@ -20,12 +23,16 @@ struct CreateWork {
   int pid_process = -1;      // whose PID namespace is joined
   MonotonicNanos begun = 0;  // when the request came
 };
-// Outcome: pid, cgroup, stages; descriptors pidfd, sync and, with a terminal, the pty's master.
+// Outcome: pid, cgroup, stages; descriptors pidfd, sync (of our own runner only) and, with a terminal, the pty's master.
 void run_create(const CreateWork& work, Outcome& outcome);
+
+// By another runtime's command line; our own runner's init waits for a byte instead.
+void run_start(const OciRuntime& runtime, const std::string& id, int pidfd, Outcome& outcome);
 
 struct ExecWork {
   const Exec* request = nullptr;
-  std::string bundle;  // of the container: its seccomp profile is read from there
+  const OciRuntime* runtime = nullptr;  // the container's, where it is not our own runner
+  std::string bundle;                   // of the container: its seccomp profile is read from there
   std::string cgroup;
   std::string part;  // the session's own cgroup in it
   pid_t pid = 0;

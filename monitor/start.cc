@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -109,11 +110,11 @@ Result<void> make_pod(PodParts& parts, Stages& stages, Undo& undo) {
   TRY_ASSIGN(const PodRoot owner, pod_root(config));
   const std::string shm = config.directory() + "/shm";
   if (!config.host_ipc()) {
-    TRY(mount_tmpfs(shm, {"1777", config.shm_size(), owner}));
+    TRY(mount_tmpfs(shm, {"1777", config.shm_size(), owner, config.mount_label()}));
     TRY(undo.add("unmount", [shm] { return unmount_tmpfs(shm); }));
   }
   const std::string files = config.directory() + "/files";
-  TRY(mount_tmpfs(files, {"755", kFilesSize, owner}));
+  TRY(mount_tmpfs(files, {"755", kFilesSize, owner, config.files_label()}));
   TRY(undo.add("unmount", [files] { return unmount_tmpfs(files); }));
   stages.end("tmpfs");
   if (config.share_pid()) {
@@ -126,10 +127,18 @@ Result<void> make_pod(PodParts& parts, Stages& stages, Undo& undo) {
       if (!(parts.namespaces.*member).valid()) continue;
       TRY_ASSIGN(joined.*member, sys::copy_fd(parts.namespaces.*member));
     }
-    TRY_ASSIGN(parts.init, start_pod_init(joined, config.directory()));
+    TRY_ASSIGN(parts.init, start_pod_init(joined, config.directory(), config.mount_label()));
     stages.end("pod init");
   }
   return {};
+}
+
+// For who reads /proc/MONITOR/net: the pod's counters are there as long as the pod is, whichever containers come and go.
+Result<UniqueFd> enter_network(const PodConfig& config) {
+  TRY_ASSIGN(UniqueFd before, sys::open_path("/proc/self/ns/net", O_RDONLY));
+  TRY_ASSIGN(const UniqueFd pod, sys::open_path(config.netns_path(), O_RDONLY));
+  if (::setns(pod.get(), CLONE_NEWNET) != 0) return fail_errno(errno, "enter '{}'", config.netns_path());
+  return before;
 }
 
 // Who is told how the start went: slipwayd the whole story, the first process its exit status. Once only.
@@ -166,6 +175,11 @@ Result<void> serve(PodConfig config, Report& report) {
   stages.end("detach");
   Undo undo;
   TRY(make_pod(parts, stages, undo));
+  UniqueFd host_network;
+  if (parts.config.enter_network() && !parts.config.netns_path().empty()) {
+    TRY_ASSIGN(host_network, enter_network(parts.config));
+    parts.origin.host_network = host_network.get();
+  }
   TRY_ASSIGN(Loop loop, Loop::open());
   Pod pod(loop, std::move(parts), std::move(root));
   TRY(pod.start());

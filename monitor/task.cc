@@ -2,6 +2,7 @@
 #include "monitor/task.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ void reset_oom_score(const Origin& origin) {
 }
 
 [[noreturn]] void run_child(const Origin& origin, std::vector<int> keep, int socket, const Task::Work& work) {
+  if (origin.host_network >= 0 && ::setns(origin.host_network, CLONE_NEWNET) != 0) ::_exit(1);  // the monitor reads an end without a word
   keep.push_back(socket);
   close_all_but(std::move(keep));
   reset_signals();
@@ -65,6 +67,12 @@ void add_stage(Reply& reply, const char* name, MonotonicNanos begun) {
 void set_error(Reply& reply, const Error& error) {
   reply.set_code(static_cast<std::uint32_t>(error.code));
   reply.set_message(error.message.substr(0, kMaxMessage));
+}
+
+void settle(const Result<void>& result, Outcome& outcome) {
+  if (result.ok()) return;
+  outcome.fds.clear();
+  set_error(outcome.reply, result.error());
 }
 
 Error to_error(const Reply& reply) {

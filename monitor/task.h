@@ -22,6 +22,7 @@ namespace slipway::monitor {
 // What every fork must put back before it becomes something else.
 struct Origin {
   std::string oom_score_adj;  // before the monitor set its own; empty = unknown
+  int host_network = -1;      // of the monitor's for its life, where it has entered its pod's network namespace
 };
 
 struct Outcome {
@@ -65,6 +66,8 @@ void add_stage(Reply& reply, const char* name, MonotonicNanos begun);
 
 // Sets what an error says into a Reply.
 void set_error(Reply& reply, const Error& error);
+// What the work came to: an error goes without descriptors.
+void settle(const Result<void>& result, Outcome& outcome);
 Error to_error(const Reply& reply);
 
 // Closes every descriptor but these and 0, 1, 2.

@@ -15,6 +15,7 @@
 #include "network/intents.h"
 #include "network/pod_args.h"
 #include "network/pod_cidr.h"
+#include "network/readiness.h"
 #include "sys/file.h"
 
 namespace slipway::network {
@@ -48,8 +49,9 @@ class CniNetwork final : public engine::Network {
   Result<std::vector<std::string>> owed() const override { return intents_.pods(); }
   Result<void> detach_owed(const std::string& pod_id) override;
   Result<void> reclaim() override;
-  engine::Condition ready() const override;
+  engine::Condition ready() const override { return readiness_->now(); }
   Result<void> set_pod_cidrs(const std::string& cidrs) override;
+  Result<void> watch();
 
  private:
   struct Kept {  // what is known of a pod's ADD
@@ -66,7 +68,20 @@ class CniNetwork final : public engine::Network {
   const CniOptions options_;
   mutable ConfigSource source_;
   const Intents intents_;
+  std::unique_ptr<Readiness> readiness_;  // set by watch(), destroyed first: its thread looks through the others
 };
+
+Result<void> CniNetwork::watch() {
+  std::vector<std::string> directories = options_.bin_dirs;
+  directories.insert(directories.begin(), options_.conf_dir);
+  const auto look = [this]() -> engine::Condition {
+    const Result<std::shared_ptr<const NetworkConfig>> network = usable();
+    if (network.ok()) return {true, "", ""};
+    return {false, "NetworkPluginNotReady", network.error().message};
+  };
+  TRY_ASSIGN(readiness_, Readiness::watch(std::move(directories), look));
+  return {};
+}
 
 Result<std::shared_ptr<const NetworkConfig>> CniNetwork::usable() const {
   Result<std::shared_ptr<const NetworkConfig>> network = source_.current();
@@ -175,12 +190,6 @@ Result<void> CniNetwork::reclaim() {
   return {};
 }
 
-engine::Condition CniNetwork::ready() const {
-  const Result<std::shared_ptr<const NetworkConfig>> network = usable();
-  if (network.ok()) return {true, "", ""};
-  return {false, "NetworkPluginNotReady", network.error().message};
-}
-
 Result<void> CniNetwork::set_pod_cidrs(const std::string& cidrs) {
   TRY_ASSIGN(const std::vector<std::string> networks, parse_cidrs(cidrs).context("pod_cidr"));
   if (options_.conf_template.empty()) return {};  // the node's network daemon writes the configuration
@@ -191,7 +200,9 @@ Result<void> CniNetwork::set_pod_cidrs(const std::string& cidrs) {
   if (!parsed.ok()) return std::move(parsed).error().within("'{}' with the pod CIDR filled in", options_.conf_template);
   TRY(sys::make_directories(options_.conf_dir, 0755));
   TRY_ASSIGN(const UniqueFd directory, sys::open_path(options_.conf_dir, O_RDONLY | O_DIRECTORY));
-  return sys::replace_file(directory, kRendered, rendered.value(), 0644);
+  TRY(sys::replace_file(directory, kRendered, rendered.value(), 0644));
+  readiness_->look();
+  return {};
 }
 
 }  // namespace
@@ -203,7 +214,9 @@ Result<std::unique_ptr<engine::Network>> open_cni(CniOptions options) {
     if (!directory.starts_with('/') || directory.find(':') != std::string::npos)
       return fail(Code::invalid_argument, "CNI: plugin directory '{}' is not an absolute path without ':'", directory);
   TRY_ASSIGN(Intents intents, Intents::open(options.intent_dir));
-  return std::unique_ptr<engine::Network>(std::make_unique<CniNetwork>(std::move(options), std::move(intents)));
+  auto network = std::make_unique<CniNetwork>(std::move(options), std::move(intents));
+  TRY(network->watch());
+  return std::unique_ptr<engine::Network>(std::move(network));
 }
 
 }  // namespace slipway::network

@@ -30,7 +30,7 @@ struct CniOptions {
 };
 
 // invalid_argument where an option cannot be used. A missing or broken configuration is not an error here: ready() says it
-// (reason NetworkPluginNotReady), and attach looks again.
+// (reason NetworkPluginNotReady; as readiness.h knows it), and attach looks again.
 //
 // What attach and detach answer:
 //   failed_precondition  no usable configuration, a plugin is missing, or it refuses its configuration (CNI codes 1, 2, 6, 7)

@@ -10,7 +10,7 @@
 
 namespace slipway::network {
 
-// Thread-safe. No watcher: looking costs one directory listing and a stat per candidate, at each call.
+// Thread-safe. Looking costs one directory listing and a stat per candidate, at each call.
 class ConfigSource {
  public:
   explicit ConfigSource(std::string directory) : directory_(std::move(directory)) {}

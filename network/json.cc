@@ -1,6 +1,8 @@
 // Bounded parsing and safe printing of foreign JSON.
 #include "network/json.h"
 
+#include "base/text.h"
+
 namespace slipway::network {
 namespace {
 
@@ -46,9 +48,7 @@ std::string string_member(const Json& object, const char* key) {
 }
 
 std::string excerpt(std::string_view text, std::size_t limit) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; };
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  text = trim(text, " \n\t\r");
   std::string out(text.substr(0, limit));
   for (char& c : out)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
 #include "network/json.h"
 
 namespace slipway::network {
@@ -65,9 +66,7 @@ Result<std::string> render_template(std::string_view text, const std::vector<std
     if (begin == std::string_view::npos) return out;
     text.remove_prefix(begin + 2);
     const std::size_t end = text.find("}}");
-    std::string_view name = text.substr(0, std::min<std::size_t>(end, 64));
-    while (name.starts_with(' ')) name.remove_prefix(1);
-    while (name.ends_with(' ')) name.remove_suffix(1);
+    const std::string_view name = trim(text.substr(0, std::min<std::size_t>(end, 64)), " ");
     const auto* value = std::find_if(std::begin(values), std::end(values), [&](const auto& v) { return v.first == name; });
     if (end == std::string_view::npos || value == std::end(values))
       return fail(Code::invalid_argument, "'{{{{{}}}}}' is none of {{{{.PodCIDR}}}}, {{{{.PodCIDRRanges}}}}, {{{{.Routes}}}}", name);

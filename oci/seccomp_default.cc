@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <set>
 #include <string_view>
 
+#include "base/text.h"
 #include "oci/seccomp_table.h"
 
 namespace slipway::oci {
@@ -78,31 +78,21 @@ struct Row {
   std::string_view when;    // "" or "argN OP VALUE"
 };
 
-std::string_view take_until(std::string_view& text, char separator) {
-  const std::size_t end = std::min(text.find(separator), text.size());
-  const std::string_view out = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return out;
-}
-
-template <class T>
-bool read_number(std::string_view text, T& out) {
-  const auto r = std::from_chars(text.data(), text.data() + text.size(), out);
-  return r.ec == std::errc() && r.ptr == text.data() + text.size();
-}
-
 Error bad_row(const Row& row) {
   return fail(Code::internal, "seccomp-default.tsv: cannot read the row of '{}': '{}' '{}'", row.syscall, row.action, row.when);
 }
 
 Result<SeccompArg> read_condition(const Row& row) {
   std::string_view rest = row.when;
-  std::string_view index = take_until(rest, ' ');
-  const std::string_view op = take_until(rest, ' ');
+  std::string_view index = cut(rest, ' ');
+  const std::string_view op = cut(rest, ' ');
+  if (!index.starts_with("arg")) return bad_row(row);
+  const auto which = to_number<decltype(SeccompArg::index)>(index.substr(3));
+  const auto value = to_number<std::uint64_t>(rest);
+  if (!which || !value) return bad_row(row);
   SeccompArg arg;
-  std::uint64_t number = 0;
-  if (!index.starts_with("arg") || !read_number(index.substr(3), arg.index) || !read_number(rest, number)) return bad_row(row);
-  arg.value = number;
+  arg.index = *which;
+  arg.value = *value;
   if (op == "eq") {
     arg.op = "SCMP_CMP_EQ";
   } else if (op == "lt") {
@@ -124,7 +114,8 @@ Result<SeccompSyscall> read_rule(const Row& row) {
     rule.action = "SCMP_ACT_ALLOW";
   } else if (row.action.starts_with("errno ")) {
     rule.action = "SCMP_ACT_ERRNO";
-    if (!read_number(row.action.substr(6), rule.errno_ret.emplace())) return bad_row(row);
+    rule.errno_ret = to_number<std::uint32_t>(row.action.substr(6));
+    if (!rule.errno_ret) return bad_row(row);
   } else {
     return bad_row(row);
   }
@@ -151,11 +142,11 @@ Result<Seccomp> default_profile(std::span<const std::string> capabilities) {
   plain.action = "SCMP_ACT_ALLOW";
   std::vector<SeccompSyscall> special;
   for (std::string_view text = kSeccompTable; !text.empty();) {
-    std::string_view line = take_until(text, '\n');
+    std::string_view line = cut(text, '\n');
     if (line.empty() || line.starts_with('#')) continue;
     Row row;
-    row.syscall = take_until(line, '\t');
-    row.action = take_until(line, '\t');
+    row.syscall = cut(line, '\t');
+    row.action = cut(line, '\t');
     row.when = line;
     // What a capability grants is granted whole: the table's conditions for those without it go.
     if (granted.contains(row.syscall)) continue;

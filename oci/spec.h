@@ -177,7 +177,7 @@ struct Resources {
   std::vector<DeviceRule> devices;
   std::optional<Memory> memory;
   std::optional<Cpu> cpu;
-  std::optional<std::int64_t> pids_limit;  // 0 or -1: none
+  std::optional<std::int64_t> pids_limit;  // -1: none; 0 is a limit, not "unset" (config-linux.md, "PIDs")
   std::optional<BlockIo> block_io;
   std::vector<HugepageLimit> hugepage_limits;
   std::map<std::string, RdmaLimit> rdma;       // by device: "mlx5_1"

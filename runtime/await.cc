@@ -6,6 +6,7 @@
 #include "runtime/runner.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "sys/process_stat.h"
 #include "sys/socket.h"
 
 namespace slipway::runtime {
@@ -17,16 +18,17 @@ constexpr unsigned long kForkedNoExec = 0x40;  // PF_FORKNOEXEC of include/linux
 Result<bool> ended_before_exec(pid_t pid) {
   auto stat = sys::read_file(fmt::format("/proc/{}/stat", pid), 4096);
   if (!stat.ok()) return false;  // reaped already: its status tells
-  const std::string& text = stat.value();
-  const std::size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos) return fail(Code::internal, "/proc/{}/stat has an unknown form", pid);
-  int parent = 0, group = 0, session = 0, terminal = 0, foreground = 0;
-  char state = 0;
-  unsigned long flags = 0;
-  const int read =
-      std::sscanf(text.c_str() + name_end + 1, " %c %d %d %d %d %d %lu", &state, &parent, &group, &session, &terminal, &foreground, &flags);
-  if (read != 7) return fail(Code::internal, "/proc/{}/stat has an unknown form", pid);
-  return (flags & kForkedNoExec) != 0;
+  constexpr unsigned kFlags = 9;
+  if (sys::stat_field(stat.value(), kFlags).empty()) return fail(Code::internal, "/proc/{}/stat has an unknown form", pid);
+  return (sys::stat_number(stat.value(), kFlags) & kForkedNoExec) != 0;
+}
+
+// Ended already, and not by itself: init that ends by itself says why. Of a process that is not our child only its end is to be seen.
+Result<bool> may_be_killed(FdRef pidfd) {
+  const auto status = sys::peek_pidfd(pidfd);
+  if (status.ok()) return status.value() && status.value()->signal != 0;
+  if (status.error().sys_errno != ECHILD) return status.error();
+  return sys::poll_readable(pidfd, 0);
 }
 
 Error describe_late(const init::Message& message) {
@@ -53,8 +55,8 @@ Result<void> await_exec(FdRef sync, bool wait) {
 
 Result<void> await_exec(FdRef sync, pid_t pid, FdRef pidfd, bool wait) {
   TRY(await_exec(sync, wait));
-  TRY_ASSIGN(const bool ended, sys::poll_readable(pidfd, 0));
-  if (!ended) return {};
+  TRY_ASSIGN(const bool killed, may_be_killed(pidfd));
+  if (!killed) return {};
   TRY_ASSIGN(const bool too_early, ended_before_exec(pid));
   if (too_early) return fail(Code::aborted, "init was ended before it could execute the program: is the memory limit too low?");
   return {};

@@ -3,6 +3,8 @@
 
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "oci/capability_names.h"
 
@@ -55,6 +57,13 @@ Result<int> last_capability() {
   // CAP_CHECKPOINT_RESTORE came with 5.9: older kernels lack openat2's and mount_setattr's company, too.
   while (last > CAP_CHECKPOINT_RESTORE && !known(last)) --last;
   return last;
+}
+
+Result<std::uint64_t> permitted_capabilities() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (::syscall(SYS_capget, &header, data) != 0) return fail_errno(errno, "read our capabilities");
+  return data[0].permitted | std::uint64_t{data[1].permitted} << 32;
 }
 
 Result<CapabilityMasks> capability_masks(const std::optional<oci::Capabilities>& sets, int last, std::vector<std::string>* dropped) {

@@ -30,6 +30,9 @@ struct CapabilityMasks {  // bit n = capability n
 // /proc/sys/kernel/cap_last_cap.
 Result<int> last_capability();
 
+// Those that this process may have.
+Result<std::uint64_t> permitted_capabilities();
+
 // Absent capabilities are empty sets. Effective outside permitted is refused, as capset(2) would. Ambient outside permitted or inheritable
 // cannot be raised and is dropped: known templates list such.
 Result<CapabilityMasks> capability_masks(const std::optional<oci::Capabilities>& sets, int last_capability,

@@ -6,6 +6,7 @@
 #include "cgroups/device_bpf.h"
 #include "cgroups/plan.h"
 #include "cgroups/systemd.h"
+#include "cgroups/unit_annotations.h"
 #include "cgroups/unit_names.h"
 #include "sys/namespace.h"
 
@@ -20,6 +21,7 @@ Result<void> start_scope(const CreateRequest& request, const oci::Resources& res
   scope.description = "slipway container " + request.id;
   scope.after = request.scope_after;
   scope.resources = &resources;
+  TRY_ASSIGN(scope.asked, cgroups::plan_annotated(request.spec->annotations));
   // A limit that is nonsense is told before systemd hears of it.
   TRY(cgroups::plan_writes(resources));
   TRY_ASSIGN(place.scope, Scope::start(scope));
@@ -29,13 +31,14 @@ Result<void> start_scope(const CreateRequest& request, const oci::Resources& res
   });
 }
 
-Result<void> make_own(CgroupPlace& place, Undo& undo) {
+Result<void> make_own(const CreateRequest& request, CgroupPlace& place, Undo& undo) {
   TRY_ASSIGN(cgroups::Root root, cgroups::open_root());
   TRY_ASSIGN(cgroups::Cgroup cgroup, cgroups::Cgroup::create(root, place.path));
   if (cgroup.was_there()) {
     // Limits would be changed under others' feet, and this container's end would be theirs.
     TRY_ASSIGN(const bool taken, cgroup.populated());
     if (taken) return fail(Code::already_exists, "linux.cgroupsPath: '{}' has processes in it already", place.path);
+    if (request.cgroup_was_there) TRY(request.cgroup_was_there());
   } else {
     TRY(undo.add("remove the cgroup", [path = place.path]() -> Result<void> {
       TRY_ASSIGN(const cgroups::Root again, cgroups::open_root());
@@ -52,12 +55,12 @@ bool is_refusal(const Error& error) {
 
 // Where nothing was asked for and the usual place is not ours: beside the caller, which may be in a tree that was delegated to it.
 Result<void> make_own_somewhere(const CreateRequest& request, CgroupPlace& place, Undo& undo) {
-  auto made = make_own(place, undo);
+  auto made = make_own(request, place, undo);
   const bool asked = !request.cgroup.empty() || !request.spec->linux_.cgroups_path.empty();
   if (made.ok() || asked || !is_refusal(made.error()) || sys::in_initial_user_namespace()) return made;
   TRY_ASSIGN(const std::string here, cgroups::path_of(0));
   place.path = fmt::format("{}/slipway-{}", here == "/" ? "" : here, request.id);
-  return make_own(place, undo);
+  return make_own(request, place, undo);
 }
 
 Result<void> make_and_limit(const CreateRequest& request, CgroupPlace& place, Undo& undo) {
@@ -70,7 +73,8 @@ Result<void> make_and_limit(const CreateRequest& request, CgroupPlace& place, Un
     place.path.clear();
     return {};
   }
-  return place.cgroup().apply(resources);
+  TRY(place.cgroup().apply(resources));
+  return place.scope ? place.scope->make_room() : Result<void>{};
 }
 
 // Whoever wants limits must not believe that there are any; only what holds anyway may be asked for. Device rules are the exception that
@@ -111,6 +115,7 @@ Result<std::string> cgroup_path(const oci::Spec& spec, const std::string& id, Cg
 bool may_go_without_cgroup(const CreateRequest& request) {
   if (request.rootless == Rootless::no) return false;
   if (request.rootless == Rootless::automatic && sys::in_initial_user_namespace()) return false;
+  if (request.manager == CgroupManager::systemd && !cgroups::plan_annotated(request.spec->annotations).ok()) return false;
   if (!request.spec->linux_.resources) return true;
   const auto writes = cgroups::plan_writes(*request.spec->linux_.resources);
   return writes.ok() && std::ranges::all_of(writes.value(), [](const cgroups::Write& w) { return w.missing == cgroups::Missing::ignore; });

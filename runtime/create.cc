@@ -61,7 +61,7 @@ Result<void> plan_root(const CreateRequest& request, const UserNamespace* user, 
   const oci::Spec& spec = *request.spec;
   TRY_ASSIGN(const MountPlan mounts, plan_mounts(spec, request.bundle));
   TRY_ASSIGN(sys::DetachedMount root, make_root(spec, request.bundle, request.overlay, user));
-  TRY(make_mounts(spec, mounts, root, user, plan));
+  TRY(make_mounts(spec, mounts, root, user, request.image_volumes, plan));
   TRY(plan_masks(spec, plan));
   init::RootPlan& out = plan.init.root;
   out.fd = plan.own(root.release());

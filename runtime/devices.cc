@@ -7,6 +7,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/weaken.h"
 #include "runtime/paths.h"
 #include "sys/file.h"
@@ -96,6 +98,11 @@ Result<void> make_device(FdRef base, const std::string& path, const oci::Device&
   return own(dir, name.c_str(), device.uid.value_or(0), device.gid.value_or(0), user).context("device '{}'", device.path);
 }
 
+// config.json's word for a default device's path goes before the default.
+bool is_among(const std::vector<oci::Device>& devices, std::string_view name) {
+  return std::ranges::any_of(devices, [&](const oci::Device& device) { return clean_in_root(device.path) == fmt::format("dev/{}", name); });
+}
+
 Result<void> make_links(FdRef dev, const UserNamespace* user) {
   for (const Link& link : kLinks) {
     if (::symlinkat(link.target, dev.get(), link.name) != 0 && errno != EEXIST) return fail_errno(errno, "make link '/dev/{}'", link.name);
@@ -110,6 +117,7 @@ Result<void> populate_dev(FdRef dev, const DevContent& content, std::vector<Refu
   const NoUmask exact;
   const UserNamespace* user = content.user;
   for (const DefaultDevice& device : kDevices) {
+    if (is_among(*content.devices, device.name)) continue;
     TRY(make_node(dev, device.name, S_IFCHR | 0666, ::makedev(device.major, device.minor), fmt::format("dev/{}", device.name), refused));
     if (user != nullptr) TRY(own(dev, device.name, 0, 0, user));
   }
@@ -158,13 +166,28 @@ Result<UniqueFd> clone_device(const RefusedDevice& device) {
   return mount.release();
 }
 
-Result<UniqueFd> open_null(int flags) {
-  TRY_ASSIGN(UniqueFd fd, sys::open_path("/dev/null", flags));
+namespace {
+
+Result<void> check_null(FdRef fd) {
   struct stat st = {};
   if (::fstat(fd.get(), &st) != 0) return fail_errno(errno, "stat /dev/null");
-  if (weakened(Defence::null_device)) return fd;
-  if (!S_ISCHR(st.st_mode) || st.st_rdev != ::makedev(1, 3)) return fail(Code::failed_precondition, "/dev/null is not the null device");
+  if (weakened(Defence::null_device) || (S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(1, 3))) return {};
+  return fail(Code::failed_precondition, "/dev/null is not the null device");
+}
+
+}  // namespace
+
+Result<UniqueFd> open_null(int flags) {
+  TRY_ASSIGN(UniqueFd fd, sys::open_path("/dev/null", flags));
+  TRY(check_null(fd));
   return fd;
+}
+
+Result<sys::DetachedMount> clone_null() {
+  TRY_ASSIGN(sys::DetachedMount mount, sys::clone_tree("/dev/null", false));
+  TRY(check_null(mount.fd()));
+  TRY(sys::set_attributes(mount.fd(), {.set = 0, .clear = 0, .propagation = MS_PRIVATE, .recursive = false}));
+  return mount;
 }
 
 }  // namespace slipway::runtime

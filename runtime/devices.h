@@ -10,6 +10,7 @@
 #include "base/unique_fd.h"
 #include "oci/spec.h"
 #include "runtime/user_namespace.h"
+#include "sys/mount.h"
 
 namespace slipway::runtime {
 
@@ -29,7 +30,8 @@ struct RefusedDevice {
   dev_t number = 0;
 };
 
-// Fills an empty or existing directory, everything by descriptor. What is there already stays, unless it is no such device.
+// Fills an empty or existing directory, everything by descriptor; linux.devices win over the default ones of the same path. What is there
+// already stays, unless it is no such device.
 Result<void> populate_dev(FdRef dev, const DevContent& content, std::vector<RefusedDevice>& refused);
 
 // linux.devices outside /dev, in the root.
@@ -41,5 +43,7 @@ Result<UniqueFd> clone_device(const RefusedDevice& device);
 
 // The verified /dev/null of the host: character device 1:3 (CVE-2025-31133).
 Result<UniqueFd> open_null(int flags);
+// A detached, private bind of it.
+Result<sys::DetachedMount> clone_null();
 
 }  // namespace slipway::runtime

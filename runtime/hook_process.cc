@@ -2,13 +2,11 @@
 #include "runtime/hook_process.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <linux/sched.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runtime/fresh_program.h"
 #include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/namespace.h"
@@ -52,14 +50,7 @@ struct Report {
   const int input = ::fcntl(process.input, F_DUPFD_CLOEXEC, 3);  // out of each other's way
   const int output = ::fcntl(process.output, F_DUPFD_CLOEXEC, 3);
   if (::dup2(input, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) give_up(frozen, Failed::stdio);
-  (void)::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-  struct sigaction action = {};
-  action.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < 65; ++signal) (void)::sigaction(signal, &action, nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(process.path.c_str(), frozen.argv.data(), frozen.envp.data());
+  execute_afresh(3, process.path.c_str(), frozen.argv.data(), frozen.envp.data());
   give_up(frozen, Failed::exec);
 }
 
@@ -81,18 +72,6 @@ class BirthPlace {
   UniqueFd home_;
 };
 
-Result<sys::Child> clone_hook(const Frozen& frozen) {
-  int pidfd = -1;
-  clone_args args = {};
-  args.flags = CLONE_PIDFD;
-  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-  args.exit_signal = SIGCHLD;
-  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
-  if (pid < 0) return fail_errno(errno, "clone");
-  if (pid == 0) become(frozen);
-  return sys::Child(static_cast<pid_t>(pid), UniqueFd(pidfd));
-}
-
 }  // namespace
 
 Result<sys::Child> start_hook(const HookProcess& process) {
@@ -105,7 +84,9 @@ Result<sys::Child> start_hook(const HookProcess& process) {
   frozen.report = report_pipe.write.get();
   BirthPlace birth;
   if (process.own_pids) TRY(birth.set(FdRef(process.pidfd)));
-  TRY_ASSIGN(sys::Child child, clone_hook(frozen));
+  TRY_ASSIGN(Cloned cloned, clone_with_pidfd());
+  if (cloned.pid == 0) become(frozen);
+  sys::Child child(cloned.pid, std::move(cloned.pidfd));
   TRY(birth.back());
   report_pipe.write.reset();
   Report report{};

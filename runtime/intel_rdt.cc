@@ -7,26 +7,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 
+#include "base/text.h"
 #include "sys/file.h"
+#include "sys/mountinfo.h"
 
 namespace slipway::runtime {
 namespace {
 
-// What stands before the next separator; `rest` is what follows it.
-std::string_view next(std::string_view& rest, char separator) {
-  const std::size_t end = std::min(rest.find(separator), rest.size());
-  const std::string_view out = rest.substr(0, end);
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return out;
-}
-
 constexpr long kMagic = 0x7655821;  // RDTGROUP_SUPER_MAGIC of linux/magic.h
 constexpr std::size_t kFileLimit = 64 << 10;
-constexpr std::size_t kMountinfoLimit = 4 << 20;
 
 bool is_resctrl(const std::string& path) {
   struct statfs fs = {};
@@ -80,20 +72,14 @@ Result<void> make_class(const Resctrl& resctrl, const oci::IntelRdt& asked, cons
   return write_schemata(resctrl, group.path, asked);
 }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
-  return text;
-}
+constexpr std::string_view kBlanks = " \t\n";
 
 // Bit masks are hexadecimal without a prefix, with or without leading zeros; MB's percentages are decimal. Text where it is no number.
 std::string normal(std::string_view resource, std::string_view value) {
   const int base = resource.starts_with("MB") || resource.starts_with("SMBA") ? 10 : 16;
   if (base == 16 && value.starts_with("0x")) value.remove_prefix(2);
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number, base);
-  if (error != std::errc{} || end != value.data() + value.size()) return std::string(value);
-  return fmt::format("{}", number);
+  const auto number = to_number<std::uint64_t>(value, base);
+  return number ? fmt::format("{}", *number) : std::string(value);
 }
 
 struct Schema {
@@ -105,15 +91,13 @@ struct Schema {
 Schema parse_schema(std::string_view line) {
   Schema out;
   const std::size_t colon = line.find(':');
-  out.resource = trim(line.substr(0, colon));
+  out.resource = trim(line.substr(0, colon), kBlanks);
   std::string_view rest = colon == std::string_view::npos ? std::string_view() : line.substr(colon + 1);
   while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(';'), rest.size());
-    const std::string_view one = trim(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::string_view one = trim(cut(rest, ';'), kBlanks);
     const std::size_t equals = one.find('=');
     if (equals == std::string_view::npos) continue;
-    out.domains[std::string(trim(one.substr(0, equals)))] = normal(out.resource, trim(one.substr(equals + 1)));
+    out.domains[std::string(trim(one.substr(0, equals), kBlanks))] = normal(out.resource, trim(one.substr(equals + 1), kBlanks));
   }
   return out;
 }
@@ -123,7 +107,7 @@ Schema parse_schema(std::string_view line) {
 bool has_schema(const std::string& schemata, const std::string& line) {
   const Schema wanted = parse_schema(line);
   for (std::string_view rest = schemata; !rest.empty();) {
-    const Schema found = parse_schema(std::string(next(rest, '\n')));
+    const Schema found = parse_schema(cut(rest, '\n'));
     if (found.resource != wanted.resource) continue;
     return std::ranges::all_of(wanted.domains, [&](const auto& domain) {
       const auto there = found.domains.find(domain.first);
@@ -147,13 +131,10 @@ Result<Resctrl> find_resctrl() {
     out.root = "/sys/fs/resctrl";
     return out;
   }
-  TRY_ASSIGN(const std::string mounts, sys::read_file("/proc/self/mountinfo", kMountinfoLimit));
-  for (std::string_view rest = mounts; !rest.empty();) {
-    std::string_view line = next(rest, '\n');
-    if (line.find(" - resctrl ") == std::string_view::npos) continue;
-    for (int before = 0; before < 4; ++before) (void)next(line, ' ');  // proc_pid_mountinfo(5): the mount point is the fifth
-    out.root = next(line, ' ');
-    if (is_resctrl(out.root)) return out;
+  TRY_ASSIGN(const auto mounts, sys::read_mountinfo("/proc/self/mountinfo"));
+  for (const sys::MountLine& mount : mounts) {
+    out.root = mount.point;
+    if (mount.type == "resctrl" && is_resctrl(out.root)) return out;
   }
   return fail(Code::failed_precondition, "no resctrl file system is mounted");
 }

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/weaken.h"
+#include "cgroups/stats.h"
 #include "runtime/capabilities.h"
 #include "runtime/devices.h"
 #include "runtime/init/run.h"
@@ -26,21 +27,17 @@
 namespace slipway::runtime {
 namespace {
 
-Result<std::uint64_t> mask_of(const std::string& status, std::string_view name) {
-  const std::string field = fmt::format("\n{}:\t", name);
-  const std::size_t at = status.find(field);
-  std::uint64_t mask = 0;
-  if (at == std::string::npos) return fail(Code::internal, "/proc/self/status has no {}", name);
-  const char* begin = status.data() + at + field.size();
-  const auto [end, error] = std::from_chars(begin, status.data() + status.size(), mask, 16);
-  if (error != std::errc{} || *end != '\n') return fail(Code::internal, "/proc/self/status: {} is no mask", name);
-  return mask;
-}
-
 // Which signals this process ignores: execve keeps that, and a container must not inherit it (SIGPIPE above all).
 // One read instead of a sigaction(2) for each of them.
-Result<std::uint64_t> ignored_signals(const std::string& status) {
-  TRY_ASSIGN(const std::uint64_t mask, mask_of(status, "SigIgn"));
+Result<std::uint64_t> ignored_signals() {
+  TRY_ASSIGN(const std::string status, sys::read_line_file_at(FdRef(AT_FDCWD), "/proc/self/status"));
+  constexpr std::string_view kField = "\nSigIgn:\t";
+  const std::size_t at = status.find(kField);
+  std::uint64_t mask = 0;
+  if (at == std::string::npos) return fail(Code::internal, "/proc/self/status has no SigIgn");
+  const char* begin = status.data() + at + kField.size();
+  const auto [end, error] = std::from_chars(begin, status.data() + status.size(), mask, 16);
+  if (error != std::errc{} || *end != '\n') return fail(Code::internal, "/proc/self/status: SigIgn is no mask");
   // 32 and 33 are the C library's own: its posix_spawn leaves them ignored in every child, and sigaction(3) refuses them.
   constexpr std::uint64_t kOfTheLibrary = std::uint64_t{3} << 31;
   return mask & ~kOfTheLibrary;
@@ -48,9 +45,9 @@ Result<std::uint64_t> ignored_signals(const std::string& status) {
 
 // A runner in a restricted environment cannot give what it has not got: that is told, and the container starts (config.md, "Linux
 // Process"). In a user namespace of its own it has them all again.
-Result<void> leave_out_capabilities(const std::string& status, init::InitPlan& plan) {
+Result<void> leave_out_capabilities(init::InitPlan& plan) {
   if (plan.user_namespace >= 0) return {};
-  TRY_ASSIGN(const std::uint64_t ours, mask_of(status, "CapPrm"));
+  TRY_ASSIGN(const std::uint64_t ours, permitted_capabilities());
   init::CapabilityMasks& masks = plan.capabilities;
   for (std::uint64_t rest = (masks.permitted | masks.inheritable) & ~ours; rest != 0; rest &= rest - 1)
     log::warn("{} is not ours to give and was left out", capability_name(__builtin_ctzll(rest)));
@@ -243,8 +240,10 @@ Result<void> converse(const LaunchPlan& plan, const LaunchRequest& request, Laun
 
 // An init that is gone already said why: that is heard next. Any other error would leave it waiting, and us for it.
 Result<void> tell_confinement(const LaunchPlan& plan, const Launched& launched) {
-  const init::Message message{init::Kind::confinement, init::Step::none, static_cast<std::uint32_t>(plan.filter.size()), 0};
-  std::string packet(reinterpret_cast<const char*>(&message), sizeof message);
+  init::Told told;
+  told.message = {init::Kind::confinement, init::Step::none, static_cast<std::uint32_t>(plan.filter.size()), 0};
+  TRY_ASSIGN(told.ignored_signals, ignored_signals());
+  std::string packet(reinterpret_cast<const char*>(&told), sizeof told);
   packet.append(reinterpret_cast<const char*>(plan.filter.data()), plan.filter.size() * sizeof plan.filter[0]);
   auto sent = sys::send_packet(launched.sync, packet);
   const bool gone = !sent.ok() && (sent.error().sys_errno == EPIPE || sent.error().sys_errno == ECONNRESET);
@@ -264,6 +263,16 @@ Result<void> go_on(LaunchPlan& plan, const LaunchRequest& request, Launched& lau
   end_mount(plan, request, init::Birth::late);
   TRY(tell_confinement(plan, launched));
   return converse(plan, request, launched, attempt.killed_at_once);
+}
+
+// Then init may have come far: the mounts it was given have ended with it, and no second one can have them.
+bool hit_memory_limit(FdRef cgroup) {
+  const auto file = sys::open_at(cgroup, "memory.events", O_RDONLY);
+  if (!file.ok()) return false;  // no such controller
+  const auto text = sys::read_fd(file.value(), 4096);
+  if (!text.ok()) return false;
+  const auto events = cgroups::parse_memory_events(text.value());
+  return events.ok() && events.value().oom_kill != 0;
 }
 
 // Clones and waits until init is ready. On error the process is gone.
@@ -308,13 +317,11 @@ Result<Launched> launch(LaunchPlan& plan, const LaunchRequest& request) {
   TRY(plan_stdio(request.stdio, plan));
   plan.init.start_fd = request.start_fd;
   plan.init.preserve_fds = request.preserve_fds;
-  TRY_ASSIGN(const std::string status, sys::read_line_file_at(FdRef(AT_FDCWD), "/proc/self/status"));
-  TRY_ASSIGN(plan.init.ignored_signals, ignored_signals(status));
-  TRY(leave_out_capabilities(status, plan.init));
+  TRY(leave_out_capabilities(plan.init));
   plan.borrow(request.start_fd);
   Attempt attempt;
   Result<Launched> launched = try_launch(plan, request, attempt);
-  if (launched.ok() || !attempt.killed_at_once || request.cgroup < 0) return launched;
+  if (launched.ok() || !attempt.killed_at_once || request.cgroup < 0 || hit_memory_limit(FdRef(request.cgroup))) return launched;
   // Linux from 6.12.14 on kills what is cloned into a cgroup by a process whose own cgroup was ever killed (cgroup.kill): it compares the
   // counters of two different cgroups. So once more, where the process itself enters the cgroup: slower by a grace period of the kernel's.
   auto procs = sys::open_at(FdRef(request.cgroup), "cgroup.procs", O_WRONLY);

@@ -11,15 +11,17 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <charconv>
+#include <algorithm>
 #include <deque>
 
+#include "base/text.h"
 #include "base/weaken.h"
 #include "cgroups/root.h"
 #include "runtime/copy_up.h"
 #include "runtime/devices.h"
 #include "runtime/paths.h"
 #include "runtime/process_plan.h"
+#include "runtime/root.h"
 #include "sys/file.h"
 #include "sys/namespace.h"
 
@@ -72,8 +74,15 @@ struct Making {
   const MountPlan& mounts;
   FdRef root;  // of the container, without the mounts
   const UserNamespace* user;
+  const std::vector<ImageVolume>& images;
   std::deque<UserNamespace> mapped;  // made for binds with maps of their own
   std::vector<RefusedDevice> refused;
+
+  const ImageVolume* image_of(const PlannedMount& planned) const {
+    if (planned.maker != Maker::bind) return nullptr;
+    const auto found = std::ranges::find(images, planned.source, &ImageVolume::source);
+    return found == images.end() ? nullptr : &*found;
+  }
 
   Result<FdRef> namespace_for(const IdMaps& ids) {
     if (user != nullptr && (ids.empty() || ids == user->maps())) return user->fd();
@@ -93,6 +102,14 @@ Result<sys::DetachedMount> make_bind(Making& making, const PlannedMount& planned
     TRY(sys::map_ids(mount.fd(), ids, planned.options.map_ids_recursive).context("id-mapped bind of '{}'", source));
   }
   TRY(set_bind_options(mount.fd(), planned.options));
+  return mount;
+}
+
+Result<sys::DetachedMount> make_image(const Making& making, const PlannedMount& planned, const ImageVolume& image) {
+  TRY_ASSIGN(sys::DetachedMount mount, make_image_mount(image, making.spec.linux_.mount_label, making.user));
+  MountOptions options = planned.options;
+  options.attributes.set |= MOUNT_ATTR_RDONLY;
+  TRY(set_options(mount.fd(), options));
   return mount;
 }
 
@@ -118,7 +135,14 @@ DevContent dev_content(const Making& making) {
 // Those that are made for the container alone and keep no labels of their own. Without SELinux a mount's label says nothing to anybody.
 bool takes_label(const oci::Spec& spec, const PlannedMount& planned) {
   if (spec.linux_.mount_label.empty() || !selinux_enabled()) return false;
-  return planned.type == "tmpfs" || planned.type == "devpts" || planned.type == "mqueue";
+  return planned.type == "tmpfs" || planned.type == "devpts";
+}
+
+// mqueue has labels but no option for them; a user namespace's has none.
+bool labelled_later(const oci::Spec& spec, const PlannedMount& planned) {
+  const auto is_user = [](const oci::Namespace& entry) { return entry.type == oci::NamespaceType::user; };
+  return planned.type == "mqueue" && !spec.linux_.mount_label.empty() && selinux_enabled() &&
+         std::none_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(), is_user);
 }
 
 std::vector<sys::FilesystemOption> filesystem_options(const oci::Spec& spec, const PlannedMount& planned) {
@@ -137,12 +161,10 @@ Result<void> own_tmpfs(const UserNamespace& user, std::vector<sys::FilesystemOpt
     const bool uid = option.key == "uid";
     (uid ? uid_given : gid_given) = true;
     const std::string text = option.value.value_or("");
-    std::uint32_t id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size())
-      return fail(Code::invalid_argument, "option '{}={}' is no number", option.key, text);
-    TRY_ASSIGN(id, uid ? user.host_uid(id) : user.host_gid(id));
-    option.value = fmt::format("{}", id);
+    const auto id = to_number<std::uint32_t>(text);
+    if (!id) return fail(Code::invalid_argument, "option '{}={}' is no number", option.key, text);
+    TRY_ASSIGN(const std::uint32_t host_id, uid ? user.host_uid(*id) : user.host_gid(*id));
+    option.value = fmt::format("{}", host_id);
   }
   TRY_ASSIGN(const std::uint32_t uid, user.host_uid(0));
   TRY_ASSIGN(const std::uint32_t gid, user.host_gid(0));
@@ -189,6 +211,7 @@ void leave_to_init(const oci::Spec& spec, const PlannedMount& planned, init::Mou
   entry.attributes = planned.options.attributes.set | planned.options.recursive.set;
   entry.propagation = planned.options.propagation == MS_PRIVATE ? 0 : planned.options.propagation;
   entry.fallback = fallback_of(spec, planned);
+  if (labelled_later(spec, planned)) entry.label = plan.keep(spec.linux_.mount_label);
   entry.of_pid = planned.type == "proc" && plan.init.birth == init::Birth::late;
 }
 
@@ -243,6 +266,10 @@ Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& p
         TRY_ASSIGN(entry.link, link_text(planned.source, plan));
         if (entry.link != nullptr) break;
       }
+      if (const ImageVolume* image = making.image_of(planned)) {
+        TRY_ASSIGN(mount, make_image(making, planned, *image));
+        break;
+      }
       TRY_ASSIGN(mount, make_bind(making, planned, planned.source));
       break;
     }
@@ -268,12 +295,15 @@ Result<void> populate_root_dev(Making& making, FdRef root) {
 }  // namespace
 
 Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, const UserNamespace* user,
-                         LaunchPlan& plan) {
+                         const std::vector<ImageVolume>& images, LaunchPlan& plan) {
   if (!spec.linux_.mount_label.empty()) TRY(check_selinux_label("linux.mountLabel", spec.linux_.mount_label));
-  Making making{spec, mounts, root.fd(), user, {}, {}};
+  Making making{spec, mounts, root.fd(), user, images, {}, {}};
   plan.mounts.reserve(mounts.mounts.size());
   for (std::size_t i = 0; i < mounts.mounts.size(); ++i) {
     auto made = make_one(making, mounts.mounts[i], plan);
+    // CRI's word for it, which has to be the first one that the kubelet reads.
+    if (!made.ok() && making.image_of(mounts.mounts[i]) != nullptr)
+      return std::move(made).error().within("ImageVolumeMountFailed: the image volume at '/{}'", mounts.mounts[i].target);
     if (!made.ok()) return std::move(made).error().within("mounts[{}] '/{}'", i, mounts.mounts[i].target);
   }
   if (!mounts.dev_is_mounted) TRY(populate_root_dev(making, root.fd()));
@@ -285,9 +315,7 @@ Result<void> plan_masks(const oci::Spec& spec, LaunchPlan& plan) {
   for (const std::string& path : spec.linux_.readonly_paths) plan.readonly_paths.push_back(plan.keep(clean_in_root(path)));
   if (spec.linux_.masked_paths.empty()) return {};
   for (const std::string& path : spec.linux_.masked_paths) plan.masked.push_back(plan.keep(clean_in_root(path)));
-  TRY_ASSIGN(const UniqueFd null, open_null(O_PATH));
-  TRY_ASSIGN(sys::DetachedMount file, sys::clone_tree_at(null, false));
-  TRY(sys::set_attributes(file.fd(), {.set = 0, .clear = 0, .propagation = MS_PRIVATE, .recursive = false}));
+  TRY_ASSIGN(sys::DetachedMount file, clone_null());
   TRY_ASSIGN(sys::DetachedMount directory, sys::make_filesystem("tmpfs", {}, MOUNT_ATTR_RDONLY));
   plan.init.root.mask_file = plan.own(file.release());
   plan.init.root.mask_directory = plan.own(directory.release());

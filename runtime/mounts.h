@@ -7,14 +7,15 @@
 #include "oci/spec.h"
 #include "runtime/launch_plan.h"
 #include "runtime/mount_plan.h"
+#include "runtime/runner.h"
 #include "sys/mount.h"
 
 namespace slipway::runtime {
 
 // `root` must be made already: without a mount over /dev its devices go into the root itself.
-// `user`: the container's user namespace, nullptr = ours.
+// `user`: the container's user namespace, nullptr = ours. `images`: binds that are images' content.
 Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, const UserNamespace* user,
-                         LaunchPlan& plan);
+                         const std::vector<ImageVolume>& images, LaunchPlan& plan);
 
 // What masked and read-only paths need.
 Result<void> plan_masks(const oci::Spec& spec, LaunchPlan& plan);

@@ -22,34 +22,36 @@ struct Moved {
   std::string now;
   std::vector<sys::LinkAddress> addresses;
   bool up = false;
+  int link = 0;  // there; a name may be another device's by the time that this one is to come back
 };
 
-// What a device loses by the move is given back: its addresses, and that it is up.
-Result<void> move_one(const End& from, const End& to, int link, const Moved& device, bool up) {
+// What a device loses by the move is given back: its addresses, and that it is up. `device.link` is known from the move on.
+Result<void> move_one(const End& from, const End& to, int link, Moved& device, bool up) {
   TRY(from.socket.move_link(link, to.network_namespace, device.now).context("move it as '{}'", device.now));
-  TRY_ASSIGN(const int moved, to.socket.link_index(device.now));
-  for (const sys::LinkAddress& address : device.addresses) TRY(to.socket.add_address(moved, address).context("give it its address back"));
-  return up ? to.socket.set_up(moved).context("set it up") : Result<void>{};
+  TRY_ASSIGN(device.link, to.socket.link_index(device.now));
+  for (const sys::LinkAddress& address : device.addresses)
+    TRY(to.socket.add_address(device.link, address).context("give it its address back"));
+  return up ? to.socket.set_up(device.link).context("set it up") : Result<void>{};
 }
 
 // `moved` gets it as soon as it may have left.
 Result<void> move_there(const End& here, const End& there, const std::string& name, const std::string& now, std::vector<Moved>& moved) {
-  Moved device{name, now, {}, false};
+  Moved device{name, now, {}, false, 0};
   TRY_ASSIGN(const int link, here.socket.link_index(name, &device.up));
   TRY_ASSIGN(device.addresses, here.socket.addresses(link));
   const auto taken = there.socket.link_index(now);
   if (taken.ok()) return fail(Code::already_exists, "the container has a device '{}' already", now);
   if (taken.error().code != Code::not_found) return taken.error();
-  moved.push_back(device);
-  return move_one(here, there, link, device, true);
+  moved.push_back(std::move(device));
+  return move_one(here, there, link, moved.back(), true);
 }
 
 // The error is already another one; what stays there shares the end of the namespace.
 void move_back(const End& here, const End& there, const std::vector<Moved>& moved) {
   for (auto device = moved.rbegin(); device != moved.rend(); ++device) {
-    const auto link = there.socket.link_index(device->now);
-    if (!link.ok()) continue;  // it had not left
-    const auto back = move_one(there, here, link.value(), {device->now, device->name, device->addresses, false}, device->up);
+    if (device->link == 0) continue;  // it had not left
+    Moved back_again{device->now, device->name, device->addresses, false, 0};
+    const auto back = move_one(there, here, device->link, back_again, device->up);
     if (!back.ok()) log::warn("linux.netDevices.{}: move it back: {}", device->name, back.error().message);
   }
 }

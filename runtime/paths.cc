@@ -1,14 +1,14 @@
 // Paths as text.
 #include "runtime/paths.h"
 
+#include "base/text.h"
+
 namespace slipway::runtime {
 
 std::string clean_in_root(std::string_view path) {
   std::string out;
   while (!path.empty()) {
-    const std::size_t end = std::min(path.find('/'), path.size());
-    const std::string_view part = path.substr(0, end);
-    path.remove_prefix(std::min(end + 1, path.size()));
+    const std::string_view part = cut(path, '/');
     if (part.empty() || part == ".") continue;
     if (part == "..") {
       const std::size_t slash = out.rfind('/');

@@ -43,7 +43,8 @@ Result<void> plan_capabilities(const oci::Process& process, int last_capability,
   std::vector<std::string> dropped;
   TRY_ASSIGN(const CapabilityMasks masks, capability_masks(process.capabilities, last_capability, &dropped));
   for (const std::string& name : dropped) log::warn("{}: left out", name);
-  plan.init.capabilities = {masks.bounding, masks.effective, masks.permitted, masks.inheritable, masks.ambient};
+  plan.init.capabilities = {masks.bounding,    masks.effective, masks.permitted,
+                            masks.inheritable, masks.ambient,   static_cast<unsigned>(last_capability)};
   return {};
 }
 

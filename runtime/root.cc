@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/momentary_mounts.h"
 #include "runtime/mount_options.h"
+#include "runtime/process_plan.h"
 #include "sys/file.h"
 #include "sys/namespace.h"
 
@@ -16,49 +18,20 @@ namespace {
 
 constexpr std::size_t kOptionLimit = 255;  // fsconfig(2) cuts strings there: EINVAL
 
-// A mount namespace for a moment, without an eye on the host's. Overlayfs takes its layers from the caller's namespace only, not
-// detached, so id-mapped ones have to be attached somewhere. REMOVE-WHEN: kernel >= 6.15
-class MomentaryMounts {
- public:
-  MomentaryMounts() = default;
-  MomentaryMounts(const MomentaryMounts&) = delete;
-  MomentaryMounts& operator=(const MomentaryMounts&) = delete;
-
-  Result<void> enter() {
-    TRY_ASSIGN(directory_, sys::open_path(".", O_PATH | O_DIRECTORY));
-    TRY_ASSIGN(UniqueFd home, sys::open_path("/proc/self/ns/mnt", O_RDONLY));
-    if (::unshare(CLONE_NEWNS) != 0) return fail_errno(errno, "make a mount namespace for id-mapped layers");
-    home_ = std::move(home);
-    TRY_ASSIGN(root_, sys::open_path("/", O_PATH | O_DIRECTORY));
-    return sys::set_attributes(root_, {.set = 0, .clear = 0, .propagation = MS_PRIVATE, .recursive = true});
-  }
-
-  Result<UniqueFd> attach_mapped(const std::string& path, FdRef ids) const {
-    TRY_ASSIGN(sys::DetachedMount mount, sys::clone_tree(path, false));
-    TRY(sys::map_ids(mount.fd(), ids, false).context("id-mapped layer '{}'", path));
-    TRY(sys::attach(mount, root_));
-    return mount.release();
-  }
-
-  // Back where this process was. That it stayed elsewhere would be noticed too late: it is an error.
-  Result<void> leave() {
-    if (!home_) return {};
-    const UniqueFd home = std::move(home_);
-    TRY(sys::join_namespace(home, CLONE_NEWNS));
-    if (::fchdir(directory_.get()) != 0) return fail_errno(errno, "change the working directory back");
-    return {};
-  }
-  ~MomentaryMounts() { (void)leave(); }
-
- private:
-  UniqueFd directory_, home_, root_;
-};
+// Overlayfs takes its layers from the caller's namespace only, not detached, so id-mapped ones have to be attached somewhere, without an
+// eye on the host's. REMOVE-WHEN: kernel >= 6.15
+Result<UniqueFd> attach_mapped(const std::string& path, const MomentaryMounts& mounts, FdRef ids) {
+  TRY_ASSIGN(sys::DetachedMount mount, sys::clone_tree(path, false));
+  TRY(sys::map_ids(mount.fd(), ids, false).context("id-mapped layer '{}'", path));
+  TRY(sys::attach(mount, mounts.root()));
+  return mount.release();
+}
 
 // Overlay directories as descriptors: their names, seen from /proc/self/fd, are one to three digits.
 class OverlayDirectories {
  public:
   Result<std::string> add_mapped(const std::string& path, const MomentaryMounts& mounts, FdRef ids) {
-    TRY_ASSIGN(fds_.emplace_back(), mounts.attach_mapped(path, ids));
+    TRY_ASSIGN(fds_.emplace_back(), attach_mapped(path, mounts, ids));
     return fmt::format("{}", fds_.back().get());
   }
 
@@ -133,7 +106,8 @@ Result<LowerLayers> plan_lower(std::vector<std::string> names) {
   return out;
 }
 
-Result<sys::DetachedMount> mount_overlay(const OverlayRoot& overlay, std::vector<std::string> lower, OverlayDirectories& directories) {
+Result<sys::DetachedMount> mount_overlay(const OverlayRoot& overlay, std::vector<std::string> lower, const std::string& label,
+                                         OverlayDirectories& directories) {
   TRY_ASSIGN(LowerLayers layers, plan_lower(std::move(lower)));
   std::vector<sys::FilesystemOption>& options = layers.options;
   options.insert(options.begin(), {"source", "overlay"});
@@ -143,6 +117,7 @@ Result<sys::DetachedMount> mount_overlay(const OverlayRoot& overlay, std::vector
     options.push_back({"upperdir", "/proc/self/fd/" + upper});
     options.push_back({"workdir", "/proc/self/fd/" + work});
   }
+  if (!label.empty() && selinux_enabled()) options.push_back({"context", label});
   const bool one_by_one = options[1].key == "lowerdir+";
   WorkingDirectory here;
   TRY(here.enter(layers.directory));
@@ -180,17 +155,17 @@ Result<void> own_upper(const OverlayRoot& overlay, const UserNamespace& user) {
   return {};
 }
 
-Result<sys::DetachedMount> make_overlay(const OverlayRoot& overlay, const UserNamespace* user) {
+Result<sys::DetachedMount> make_overlay(const OverlayRoot& overlay, const std::string& label, const UserNamespace* user) {
   if (overlay.lower.empty()) return fail(Code::invalid_argument, "overlay: no lower layer");
   if (user != nullptr && !overlay.upper.empty()) TRY(own_upper(overlay, *user).context("overlay"));
   MomentaryMounts momentary;
-  if (user != nullptr) TRY(momentary.enter());
+  if (user != nullptr) TRY(momentary.enter("id-mapped layers", MS_PRIVATE));
   OverlayDirectories directories;
   std::vector<std::string> names;
   for (const std::string& path : overlay.lower) {
     TRY_ASSIGN(names.emplace_back(), user == nullptr ? directories.add(path) : directories.add_mapped(path, momentary, user->fd()));
   }
-  TRY_ASSIGN(sys::DetachedMount mount, mount_overlay(overlay, std::move(names), directories));
+  TRY_ASSIGN(sys::DetachedMount mount, mount_overlay(overlay, std::move(names), label, directories));
   TRY(momentary.leave());
   if (!overlay.upper.empty()) TRY(make_directories(mount.fd(), overlay.directories, user));
   return mount;
@@ -216,7 +191,40 @@ Result<sys::DetachedMount> bind_root(const oci::Spec& spec, const std::string& p
   return mount;
 }
 
+// The directory or file that a path of an image leads to, as a mount of its own.
+Result<sys::DetachedMount> clone_sub_path(FdRef image, const std::string& path) {
+  TRY_ASSIGN(const UniqueFd found, sys::open_in_root(image, path, O_PATH).context("sub path"));
+  struct stat st = {};
+  if (::fstat(found.get(), &st) != 0) return fail_errno(errno, "stat '{}'", path);
+  if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+    return fail(Code::failed_precondition, "sub path '{}' is neither a directory nor a file", path);
+  return sys::clone_tree_at(found, false);
+}
+
+// What is detached cannot be cloned in part. REMOVE-WHEN: kernel >= 6.15
+Result<sys::DetachedMount> part_of(const sys::DetachedMount& image, const std::string& path) {
+  MomentaryMounts momentary;
+  TRY(momentary.enter("a part of an image", MS_PRIVATE));
+  TRY(sys::attach(image, momentary.root()));
+  TRY_ASSIGN(sys::DetachedMount part, clone_sub_path(image.fd(), path));
+  TRY(momentary.leave());
+  return part;
+}
+
 }  // namespace
+
+Result<sys::DetachedMount> make_image_mount(const ImageVolume& volume, const std::string& label, const UserNamespace* user) {
+  if (volume.lower.size() > 1) {
+    TRY_ASSIGN(sys::DetachedMount image, make_overlay({volume.lower, "", "", {}}, label, user));
+    if (volume.sub_path.empty()) return image;
+    return part_of(image, volume.sub_path);
+  }
+  if (volume.lower.empty()) return fail(Code::invalid_argument, "an image without layers");
+  TRY_ASSIGN(const UniqueFd layer, sys::open_path(volume.lower[0], O_PATH | O_DIRECTORY));
+  TRY_ASSIGN(sys::DetachedMount mount, volume.sub_path.empty() ? sys::clone_tree_at(layer, false) : clone_sub_path(layer, volume.sub_path));
+  if (user != nullptr) TRY(sys::map_ids(mount.fd(), user->fd(), false).context("id-mapped layer '{}'", volume.lower[0]));
+  return mount;
+}
 
 Result<std::uint64_t> root_propagation(const oci::Spec& spec) {
   const std::string& word = spec.linux_.rootfs_propagation;
@@ -235,7 +243,7 @@ std::string root_path(const oci::Spec& spec, const std::string& bundle) {
 Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay,
                                      const UserNamespace* user) {
   if (overlay && is_single_lower(*overlay)) return bind_root(spec, overlay->lower[0], MOUNT_ATTR_RDONLY, user);
-  if (overlay) return make_overlay(*overlay, user);
+  if (overlay) return make_overlay(*overlay, spec.linux_.mount_label, user);
   if (!spec.root || spec.root->path.empty()) return fail(Code::invalid_argument, "root.path: missing");
   const std::string path = root_path(spec, bundle);
   return bind_root(spec, path + "/.", 0, nullptr).context("root.path");  // ENOTDIR for what is no directory

@@ -17,6 +17,11 @@ namespace slipway::runtime {
 Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& bundle, const std::optional<OverlayRoot>& overlay,
                                      const UserNamespace* user);
 
+// An image's content or a part of it, detached; with the SELinux label `label` (several layers only); id-mapped where there is a user
+// namespace. Links lead nowhere but into the image. The caller makes the mount read-only. not_found: no such sub_path; failed_precondition:
+// it is neither directory nor file.
+Result<sys::DetachedMount> make_image_mount(const ImageVolume& volume, const std::string& label, const UserNamespace* user);
+
 // root.path, absolute.
 std::string root_path(const oci::Spec& spec, const std::string& bundle);
 

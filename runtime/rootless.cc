@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/text.h"
 #include "runtime/mount_plan.h"
 #include "runtime/user_namespace.h"
-#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/namespace.h"
 #include "sys/process.h"
@@ -20,26 +20,16 @@ namespace slipway::runtime {
 namespace {
 
 constexpr int kToolTimeout = 30'000;  // ms: they may ask a directory service who we are
+constexpr std::size_t kWordsLimit = 64 << 10;
+constexpr std::size_t kMostQuoted = 4096;
 
 // What the kernel lets anybody do: its own id, alone (user_namespaces(7)).
 bool is_own_id(const std::vector<oci::IdMapping>& mappings, std::uint32_t own) {
   return mappings.size() == 1 && mappings[0].size == 1 && mappings[0].host_id == own;
 }
 
-std::string find_tool(const std::string& name) {
-  const char* path = std::getenv("PATH");
-  std::string_view rest = path == nullptr ? "/usr/bin:/bin:/usr/sbin:/sbin" : path;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(':'), rest.size());
-    const std::string file = fmt::format("{}/{}", rest.substr(0, end), name);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (file.starts_with('/') && ::access(file.c_str(), X_OK) == 0) return file;
-  }
-  return {};
-}
-
 Result<void> run_tool(const std::string& name, const char* field, pid_t pid, const std::vector<oci::IdMapping>& mappings) {
-  const std::string program = find_tool(name);
+  const std::string program = sys::find_program(name, ::getenv("PATH") ?: "/usr/bin:/bin:/usr/sbin:/sbin");
   if (program.empty())
     return fail(Code::failed_precondition, "{}: more than a user's own id needs {}, which is not here (package uidmap)", field, name);
   sys::SpawnRequest request;
@@ -47,19 +37,10 @@ Result<void> run_tool(const std::string& name, const char* field, pid_t pid, con
   request.argv = {name, fmt::format("{}", pid)};
   for (const oci::IdMapping& m : mappings)
     for (const std::uint32_t number : {m.container_id, m.host_id, m.size}) request.argv.push_back(fmt::format("{}", number));
-  TRY_ASSIGN(const UniqueFd said, sys::memory_file("newuidmap", ""));
-  request.stdio[1] = said.get();
-  request.stdio[2] = said.get();
-  TRY_ASSIGN(sys::Child child, sys::spawn(request));
-  TRY_ASSIGN(const auto status, child.wait_for(kToolTimeout));
-  if (!status) return fail(Code::deadline_exceeded, "{}: {} did not end within {} ms", field, name, kToolTimeout);
-  if (status->code == 0) return {};
-  std::string text;
-  if (::lseek(said.get(), 0, SEEK_SET) == 0) {
-    if (auto read = sys::read_fd(said, 4096); read.ok()) text = std::move(read).take();
-  }
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return fail(Code::permission_denied, "{}: {} ended with {}: {}", field, name, status->code, text);
+  TRY_ASSIGN(const sys::Ran ran, sys::run_to_end(std::move(request), kToolTimeout, kWordsLimit).context("{}", field));
+  if (ran.status.code == 0) return {};
+  return fail(Code::permission_denied, "{}: {} ended with {}: {}", field, name, ran.status.code,
+              trim(ran.said, "\n").substr(0, kMostQuoted));
 }
 
 Result<void> write_maps(pid_t pid, const IdMaps& maps) {

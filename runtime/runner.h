@@ -38,6 +38,13 @@ struct OverlayRoot {
 
 struct HostRoot;
 
+// What an image holds as a read-only mount, in place of the bind of config.json with this source.
+struct ImageVolume {
+  std::string source;              // absolute; nothing has to be there
+  std::vector<std::string> lower;  // topmost first, absolute
+  std::string sub_path;            // a directory or file in the image; empty = all of it
+};
+
 enum class CgroupManager { cgroupfs, systemd, none };
 
 // Whether a cgroup may be gone without that is refused and that nothing needs (no limit is asked for): `automatic` says so in a user
@@ -64,6 +71,7 @@ struct CreateRequest {
   const oci::Spec* spec = nullptr;
   std::string bundle;  // absolute
   std::optional<OverlayRoot> overlay;
+  std::vector<ImageVolume> image_volumes;
   std::string cgroup;  // beneath the cgroup2 root, made if absent; empty = from spec.linux.cgroupsPath
   CgroupManager manager = CgroupManager::cgroupfs;
   Rootless rootless = Rootless::automatic;
@@ -77,7 +85,9 @@ struct CreateRequest {
   bool new_keyring = true;
   // Told before anything is mounted on the host, for a container without a mount namespace; whoever deletes the container unmounts it.
   std::function<Result<void>(const HostRoot&)> host_root_planned;  // absent: such a container is refused
-  bool no_pivot = false;                                           // chroot instead of pivot_root, for a host whose root is an initramfs
+  // Told before anything of it is changed: whoever deletes the container, half made or not, leaves that cgroup where it is.
+  std::function<Result<void>()> cgroup_was_there;
+  bool no_pivot = false;  // chroot instead of pivot_root, for a host whose root is an initramfs
   // What the caller has to do anyway before create() returns: called beside the work of the container's first process. Its error is
   // create's.
   std::function<Result<void>()> meanwhile;

@@ -62,14 +62,15 @@ void add_segment(const Elf64_Phdr& header, init::SealPlan& plan) {
   if (out.writable) {
     map.start_data = header.p_vaddr;
     map.end_data = header.p_vaddr + header.p_filesz;
-    map.start_brk = page_after(header.p_vaddr + header.p_memsz);
   }
 }
 
 // The kernel keeps these for /proc/PID/cmdline, environ and stat, and wants them told again with the link. Only where the heap began is not
-// known here: the end of the program is before it.
+// known here, a random distance behind the program; nor does init, which has none, need it. Said to begin where it ends, it is no size that
+// a limit (RLIMIT_DATA) would be held against.
 void tell_memory(const Seal& seal, prctl_mm_map& map) {
   map.brk = address(::sbrk(0));
+  map.start_brk = map.brk;
   map.start_stack = address(seal.argv - 1);
   map.arg_start = address(seal.argv[0]);
   map.arg_end = end_of(seal.argv);

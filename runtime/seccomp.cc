@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <deque>
 
+#include "runtime/name_index.h"
 #include "runtime/seccomp_calls.h"
 #include "runtime/seccomp_tree.h"
 
@@ -85,7 +86,9 @@ Result<std::vector<SeccompCondition>> read_conditions(const std::string& field, 
   for (std::size_t i = 0; i < args.size(); ++i) {
     if (args[i].index >= kArguments) return wrong("{}.args[{}].index: {} is not from 0 to 5", field, i, args[i].index);
     TRY_ASSIGN(const SeccompOp op, read_op(fmt::format("{}.args[{}].op", field, i), args[i].op));
-    out.push_back({args[i].index, op, args[i].value, args[i].value_two, false});
+    // seccomp_rule_add(3): the masked argument is compared with the masked datum.
+    const std::uint64_t second = op == SeccompOp::masked_eq ? args[i].value & args[i].value_two : args[i].value_two;
+    out.push_back({args[i].index, op, args[i].value, second, false});
   }
   return out;
 }
@@ -248,9 +251,8 @@ class Compiler {
   }
 
   static const Multiplexed* find_multiplexed(std::string_view name) {
-    const auto* at = std::lower_bound(kMultiplexed.begin(), kMultiplexed.end(), name,
-                                      [](const Multiplexed& m, std::string_view n) { return m.name < n; });
-    return at != kMultiplexed.end() && at->name == name ? at : nullptr;
+    static constexpr NameIndex kIndex(kMultiplexed);
+    return kIndex.find(name);
   }
   static bool is_multiplexed(std::string_view name) { return find_multiplexed(name) != nullptr; }
 

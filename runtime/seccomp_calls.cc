@@ -8,6 +8,8 @@
 #include <array>
 #include <utility>
 
+#include "runtime/name_index.h"
+
 namespace slipway::runtime {
 namespace {
 
@@ -131,20 +133,23 @@ constexpr auto kCalls = std::to_array<SeccompCall>({
 
 static_assert(std::is_sorted(kCalls.begin(), kCalls.end(), [](const auto& a, const auto& b) { return a.name < b.name; }));
 
+constexpr NameIndex kIndex(kCalls);
+
 }  // namespace
 
 const SeccompCall* find_call(std::string_view name) {
-  const auto* at =
-      std::lower_bound(kCalls.begin(), kCalls.end(), name, [](const SeccompCall& call, std::string_view n) { return call.name < n; });
-  return at != kCalls.end() && at->name == name ? at : nullptr;
+  return kIndex.find(name);
 }
 
 unsigned int_arguments(std::string_view name) {
   // Those that filters look into.
   static constexpr std::pair<std::string_view, unsigned> kCallsWithInts[] = {
-      {"bpf", 0b1},          {"fcntl", 0b11},   {"futex", 0b10},       {"getsockopt", 0b111}, {"ioctl", 0b11},   {"keyctl", 0b1},
-      {"kill", 0b11},        {"open", 0b10},    {"openat", 0b101},     {"personality", 0b1},  {"prctl", 0b1},    {"setns", 0b11},
-      {"setsockopt", 0b111}, {"socket", 0b111}, {"socketpair", 0b111}, {"syslog", 0b1},       {"tgkill", 0b111},
+      {"arch_prctl", 0b1},     {"bpf", 0b101},       {"fcntl", 0b11},       {"futex", 0b100110},
+      {"getsockopt", 0b111},   {"ioctl", 0b11},      {"keyctl", 0b1},       {"kill", 0b11},
+      {"memfd_create", 0b10},  {"open", 0b10},       {"openat", 0b101},     {"perf_event_open", 0b1110},
+      {"personality", 0b1},    {"prctl", 0b1},       {"seccomp", 0b11},     {"setns", 0b11},
+      {"setsockopt", 0b10111}, {"socket", 0b111},    {"socketpair", 0b111}, {"syslog", 0b101},
+      {"tgkill", 0b111},       {"userfaultfd", 0b1},
   };
   for (const auto& [known, bits] : kCallsWithInts)
     if (known == name) return bits;

@@ -4,8 +4,9 @@
 #include <signal.h>
 #include <string.h>
 
-#include <charconv>
 #include <string>
+
+#include "base/text.h"
 
 namespace slipway::runtime {
 namespace {
@@ -25,19 +26,16 @@ int realtime(std::string_view name) {
   name.remove_prefix(5);
   if (name.empty()) return base;
   if (name[0] != (sign > 0 ? '+' : '-')) return 0;
-  int offset = 0;
-  const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), offset);
-  if (error != std::errc{} || end != name.data() + name.size() || offset > SIGRTMAX - SIGRTMIN) return 0;
-  return base + sign * offset;
+  const auto offset = to_number<unsigned>(name.substr(1));
+  if (!offset || *offset > static_cast<unsigned>(SIGRTMAX - SIGRTMIN)) return 0;
+  return base + sign * static_cast<int>(*offset);
 }
 
 }  // namespace
 
 Result<int> parse_signal(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc{} && end == text.data() + text.size()) {
-    if (number > 0 && number < 65) return number;
+  if (const auto number = to_number<int>(text)) {
+    if (*number > 0 && *number < 65) return *number;
     return fail(Code::invalid_argument, "signal {} does not exist", text);
   }
   std::string name;

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/ids.h"
 #include "cgroups/cgroup.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "sys/process_stat.h"
 
 namespace slipway::runtime {
 namespace {
@@ -21,6 +21,7 @@ constexpr std::size_t kRecordLimit = 1 << 20;
 constexpr std::size_t kConfigLimit = 4 << 20;
 constexpr const char* kRecord = "state.json";
 constexpr const char* kConfig = "config.json";
+constexpr const char* kCgroupKept = "cgroup-kept";
 constexpr const char* kFifo = "exec.fifo";
 constexpr const char* kHostRoot = "host-root";
 
@@ -108,6 +109,15 @@ Result<void> StateDir::write_host_root(const HostRoot& root) const {
   return sys::replace_file(dir_, kHostRoot, runtime::write_host_root(root), 0600);
 }
 
+Result<void> StateDir::mark_cgroup_kept() const {
+  TRY(sys::open_at(dir_, kCgroupKept, O_WRONLY | O_CREAT | O_EXCL, 0600));
+  return {};
+}
+
+bool StateDir::is_cgroup_kept() const {
+  return ::faccessat(dir_.get(), kCgroupKept, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 Result<UniqueFd> StateDir::make_start_fifo() const {
   if (::mkfifoat(dir_.get(), kFifo, 0600) != 0) return fail_errno(errno, "make '{}/{}/{}'", root_, id_, kFifo);
   return sys::open_at(dir_, kFifo, O_RDWR);
@@ -145,16 +155,11 @@ Result<std::optional<std::uint64_t>> process_start_time(pid_t pid) {
   auto text = sys::read_line_file_at(FdRef(AT_FDCWD), fmt::format("/proc/{}/stat", pid));
   if (!text.ok() && (text.error().sys_errno == ENOENT || text.error().sys_errno == ESRCH)) return std::optional<std::uint64_t>{};
   if (!text.ok()) return std::move(text).error();
-  // The name in parentheses may hold anything, also spaces and parentheses: the last one ends it.
-  const std::size_t end = text.value().rfind(')');
-  char state = 0;
-  unsigned long long start = 0;
-  if (end == std::string::npos ||
-      std::sscanf(text.value().c_str() + end + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                  &state, &start) != 2)
-    return fail(Code::internal, "/proc/{}/stat has an unknown form", pid);
-  if (state == 'Z' || state == 'X') return std::optional<std::uint64_t>{};
-  return std::optional<std::uint64_t>(start);
+  constexpr unsigned kState = 3, kStartTime = 22;
+  const std::string_view state = sys::stat_field(text.value(), kState);
+  if (sys::stat_field(text.value(), kStartTime).empty()) return fail(Code::internal, "/proc/{}/stat has an unknown form", pid);
+  if (state == "Z" || state == "X") return std::optional<std::uint64_t>{};
+  return std::optional<std::uint64_t>(sys::stat_number(text.value(), kStartTime));
 }
 
 Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record) {

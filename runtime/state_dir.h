@@ -1,4 +1,4 @@
-// A container's state directory ROOT/ID: state.json, config.json as it was, exec.fifo until started; host-root.
+// A container's state directory ROOT/ID: state.json, config.json as it was, exec.fifo until started; host-root, cgroup-kept.
 //
 // 0700, made by mkdir (which decides who owns a name), locked by flock while it is changed. Everything goes by its descriptor.
 #pragma once
@@ -35,6 +35,10 @@ class StateDir {
   // nullopt: nothing of the container's is mounted on the host.
   Result<std::optional<HostRoot>> read_host_root() const;
   Result<void> write_host_root(const HostRoot& root) const;
+
+  // The cgroup was there before the container, and config.json is written after that is known.
+  Result<void> mark_cgroup_kept() const;
+  bool is_cgroup_kept() const;
 
   // The waiting init holds both ends, so that `start` finds a reader exactly while init waits.
   Result<UniqueFd> make_start_fifo() const;

@@ -1,19 +1,18 @@
 // The table of keys and the TOML around it.
 #include "slipwayd/config.h"
 
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_UNRELEASED_FEATURES 0
-#include <toml++/toml.h>
-
 #include <arpa/inet.h>
 #include <unistd.h>
 
-#include <charconv>
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <variant>
 
 #include "base/log.h"
+#include "base/text.h"
+#include "slipwayd/runtime_config.h"
+#include "slipwayd/toml.h"
 #include "sys/file.h"
 
 namespace slipway::daemon {
@@ -36,6 +35,7 @@ const Key kKeys[] = {
     {"", "cgroup_driver", &Config::cgroup_driver,
      "Who makes cgroups: \"cgroupfs\" (slipway itself) or \"systemd\" (slices and scopes); the same in the kubelet. Drain the node to "
      "change it."},
+    {"", "default_runtime", &Config::default_runtime, "The runtime handler of pods that name none; see [runtimes.NAME] below."},
     {"", "netns_directory", &Config::netns_directory, "Where pods' network namespaces are pinned; CNI plugins and Multus look there."},
     {"", "seccomp_profile_root", &Config::seccomp_profile_root, "Where Localhost seccomp profiles with relative names are."},
     {"cni", "conf_dir", &Config::cni_conf_dir, "The first configuration in alphabetical order is used; it may appear later."},
@@ -44,22 +44,43 @@ const Key kKeys[] = {
     {"cni", "conf_template", &Config::cni_conf_template,
      "A configuration list with {{.PodCIDR}}, {{.PodCIDRRanges}} or {{.Routes}} in it, written to conf_dir/10-slipway.conflist when the "
      "kubelet tells the node's pod CIDR. Empty: others write the configuration."},
+    {"containerd", "socket", &Config::containerd_socket,
+     "unix:///PATH of a second socket, with CRI and what cAdvisor, in the kubelet too, asks of containerd: pods' network statistics and "
+     "the "
+     "labels of /metrics/cadvisor. It looks at unix:///run/containerd/containerd.sock. Empty: none."},
     {"log", "level", &Config::log_level, "\"debug\", \"info\", \"warn\" or \"error\"."},
     {"log", "format", &Config::log_format, "\"text\" or \"json\", on stderr."},
     {"programs", "monitor", &Config::monitor_program, "slipway-monitor. Empty: beside slipwayd, or in ../libexec/slipway from there."},
     {"programs", "image", &Config::image_program, "slipway-image. Empty: as above."},
+    {"programs", "criu", &Config::criu_program, "CRIU, for checkpoints of containers. Empty: \"criu\" in PATH, if it is there."},
     {"streaming", "listen", &Config::streaming_listen,
-     "ADDRESS:PORT of the server behind Exec, Attach and PortForward; port 0: one that is free. Plain HTTP: keep it on loopback."},
+     "ADDRESS:PORT of the server behind Exec, Attach and PortForward; port 0: one that is free. Without TLS: keep it on loopback."},
     {"streaming", "idle_timeout", &Config::streaming_idle, "Seconds without a byte in either direction after which a stream is closed."},
     {"streaming", "creation_timeout", &Config::streaming_creation, "Seconds that a client has to open all streams of a session."},
+    {"streaming", "tls_certificate", &Config::streaming_tls_certificate,
+     "Certificate chain (PEM) of that server: its URLs begin with https://. The kubelet wants it valid for ADDRESS by the system's "
+     "authorities. Read again when the files change. Empty: plain HTTP."},
+    {"streaming", "tls_key", &Config::streaming_tls_key, "The certificate's private key (PEM); it may be the same file."},
+    {"streaming", "tls_client_ca", &Config::streaming_tls_client_ca,
+     "Authorities (PEM) one of which has to have certified each client. The kubelet shows no certificate to a runtime. Empty: the URL's "
+     "token is enough."},
     {"workers", "reads", &Config::read_workers, "Threads at most for calls that only read records."},
     {"workers", "operations", &Config::operation_workers, "Threads at most for calls that make, start and remove."},
     {"workers", "waits", &Config::wait_workers, "Threads at most for calls that may take long: stops, execs, pulls."},
     {"workers", "queue", &Config::queue, "Calls of each kind that may wait for a thread; more are refused with RESOURCE_EXHAUSTED."},
+    {"pods", "annotations", &Config::pod_annotations,
+     "Which annotations of pods are honoured: ulimits (ulimits.slipway.io/NAME), umask, unified-cgroup, devices, shm-size (each "
+     "NAME.crio.io)."},
+    {"pods", "devices", &Config::pod_devices, "Devices of the host that an annotation may give to containers."},
+    {"pods", "cdi_directories", &Config::cdi_directories,
+     "Where the Container Device Interface's files are; a device of a later directory counts before the same of an earlier one."},
     {"images", "insecure_registries", &Config::insecure_registries,
      "Registries, as HOST or HOST:PORT, that may be spoken to by plain HTTP or with certificates that cannot be verified. The loopback may "
      "always be spoken to by HTTP."},
     {"images", "ca_file", &Config::registry_ca_file, "Certificates (PEM) of authorities to trust beside the system's. Empty: none."},
+    {"images", "signature_policy", &Config::signature_policy,
+     "What may be pulled, as containers-policy.json(5) says, for example /etc/containers/policy.json; read again for each pull. Of its "
+     "requirements slipway verifies sigstoreSigned with public keys; what it cannot verify it refuses. Empty: everything may be pulled."},
 };
 
 struct TableComment {
@@ -67,10 +88,12 @@ struct TableComment {
 };
 constexpr TableComment kTables[] = {
     {"cni", "The pod network."},
+    {"containerd", "For clients that know containerd alone."},
     {"log", "slipwayd's own log; containers' logs are where the kubelet wants them."},
     {"programs", "The other programs of slipway."},
     {"streaming", "kubectl exec, attach and port-forward."},
     {"workers", "How many calls are worked on at once."},
+    {"pods", "What pods may ask for."},
     {"images", "Pulling images."},
 };
 
@@ -100,6 +123,10 @@ class Reader {
       const toml::table* inner = node.as_table();
       if (table.empty() && inner != nullptr && is_table(key.str())) {
         read(key.str(), *inner);
+        continue;
+      }
+      if (table.empty() && inner != nullptr && key.str() == "runtimes") {
+        config_.runtimes = read_runtimes(*inner, [this](std::size_t line, const std::string& what) { complain(line, what); });
         continue;
       }
       const Key* known = find_key(table, key.str());
@@ -174,6 +201,34 @@ Result<void> check_absolute(std::string_view name, const std::string& path) {
   return fail(Code::invalid_argument, "{}: '{}' is not an absolute path", name, path);
 }
 
+Result<void> check_readable(std::string_view name, const std::string& path) {
+  if (path.empty()) return {};
+  TRY(check_absolute(name, path));
+  return ::access(path.c_str(), R_OK) == 0 ? Result<void>() : fail_errno(errno, "{}: '{}'", name, path);
+}
+
+Result<void> check_images(const Config& config) {
+  for (const auto& registry : config.insecure_registries)
+    if (registry.empty() || registry.find_first_of("/ \t") != std::string::npos)
+      return fail(Code::invalid_argument, "images.insecure_registries: '{}' is not of the form HOST or HOST:PORT", registry);
+  TRY(check_readable("images.ca_file", config.registry_ca_file));
+  return check_readable("images.signature_policy", config.signature_policy);
+}
+
+// Whether the files fit each other the streaming server finds out.
+Result<void> check_tls(const Config& config) {
+  const bool with = !config.streaming_tls_certificate.empty();
+  if (with != !config.streaming_tls_key.empty())
+    return fail(Code::invalid_argument, "streaming.tls_{} is missing: streaming.tls_{} is '{}'", with ? "key" : "certificate",
+                with ? "certificate" : "key", with ? config.streaming_tls_certificate : config.streaming_tls_key);
+  if (!with && !config.streaming_tls_client_ca.empty())
+    return fail(Code::invalid_argument, "streaming.tls_client_ca: '{}' needs streaming.tls_certificate", config.streaming_tls_client_ca);
+  if (with) TRY(check_absolute("streaming.tls_certificate", config.streaming_tls_certificate));
+  if (with) TRY(check_absolute("streaming.tls_key", config.streaming_tls_key));
+  if (!config.streaming_tls_client_ca.empty()) TRY(check_absolute("streaming.tls_client_ca", config.streaming_tls_client_ca));
+  return {};
+}
+
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, std::string_view name) {
@@ -205,24 +260,32 @@ Result<void> check(const Config& config) {
   for (const auto& dir : config.cni_bin_dirs) TRY(check_absolute("cni.bin_dirs", dir));
   if (!config.monitor_program.empty()) TRY(check_absolute("programs.monitor", config.monitor_program));
   if (!config.image_program.empty()) TRY(check_absolute("programs.image", config.image_program));
+  if (!config.criu_program.empty()) TRY(check_absolute("programs.criu", config.criu_program));
   if (!config.cni_conf_template.empty()) TRY(check_absolute("cni.conf_template", config.cni_conf_template));
-  for (const auto& registry : config.insecure_registries)
-    if (registry.empty() || registry.find_first_of("/ \t") != std::string::npos)
-      return fail(Code::invalid_argument, "images.insecure_registries: '{}' is not of the form HOST or HOST:PORT", registry);
-  if (!config.registry_ca_file.empty()) {
-    TRY(check_absolute("images.ca_file", config.registry_ca_file));
-    if (::access(config.registry_ca_file.c_str(), R_OK) != 0) return fail_errno(errno, "images.ca_file: '{}'", config.registry_ca_file);
-  }
+  TRY(check_images(config));
+  const Config usual;
+  for (const auto& name : config.pod_annotations)
+    if (std::ranges::find(usual.pod_annotations, name) == usual.pod_annotations.end())
+      return fail(Code::invalid_argument, "pods.annotations: '{}' is none of {}", name, fmt::join(usual.pod_annotations, ", "));
+  for (const auto& device : config.pod_devices) TRY(check_absolute("pods.devices", device));
+  for (const auto& directory : config.cdi_directories) TRY(check_absolute("pods.cdi_directories", directory));
   TRY(streaming_address(config));
+  TRY(check_tls(config));
   TRY(log::parse_level(config.log_level));
   TRY(log::parse_format(config.log_format));
   constexpr std::string_view kScheme = "unix://";
   const std::string listen = listen_address(config);
   if (!listen.starts_with(kScheme)) return fail(Code::invalid_argument, "listen: '{}' is not of the form unix:///PATH", listen);
   TRY(check_absolute("listen", listen.substr(kScheme.size())));
+  if (const std::string& second = config.containerd_socket; !second.empty()) {
+    if (!second.starts_with(kScheme))
+      return fail(Code::invalid_argument, "containerd.socket: '{}' is not of the form unix:///PATH", second);
+    TRY(check_absolute("containerd.socket", second.substr(kScheme.size())));
+    if (second == listen) return fail(Code::invalid_argument, "containerd.socket: '{}' is `listen` already", second);
+  }
   if (config.cgroup_driver != "cgroupfs" && config.cgroup_driver != "systemd")
     return fail(Code::invalid_argument, "cgroup_driver: '{}' is none of cgroupfs, systemd", config.cgroup_driver);
-  return {};
+  return check_runtimes(config.runtimes, config.default_runtime, config.cgroup_driver);
 }
 
 std::string default_config_text() {
@@ -238,7 +301,7 @@ std::string default_config_text() {
     }
     out += fmt::format("\n# {}\n{} = {}\n", key.comment, key.name, value_of(config, key));
   }
-  return out;
+  return out + runtimes_example();
 }
 
 std::string to_json(const Config& config) {
@@ -252,6 +315,7 @@ std::string to_json(const Config& config) {
       out[std::string(key.table)][std::string(key.name)] = value;
     }
   }
+  out["runtimes"] = to_json(config.runtimes);
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -264,9 +328,9 @@ Result<StreamingAddress> streaming_address(const Config& config) {
   out.address = text.substr(0, colon);
   if (out.address.size() > 2 && out.address.front() == '[' && out.address.back() == ']')
     out.address = out.address.substr(1, out.address.size() - 2);
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data() + colon + 1, end, out.port);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return bad("has no port from 0 to 65535");
+  const auto port = to_number<std::uint16_t>(std::string_view(text).substr(colon + 1));
+  if (!port) return bad("has no port from 0 to 65535");
+  out.port = *port;
   in6_addr binary{};
   if (::inet_pton(out.address.find(':') == std::string::npos ? AF_INET : AF_INET6, out.address.c_str(), &binary) != 1)
     return bad("has no IP address");

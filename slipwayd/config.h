@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/runtime_handlers.h"
 
 namespace slipway::daemon {
 
@@ -19,6 +20,8 @@ struct Config {
   std::string state = "/run/slipway";
   std::string listen;  // empty: slipway.sock in `state`; see listen_address
   std::string cgroup_driver = "cgroupfs";
+  std::string default_runtime = engine::kOwnRuntime;
+  std::vector<engine::RuntimeHandler> runtimes;  // as written
   std::string netns_directory = "/run/netns";
   std::string seccomp_profile_root = "/var/lib/kubelet/seccomp";
 
@@ -32,18 +35,28 @@ struct Config {
 
   std::string monitor_program;  // empty: beside slipwayd
   std::string image_program;
+  std::string criu_program;  // empty: "criu" in PATH
+
+  std::string containerd_socket;  // "unix:///PATH"; empty: none
 
   std::string streaming_listen = "127.0.0.1:0";
   std::uint32_t streaming_idle = 4 * 3600;  // seconds
   std::uint32_t streaming_creation = 30;
+  std::string streaming_tls_certificate, streaming_tls_key;  // empty: plain HTTP
+  std::string streaming_tls_client_ca;                       // empty: clients show no certificate
 
   std::uint32_t read_workers = 2;
   std::uint32_t operation_workers = 16;
   std::uint32_t wait_workers = 128;
   std::uint32_t queue = 1024;
 
+  std::vector<std::string> pod_annotations = {"ulimits", "umask", "unified-cgroup", "devices", "shm-size"};
+  std::vector<std::string> pod_devices = {"/dev/fuse", "/dev/net/tun"};
+  std::vector<std::string> cdi_directories = {"/etc/cdi", "/var/run/cdi"};
+
   std::vector<std::string> insecure_registries;  // host[:port]
   std::string registry_ca_file;                  // empty: the system's authorities alone
+  std::string signature_policy;                  // empty: everything may be pulled
 };
 
 // `name` is what messages call the text: the file's path.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -24,6 +25,7 @@
 #include "slipwayd/listen.h"
 #include "slipwayd/notify.h"
 #include "slipwayd/programs.h"
+#include "slipwayd/runtime_config.h"
 #include "streaming/server.h"
 #include "sys/file.h"
 
@@ -54,13 +56,23 @@ Result<Config> load(const Flags& flags) {
   return value;
 }
 
-cri::Facts facts_of(const Config& config, const engine::Condition& host) {
+// The default one under its own name too.
+std::vector<cri::HandlerFacts> handlers_of(const engine::RuntimeHandlers& runtimes) {
+  std::vector<cri::HandlerFacts> out(1);
+  for (const engine::RuntimeHandler& handler : runtimes.all) {
+    out.push_back({handler.name, handler.recursive_read_only_mounts, handler.user_namespaces});
+    if (handler.name == runtimes.default_name) out.front() = {"", handler.recursive_read_only_mounts, handler.user_namespaces};
+  }
+  return out;
+}
+
+cri::Facts facts_of(const Config& config, const engine::RuntimeHandlers& runtimes, const engine::Condition& host) {
   cri::Facts facts;
   facts.version = SLIPWAY_VERSION;
   facts.cgroup_driver = config.cgroup_driver;
-  facts.recursive_read_only_mounts = engine::can_set_mount_trees();
-  facts.user_namespaces = engine::can_map_users();
+  facts.runtime_handlers = handlers_of(runtimes);
   facts.supplemental_groups_policy = true;
+  facts.mount_options = true;
   facts.runtime = host;
   facts.configuration = to_json(config);
   return facts;
@@ -89,6 +101,7 @@ Result<std::unique_ptr<engine::Images>> open_images(const Config& config) {
   TRY_ASSIGN(options.worker_program, find_program("slipway-image", config.image_program));
   options.insecure_registries = config.insecure_registries;
   options.ca_file = config.registry_ca_file;
+  options.signature_policy = config.signature_policy;
   options.worker_environment = proxy_environment();
   return image::open_store(std::move(options));
 }
@@ -103,13 +116,19 @@ Result<std::unique_ptr<engine::Network>> open_network(const Config& config) {
   return network::open_cni(std::move(options));
 }
 
-Result<std::unique_ptr<engine::Engine>> open_engine(const Config& config, Rooms& rooms) {
+Result<std::unique_ptr<engine::Engine>> open_engine(const Config& config, engine::RuntimeHandlers runtimes, Rooms& rooms) {
   engine::EngineOptions options;
   options.root = config.root;
   options.state = config.state;
   options.netns_directory = config.netns_directory;
   options.cgroup_driver = config.cgroup_driver;
   options.seccomp_localhost_root = config.seccomp_profile_root;
+  options.monitors_enter_network = !config.containerd_socket.empty();
+  options.runtimes = std::move(runtimes);
+  options.criu_program = config.criu_program;
+  options.cdi_directories = config.cdi_directories;
+  options.annotations = {config.pod_annotations, config.pod_devices};
+  options.most_relabelling = std::max(config.operation_workers / 2, 1U);
   TRY_ASSIGN(options.monitor_program, find_program("slipway-monitor", config.monitor_program));
   return engine::Engine::open(std::move(options), *rooms.images, *rooms.network);
 }
@@ -121,6 +140,7 @@ Result<std::unique_ptr<streaming::Server>> open_streams(const Config& config, en
   options.port = at.port;
   options.idle = std::chrono::seconds(config.streaming_idle);
   options.creation = std::chrono::seconds(config.streaming_creation);
+  options.tls = {config.streaming_tls_certificate, config.streaming_tls_key, config.streaming_tls_client_ca};
   return streaming::Server::start(std::move(options), engine);
 }
 
@@ -129,16 +149,21 @@ Result<void> open_rooms(const Config& config, const engine::Condition& host, Roo
   TRY(sys::make_directories(config.state, 0711));
   const std::string address = listen_address(config);
   TRY(clear_socket(address));  // another slipwayd is noticed before its pods are touched
+  if (!config.containerd_socket.empty()) TRY(clear_socket(config.containerd_socket));
   TRY_ASSIGN(rooms.images, open_images(config));
   TRY_ASSIGN(rooms.network, open_network(config));
-  TRY_ASSIGN(rooms.engine, open_engine(config, rooms));
+  TRY_ASSIGN(const engine::RuntimeHandlers runtimes,
+             open_runtimes(config.runtimes, config.default_runtime, config.cgroup_driver, config.state));
+  TRY_ASSIGN(rooms.engine, open_engine(config, runtimes, rooms));
   TRY_ASSIGN(rooms.streams, open_streams(config, *rooms.engine));
   cri::ServerOptions options;
   options.streams = rooms.streams.get();
   options.listen = address;
-  options.facts = facts_of(config, host);
+  options.containerd_listen = config.containerd_socket;
+  options.facts = facts_of(config, runtimes, host);
   options.workers = {config.read_workers, config.operation_workers, config.wait_workers, config.queue};
   TRY_ASSIGN(rooms.server, cri::Server::start(std::move(options), *rooms.engine, *rooms.images, *rooms.network));
+  if (!config.containerd_socket.empty()) TRY(restrict_socket(config.containerd_socket));
   return restrict_socket(address);
 }
 

@@ -49,8 +49,8 @@ std::optional<Target> parse_target(std::string_view target) {
 
 class Connection final : public HttpConnection, public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Socket socket, std::chrono::seconds idle, Upgrades& upgrades)
-      : socket_(std::move(socket)), timer_(socket_.get_executor()), idle_(idle), upgrades_(upgrades) {}
+  Connection(Stream stream, std::chrono::seconds idle, Upgrades& upgrades)
+      : stream_(std::move(stream)), timer_(stream_.get_executor()), idle_(idle), upgrades_(upgrades) {}
 
   void run(std::chrono::seconds patience) {
     timer_.expires_after(patience);
@@ -59,7 +59,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
     });
     parser_.header_limit(kMaxHead);
     parser_.body_limit(0);
-    http::async_read(socket_, buffer_, parser_, [self = shared_from_this()](const Failure& failure, std::size_t) {
+    http::async_read(stream_, buffer_, parser_, [self = shared_from_this()](const Failure& failure, std::size_t) {
       if (!failure) return self->answer();
       if (failure == http::error::header_limit || failure == http::error::body_limit)
         return self->refuse(http::status::bad_request, "the request is too large");
@@ -70,7 +70,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   void close() override {
     Failure ignored;
     timer_.cancel(ignored);
-    socket_.close(ignored);
+    stream_.socket().close(ignored);
   }
 
  private:
@@ -81,7 +81,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   void write(http::response<http::string_body> response, std::function<void()> then);
   std::function<void(Upgraded)> redeem(const Target& target);
 
-  Socket socket_;
+  Stream stream_;
   asio::steady_timer timer_;
   const std::chrono::seconds idle_;
   Upgrades& upgrades_;
@@ -92,7 +92,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
 void Connection::write(http::response<http::string_body> response, std::function<void()> then) {
   auto held = std::make_shared<http::response<http::string_body>>(std::move(response));
   held->set(http::field::server, "slipwayd");
-  http::async_write(socket_, *held, [self = shared_from_this(), held, then = std::move(then)](const Failure& failure, std::size_t) {
+  http::async_write(stream_, *held, [self = shared_from_this(), held, then = std::move(then)](const Failure& failure, std::size_t) {
     if (failure) return self->close();
     then();
   });
@@ -105,8 +105,7 @@ void Connection::refuse(http::status status, const std::string& why) {
   response.body() = why + "\n";
   response.prepare_payload();
   write(std::move(response), [self = shared_from_this()] {
-    Failure ignored;
-    self->socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+    self->stream_.shut_down();
     self->close();
   });
 }
@@ -149,7 +148,7 @@ void Connection::answer_spdy(const Target& target) {
     self->timer_.cancel(ignored);
     const auto data = self->buffer_.cdata();
     std::string early(static_cast<const char*>(data.data()), data.size());
-    begin({make_tcp_transport(std::move(self->socket_), std::move(early), self->idle_), true, version});
+    begin({make_stream_transport(std::move(self->stream_), std::move(early), self->idle_), true, version});
   });
 }
 
@@ -167,7 +166,7 @@ void Connection::answer_web_socket(const Target& target) {
   if (begin == nullptr) return;
   Failure ignored;
   timer_.cancel(ignored);
-  accept_web_socket(std::move(socket_), request, chosen->name, idle_,
+  accept_web_socket(std::move(stream_), request, chosen->name, idle_,
                     [begin, forward, version = chosen->version](std::shared_ptr<Transport> transport) {
                       begin({std::move(transport), forward, version});
                     });
@@ -175,8 +174,8 @@ void Connection::answer_web_socket(const Target& target) {
 
 }  // namespace
 
-std::weak_ptr<HttpConnection> serve_http(Socket socket, std::chrono::seconds patience, std::chrono::seconds idle, Upgrades& upgrades) {
-  const auto connection = std::make_shared<Connection>(std::move(socket), idle, upgrades);
+std::weak_ptr<HttpConnection> serve_http(Stream stream, std::chrono::seconds patience, std::chrono::seconds idle, Upgrades& upgrades) {
+  const auto connection = std::make_shared<Connection>(std::move(stream), idle, upgrades);
   connection->run(patience);
   return connection;
 }

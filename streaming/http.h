@@ -38,6 +38,6 @@ class HttpConnection {
 };
 
 // `upgrades` outlives the loop's work.
-std::weak_ptr<HttpConnection> serve_http(Socket socket, std::chrono::seconds patience, std::chrono::seconds idle, Upgrades& upgrades);
+std::weak_ptr<HttpConnection> serve_http(Stream stream, std::chrono::seconds patience, std::chrono::seconds idle, Upgrades& upgrades);
 
 }  // namespace slipway::streaming

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "streaming/forwarded.h"
 #include "streaming/spdy_session.h"
 
@@ -104,19 +104,16 @@ class PortForward final : public TransportEvents, public SpdyEvents, public std:
 
 void PortForward::on_stream(StreamId id, const Headers& headers) {
   const std::string_view type = find_header(headers, "streamtype");
-  const std::string_view text = find_header(headers, "port");
-  std::uint32_t port = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
-  const bool good = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && port >= 1 && port <= UINT16_MAX;
-  if (!good || (type != "data" && type != "error")) return session_.reset(id, ResetReason::protocol_error);
+  const auto port = to_number<std::uint16_t>(find_header(headers, "port"));
+  if (!port || *port == 0 || (type != "data" && type != "error")) return session_.reset(id, ResetReason::protocol_error);
   // Clients of old open the error stream first and name no request.
   std::string key(find_header(headers, "requestid"));
   if (key.empty()) key = fmt::format("stream {}", type == "error" ? id : id - 2);
   // Also those whose streams are done while the pod has yet to take what came, and those that were reset before they were dialled.
   if (!pairs_.contains(key) && std::max(pairs_.size(), dialling_) >= kMaxPairs) return session_.reset(id, ResetReason::refused_stream);
-  const auto pair = pair_of(key, port);
+  const auto pair = pair_of(key, *port);
   StreamId& place = type == "data" ? pair->data : pair->error;
-  if (place != 0 || pair->port != port) return session_.reset(id, ResetReason::protocol_error);
+  if (place != 0 || pair->port != *port) return session_.reset(id, ResetReason::protocol_error);
   place = id;
   streams_[id] = pair;
   session_.reply(id);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "streaming/command_session.h"
+#include "streaming/handshakes.h"
 #include "streaming/http.h"
 #include "streaming/port_forward.h"
 #include "streaming/tokens.h"
@@ -23,6 +24,7 @@ using Failure = boost::system::error_code;
 using Kind = StreamRequest::Kind;
 
 constexpr std::size_t kMaxConnections = 512;
+constexpr std::chrono::seconds kHandshake(10);
 constexpr std::string_view kPaths[] = {"exec", "attach", "portforward"};
 
 Error asio_error(const Failure& failure, const std::string& what) {
@@ -51,7 +53,8 @@ class AsioServer final : public Server, public Upgrades {
     // The kubelet, which uses the URL, is on this host.
     const bool any = address.is_unspecified();
     const std::string host = any ? (address.is_v4() ? "127.0.0.1" : "::1") : address.to_string();
-    base_ = fmt::format("http://{}:{}", address.is_v4() ? host : "[" + host + "]", bound.port());
+    if (!options_.tls.certificate.empty()) TRY(open_tls());
+    base_ = fmt::format("{}://{}:{}", handshakes_ == nullptr ? "http" : "https", address.is_v4() ? host : "[" + host + "]", bound.port());
     accept();
     thread_ = std::thread([this] { run(); });
     return {};
@@ -64,6 +67,7 @@ class AsioServer final : public Server, public Upgrades {
   }
 
   void stop() override {
+    if (handshakes_ != nullptr) handshakes_->stop();
     if (thread_.joinable()) {
       asio::post(loop_, [this] { close_all(); });
       thread_.join();
@@ -88,11 +92,36 @@ class AsioServer final : public Server, public Upgrades {
     }
   }
 
+  Result<void> open_tls() {
+    auto credentials = TlsCredentials::open(options_.tls);
+    if (!credentials.ok()) return std::move(credentials).error().within("streaming: TLS");
+    const auto patience = std::min<std::chrono::seconds>(options_.creation, kHandshake);
+    handshakes_ = std::make_unique<Handshakes>(std::move(credentials).take(), patience, [this](UniqueFd socket, SslPtr ssl) {
+      auto held = std::make_shared<std::pair<UniqueFd, SslPtr>>(std::move(socket), std::move(ssl));
+      asio::post(loop_, [this, held] { serve_encrypted(std::move(held->first), std::move(held->second)); });
+    });
+    return {};
+  }
+
+  void serve_encrypted(UniqueFd accepted, SslPtr ssl) {
+    if (!acceptor_.is_open()) return;
+    Socket socket(loop_);
+    Failure failure;
+    const int number = accepted.release();
+    socket.assign(acceptor_.local_endpoint(failure).protocol(), number, failure);
+    if (failure) return UniqueFd(number).reset();
+    serve(Stream(std::move(socket), std::move(ssl)));
+  }
+
   void accept() {
     acceptor_.async_accept([this](const Failure& failure, Socket socket) {
       if (failure == asio::error::operation_aborted || !acceptor_.is_open()) return;
       if (failure) return accept_later(failure);  // descriptors are short: not at once again
-      serve(std::move(socket));
+      if (handshakes_ == nullptr) {
+        serve(Stream(std::move(socket)));
+      } else {
+        begin_handshake(std::move(socket));
+      }
       accept();
     });
   }
@@ -105,7 +134,15 @@ class AsioServer final : public Server, public Upgrades {
     });
   }
 
-  void serve(Socket socket) {
+  void begin_handshake(Socket socket) {
+    Failure failure;
+    socket.native_non_blocking(true, failure);
+    if (!failure) socket.set_option(tcp::no_delay(true), failure);
+    const int number = failure ? -1 : socket.release(failure);
+    if (number >= 0) handshakes_->begin(UniqueFd(number));
+  }
+
+  void serve(Stream stream) {
     forget_gone();
     // Anybody on this host may connect: whoever has shown no token for the longest makes room.
     if (http_.size() + transports_.size() >= kMaxConnections) {
@@ -113,7 +150,7 @@ class AsioServer final : public Server, public Upgrades {
       if (const auto oldest = http_.front().lock()) oldest->close();
       http_.pop_front();
     }
-    http_.push_back(serve_http(std::move(socket), options_.creation, options_.idle, *this));
+    http_.push_back(serve_http(std::move(stream), options_.creation, options_.idle, *this));
   }
 
   void forget_gone() {
@@ -161,6 +198,7 @@ class AsioServer final : public Server, public Upgrades {
   asio::steady_timer again_;
   std::list<std::weak_ptr<HttpConnection>> http_;
   std::list<std::weak_ptr<Transport>> transports_;
+  std::unique_ptr<Handshakes> handshakes_;  // null: without TLS
   std::thread thread_;
 };
 

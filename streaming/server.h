@@ -1,8 +1,9 @@
 // The streaming server: the URLs that CRI's Exec, Attach and PortForward answer with, and what happens behind them.
 //
-//   CRI call ── url() ─▶ http://ADDRESS:PORT/exec/TOKEN     GET or POST with an upgrade to SPDY/3.1 or WebSocket, once, within a minute
+//   CRI call ── url() ─▶ http[s]://ADDRESS:PORT/exec/TOKEN  GET or POST with an upgrade to SPDY/3.1 or WebSocket, once, within a minute
 //
-// One thread runs every connection; a few more (Jobs) wait for the engine. Owner: slipwayd's main, which stops it before the engine.
+// One thread runs every connection, one the handshakes of TLS; a few more (Jobs) wait for the engine. Owner: slipwayd's main, which stops
+// it before the engine.
 #pragma once
 
 #include <chrono>
@@ -12,6 +13,7 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "streaming/tls.h"
 
 namespace slipway::streaming {
 
@@ -20,6 +22,7 @@ struct ServerOptions {
   std::uint16_t port = 0;             // 0 = one that is free
   std::chrono::seconds idle = std::chrono::hours(4);
   std::chrono::seconds creation = std::chrono::seconds(30);  // from the connection to all its streams
+  TlsFiles tls;                                              // no certificate: plain HTTP
 };
 
 struct StreamRequest {

@@ -15,10 +15,10 @@ constexpr std::size_t kMaxMessage = 1 << 20;
 
 class WebSocketTransport final : public QueuedTransport {
  public:
-  WebSocketTransport(Socket socket, std::chrono::seconds idle) : QueuedTransport(socket.get_executor(), idle), stream_(std::move(socket)) {
+  WebSocketTransport(Stream stream, std::chrono::seconds idle) : QueuedTransport(stream.get_executor(), idle), stream_(std::move(stream)) {
     Failure ignored;
-    stream_.next_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
-    stream_.next_layer().set_option(asio::socket_base::keep_alive(true), ignored);
+    socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    socket().set_option(asio::socket_base::keep_alive(true), ignored);
     stream_.read_message_max(kMaxMessage);
     stream_.auto_fragment(false);
     stream_.binary(true);
@@ -54,19 +54,19 @@ class WebSocketTransport final : public QueuedTransport {
   void say_farewell() override {
     stream_.async_close(websocket::close_code::normal, [this, self = shared_from_this()](const Failure&) { close(); });
   }
-  Socket& socket() override { return stream_.next_layer(); }
+  Socket& socket() override { return stream_.next_layer().socket(); }
   bool open() const override { return accepted_; }
 
-  websocket::stream<Socket, false> stream_;  // without permessage-deflate
+  websocket::stream<Stream, false> stream_;  // without permessage-deflate
   boost::beast::flat_buffer message_;
   bool accepted_ = false;
 };
 
 }  // namespace
 
-void accept_web_socket(Socket socket, const HttpRequest& request, const std::string& protocol, std::chrono::seconds idle,
+void accept_web_socket(Stream stream, const HttpRequest& request, const std::string& protocol, std::chrono::seconds idle,
                        std::function<void(std::shared_ptr<Transport>)> ready) {
-  std::make_shared<WebSocketTransport>(std::move(socket), idle)->accept(request, protocol, std::move(ready));
+  std::make_shared<WebSocketTransport>(std::move(stream), idle)->accept(request, protocol, std::move(ready));
 }
 
 }  // namespace slipway::streaming

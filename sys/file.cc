@@ -70,6 +70,10 @@ Result<UniqueFd> open_at(FdRef dir, const std::string& path, int flags, mode_t m
   return UniqueFd(fd);
 }
 
+Result<UniqueFd> open_path_without_links(const std::string& path, int flags) {
+  return open_resolved(FdRef(AT_FDCWD), path, flags, 0, RESOLVE_NO_SYMLINKS);
+}
+
 Result<UniqueFd> open_beneath(FdRef root, const std::string& path, int flags, mode_t mode) {
   return open_resolved(root, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }
@@ -157,6 +161,7 @@ Result<void> remove_temporaries(FdRef dir) {
 
 Result<void> make_directories(const std::string& path, mode_t mode) {
   TRY(fault::point("make directories"));
+  if (::mkdir(path.c_str(), mode) == 0) return {};  // most often all but the last are there
   std::string walked = path.starts_with('/') ? "/" : "";
   for (const std::string& part : components(path)) {
     walked += part;

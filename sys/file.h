@@ -27,6 +27,8 @@ auto retry_eintr(Call&& call) {
 }
 
 Result<UniqueFd> open_path(const std::string& path, int flags, mode_t mode = 0);
+// Of a path whose links were followed already: where one has come since, it is ELOOP.
+Result<UniqueFd> open_path_without_links(const std::string& path, int flags);
 Result<UniqueFd> open_at(FdRef dir, const std::string& path, int flags, mode_t mode = 0);
 Result<UniqueFd> open_beneath(FdRef root, const std::string& path, int flags, mode_t mode = 0);
 Result<UniqueFd> open_in_root(FdRef root, const std::string& path, int flags, mode_t mode = 0);

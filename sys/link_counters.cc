@@ -4,8 +4,8 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace slipway::sys {
@@ -47,11 +47,9 @@ Result<LinkCounters> parse_line(std::string_view line) {
                                    nullptr,       nullptr,         &out.tx_bytes,  &out.tx_packets, &out.tx_errors, &out.tx_dropped};
   for (std::uint64_t* const field : fields) {
     const std::string_view word = take_word(line);
-    std::uint64_t value = 0;
-    const auto parsed = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (word.empty() || parsed.ec != std::errc() || parsed.ptr != word.data() + word.size())
-      return fail(Code::internal, "link '{}': '{}' is no counter", out.name, word.substr(0, 64));
-    if (field != nullptr) *field = value;
+    const auto value = to_number<std::uint64_t>(word);
+    if (!value) return fail(Code::internal, "link '{}': '{}' is no counter", out.name, word.substr(0, 64));
+    if (field != nullptr) *field = *value;
   }
   return out;
 }
@@ -61,9 +59,7 @@ Result<LinkCounters> parse_line(std::string_view line) {
 Result<std::vector<LinkCounters>> parse_link_counters(std::string_view text) {
   std::vector<LinkCounters> out;
   for (int number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string_view line = cut(text, '\n');
     if (number <= 2 || line.empty()) continue;  // the headings
     if (out.size() == kMostLinks) break;
     TRY_ASSIGN(LinkCounters counters, parse_line(line));

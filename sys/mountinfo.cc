@@ -4,8 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <charconv>
-
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace slipway::sys {
@@ -32,29 +31,28 @@ std::string unescape(std::string_view text) {
 }
 
 std::string_view take_word(std::string_view& line) {
-  const std::size_t end = line.find(' ');
-  const std::string_view word = line.substr(0, end);
-  line.remove_prefix(end == std::string_view::npos ? line.size() : end + 1);
-  return word;
-}
-
-template <class Number>
-bool parse_number(std::string_view text, Number& out) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return !text.empty() && error == std::errc{} && end == text.data() + text.size();
+  return cut(line, ' ');
 }
 
 bool parse_line(std::string_view line, MountLine& out) {
-  if (!parse_number(take_word(line), out.id) || !parse_number(take_word(line), out.parent)) return false;
-  const std::string_view device = take_word(line);
-  const std::size_t colon = device.find(':');
-  if (colon == std::string_view::npos) return false;
-  if (!parse_number(device.substr(0, colon), out.major) || !parse_number(device.substr(colon + 1), out.minor)) return false;
+  const auto id = to_number<std::uint64_t>(take_word(line));
+  const auto parent = to_number<std::uint64_t>(take_word(line));
+  std::string_view device = take_word(line);
+  const auto major = to_number<unsigned>(cut(device, ':'));
+  const auto minor = to_number<unsigned>(device);
+  if (!id || !parent || !major || !minor) return false;
+  out.id = *id;
+  out.parent = *parent;
+  out.major = *major;
+  out.minor = *minor;
   out.root = unescape(take_word(line));
   out.point = unescape(take_word(line));
   (void)take_word(line);  // the mount's options
   while (!line.empty()) {
-    if (take_word(line) != "-") continue;
+    const std::string_view word = take_word(line);
+    out.shared = out.shared || word.starts_with("shared:");
+    out.slave = out.slave || word.starts_with("master:");
+    if (word != "-") continue;
     out.type = unescape(take_word(line));
     return !out.type.empty() && !out.point.empty();
   }
@@ -66,9 +64,7 @@ bool parse_line(std::string_view line, MountLine& out) {
 Result<std::vector<MountLine>> parse_mountinfo(std::string_view text) {
   std::vector<MountLine> out;
   while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const std::string_view line = cut(text, '\n');
     if (!parse_line(line, out.emplace_back())) return fail(Code::internal, "mountinfo: '{}' has an unknown form", line);
   }
   return out;

@@ -16,9 +16,11 @@ struct MountLine {
   std::uint64_t parent = 0;
   unsigned major = 0;  // of the file system, as stat(2) tells it
   unsigned minor = 0;
-  std::string root;   // what of the file system is mounted: "/" for all of it
-  std::string point;  // where, as the process sees it
-  std::string type;   // "ext4"
+  std::string root;     // what of the file system is mounted: "/" for all of it
+  std::string point;    // where, as the process sees it
+  std::string type;     // "ext4"
+  bool shared = false;  // has peers
+  bool slave = false;   // hears a master
 };
 
 // Pure. Escapes (\040) are undone.

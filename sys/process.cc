@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,7 +12,9 @@
 #include <csignal>
 
 #include "base/fault.h"
+#include "base/text.h"
 #include "base/weaken.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 
 #ifndef P_PIDFD
@@ -79,6 +82,20 @@ std::vector<char*> exec_vector(const std::vector<std::string>& strings) {
   return out;
 }
 
+bool is_program(const std::string& file) {
+  struct stat st = {};
+  return ::stat(file.c_str(), &st) == 0 && S_ISREG(st.st_mode) && ::access(file.c_str(), X_OK) == 0;
+}
+
+std::string find_program(std::string_view name, std::string_view path) {
+  while (!path.empty()) {
+    const std::string_view directory = cut(path, ':');
+    std::string file = fmt::format("{}/{}", directory, name);
+    if (directory.starts_with('/') && is_program(file)) return file;
+  }
+  return {};
+}
+
 Result<UniqueFd> pidfd_open(pid_t pid) {
   const long fd = ::syscall(SYS_pidfd_open, pid, 0);
   if (fd < 0) return fail_errno(errno, "open a pidfd of process {}", pid);
@@ -98,6 +115,10 @@ Result<ExitStatus> wait_pidfd(FdRef pidfd) {
 
 Result<std::optional<ExitStatus>> try_wait_pidfd(FdRef pidfd) {
   return wait_with(pidfd, WNOHANG);
+}
+
+Result<std::optional<ExitStatus>> peek_pidfd(FdRef pidfd) {
+  return wait_with(pidfd, WNOHANG | WNOWAIT);
 }
 
 Result<bool> poll_readable(FdRef fd, int timeout_ms) {
@@ -170,6 +191,20 @@ Result<Child> spawn(const SpawnRequest& request) {
   // Nobody else reaps our children, so the number is still ours here.
   TRY_ASSIGN(UniqueFd pidfd, pidfd_open(pid));
   return Child(pid, std::move(pidfd));
+}
+
+Result<Ran> run_to_end(SpawnRequest request, int timeout_ms, std::size_t limit) {
+  TRY_ASSIGN(const UniqueFd output, memory_file("output", ""));
+  request.stdio[1] = request.stdio[2] = output.get();
+  TRY_ASSIGN(Child child, spawn(request));
+  TRY_ASSIGN(const auto status, child.wait_for(timeout_ms));
+  if (!status) {
+    if (request.own_group) (void)child.kill_group();
+    return fail(Code::deadline_exceeded, "'{}' did not end in {} ms and was killed", request.program, timeout_ms);
+  }
+  if (::lseek(output.get(), 0, SEEK_SET) < 0) return fail_errno(errno, "read what '{}' said", request.program);
+  TRY_ASSIGN(std::string said, read_fd(output, limit).context("what '{}' said", request.program));
+  return Ran{*status, std::move(said)};
 }
 
 }  // namespace slipway::sys

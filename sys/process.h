@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,12 +22,20 @@ struct ExitStatus {
 // What execve(2) takes: a pointer to each string, which must outlive it, and a null.
 std::vector<char*> exec_vector(const std::vector<std::string>& strings);
 
+// A regular file that we may execute.
+bool is_program(const std::string& file);
+// The first one of that name in `path`'s absolute directories ("a:b"); "" where there is none. The working directory, which PATH may name
+// by "" or ".", is somebody else's.
+std::string find_program(std::string_view name, std::string_view path);
+
 Result<UniqueFd> pidfd_open(pid_t pid);
 // ESRCH (already gone) is ok: a signal's wish is fulfilled.
 Result<void> pidfd_send_signal(FdRef pidfd, int signal);
 // waitid(P_PIDFD): only the parent may. The first waits, the second says nothing where the child still runs.
 Result<ExitStatus> wait_pidfd(FdRef pidfd);
 Result<std::optional<ExitStatus>> try_wait_pidfd(FdRef pidfd);
+// As try_wait_pidfd, and the child stays to be waited for.
+Result<std::optional<ExitStatus>> peek_pidfd(FdRef pidfd);
 // Ready for reading when the process has ended; false after `timeout_ms` (-1 = no end).
 Result<bool> poll_readable(FdRef fd, int timeout_ms);
 
@@ -66,5 +75,13 @@ struct SpawnRequest {
 
 // All signals default and unblocked in the child, no descriptor but the named ones.
 Result<Child> spawn(const SpawnRequest& request);
+
+struct Ran {
+  ExitStatus status;
+  std::string said;  // both outputs
+};
+// Spawned, waited for and read; what `request` has as outputs is not looked at. deadline_exceeded: it was killed, with its group where it
+// has one of its own. resource_exhausted: it said more than `limit` bytes.
+Result<Ran> run_to_end(SpawnRequest request, int timeout_ms, std::size_t limit);
 
 }  // namespace slipway::sys

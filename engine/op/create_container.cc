@@ -1,9 +1,16 @@
-// CreateContainer: image snapshot → OCI spec (pure) → intent → writable root → bundle → monitor → commit.
+// CreateContainer: image snapshot → OCI spec (pure) → writable root → bundle → commit. Its process is made at its start (ADR 33).
+#include <algorithm>
+#include <iterator>
+
 #include "base/ids.h"
+#include "cgroups/plan.h"
 #include "cgroups/unit_names.h"
 #include "engine/cgroup_names.h"
+#include "engine/op/bundle.h"
+#include "engine/op/image_volumes.h"
 #include "engine/op/ops.h"
 #include "engine/pod_remains.h"
+#include "engine/runtime_handlers.h"
 #include "engine/spec/builder.h"
 #include "engine/spec/signals.h"
 #include "engine/stage_timer.h"
@@ -30,6 +37,37 @@ Result<std::string> log_path_of(const PodSpec& pod, const ContainerSpec& contain
   return pod.log_directory + (pod.log_directory.ends_with('/') ? "" : "/") + path;
 }
 
+Result<SelinuxLabels> labels_of(const Context& context, const PodRecord& pod, const ContainerSpec& spec) {
+  TRY_ASSIGN(SelinuxLabels labels, container_labels(context.host.selinux, pod, spec.security));
+  TRY(check_labels(context.host.selinux, labels));
+  return labels;
+}
+
+// Before the pod is locked: a big volume takes minutes, and who asks again or mounts it too waits for the walk that is under way.
+Result<void> relabel_volumes(Context& context, const PodRecord& pod, const ContainerSpec& spec, StageNote& note) {
+  std::vector<Mount> asked;
+  std::copy_if(spec.mounts.begin(), spec.mounts.end(), std::back_inserter(asked),
+               [](const Mount& mount) { return mount.selinux_relabel && mount.image.empty(); });
+  if (asked.empty()) return {};
+  TRY_ASSIGN(const SelinuxLabels labels, labels_of(context, pod, spec));
+  if (labels.mount.empty() || labels.unconfined) return {};
+  TRY_ASSIGN(const std::vector<ResolvedMount> volumes, resolve_mounts(asked));
+  for (const ResolvedMount& volume : volumes) {
+    TRY_ASSIGN(const bool done, is_relabelled(volume.source, labels.mount, context.labeller).context("mounts.host_path"));
+    if (done) continue;
+    note.set("relabel");
+    TRY_ASSIGN(const auto place,
+               context.relabellers.take(context.options.most_relabelling, context.timeouts.place, "calls that relabel volumes are"));
+    const auto run = [&](const auto&) -> Result<bool> {
+      TRY(relabel_tree(volume.source, labels.mount, context.labeller));
+      return true;
+    };
+    const std::string key = labels.mount + " " + volume.source;
+    TRY(context.relabelling.join(key, "the relabelling of a volume", context.timeouts.lock, run).context("mounts.host_path"));
+  }
+  return {};
+}
+
 class CreateContainer {
  public:
   CreateContainer(Context& context, const PodRecord& pod, ContainerSpec spec, std::shared_ptr<StageNote> note)
@@ -37,8 +75,8 @@ class CreateContainer {
     record_.id = make_id();
     record_.pod_id = pod.id;
     record_.spec = std::move(spec);
+    record_.made = false;
     record_.created_at = now_realtime();
-    record_.cgroup = container_cgroup(pod.cgroup, record_.id);
     bundle_ = bundle_path(paths_, record_.id);
   }
 
@@ -55,31 +93,40 @@ class CreateContainer {
 
  private:
   Result<void> make(Undo& undo) {
+    TRY(find_runtime());
     TRY_ASSIGN(client_, context_.monitors.find(pod_.id));
     timer_.begin("image");
     TRY_ASSIGN(image_, context_.images->find(record_.spec.image));
     timer_.begin("spec");
     TRY_ASSIGN(const oci::Spec spec, plan());
     TRY(oci::validate(spec));
-    timer_.begin("intent");
-    TRY(undo.add("forget the record", [this] { return context_.store->remove_container(record_.id); }));
-    TRY(context_.store->begin(record_));
+    TRY(cgroups::plan_writes(*spec.linux_.resources));  // for its errors
     timer_.begin("root");
     TRY(undo.add("remove the writable layer", [this] { return context_.images->remove_root(record_.id); }));
     TRY_ASSIGN(const RootLayers layers, context_.images->prepare_root(image_, record_.id));
     timer_.begin("bundle");
     TRY(undo.add("remove the bundle", [this] { return remove_bundle(); }));
     TRY(write_bundle(spec));
-    TRY(hand_to_monitor(layers, undo));
+    TRY_ASSIGN(const monitor::CreateContainer request, monitor_request(layers));
+    TRY(keep_request(bundle_, request));
     timer_.end();
-    return context_.store->commit_container(record_.id, [this](ContainerRecord& record) {
-      if (record.state == ContainerState::created) record.pid = record_.pid;
-      record.stages = timer_.take();
-    });
+    record_.stages = timer_.take();
+    return context_.store->commit(record_);
+  }
+
+  // The pod's, which was there when the pod was made.
+  Result<void> find_runtime() {
+    runtime_ = context_.options.runtimes.find(pod_.runtime.empty() ? kOwnRuntime : pod_.runtime);
+    if (runtime_ == nullptr)
+      return fail(Code::failed_precondition, "the pod's runtime handler '{}' is not in the configuration any more", pod_.runtime);
+    record_.cgroup = container_cgroup(pod_.cgroup, record_.id, runtime_->own() || runtime_->systemd());
+    record_.runtime = {runtime_->binary, runtime_->root};
+    return {};
   }
 
   Result<oci::Spec> plan() {
     SpecInputs in;
+    in.runtime = runtime_;
     in.pod = &pod_;
     in.container = &record_.spec;
     in.image = &image_;
@@ -92,14 +139,23 @@ class CreateContainer {
     if (pinned.files().empty()) in.paths = paths_before_files(paths_);
     TRY_ASSIGN(in.target_pid_ns, target_pid_ns());
     TRY_ASSIGN(in.user, user());
+    TRY_ASSIGN(in.labels, labels_of(context_, pod_, record_.spec));
     TRY_ASSIGN(in.mounts, resolve_mounts(record_.spec.mounts));
-    TRY_ASSIGN(in.devices, resolve_devices(record_.spec.devices));
+    TRY_ASSIGN(volumes_, find_image_volumes(*context_.images, bundle_, record_.spec.mounts, in.mounts));
+    if (!volumes_.empty() && !runtime_->own())
+      return fail(Code::unimplemented, "ImageVolumeMountFailed: the image volume at '{}': containers of '{}' mount no images",
+                  volumes_[0].target, runtime_->binary);
+    TRY_ASSIGN(in.wishes, container_wishes(pod_.spec.annotations, record_.spec.metadata.name, context_.options.annotations));
+    std::vector<Device> devices = record_.spec.devices;
+    devices.insert(devices.end(), in.wishes.devices.begin(), in.wishes.devices.end());
+    TRY_ASSIGN(in.devices, resolve_devices(devices));
+    TRY_ASSIGN(in.cdi, resolve_cdi(record_.spec.cdi_devices, context_.options.cdi_directories));
     if (record_.spec.security.privileged) in.host_devices = list_host_devices();
     TRY_ASSIGN(in.localhost_profile, seccomp_profile());
-    if (wants_default_apparmor(record_.spec.security, context_.host)) TRY(context_.apparmor.need_default());
+    TRY(apparmor());
 
     record_.image_id = image_.id;
-    record_.resources = record_.spec.resources;
+    record_.resources = asked_resources(in);
     record_.user = {in.user.uid, in.user.gid, {in.user.additional_gids.begin(), in.user.additional_gids.end()}};
     TRY_ASSIGN(record_.log_path, log_path_of(pod_.spec, record_.spec));
     const std::string& asked = record_.spec.stop_signal.empty() ? image_.config.stop_signal : record_.spec.stop_signal;
@@ -112,6 +168,13 @@ class CreateContainer {
     TRY_ASSIGN(const std::string passwd, read_image_file(*context_.images, image_, "etc/passwd"));
     TRY_ASSIGN(const std::string group, read_image_file(*context_.images, image_, "etc/group"));
     return resolve_user(record_.spec.security, image_.config.user, passwd, group);
+  }
+
+  Result<void> apparmor() {
+    const SecurityContext& security = record_.spec.security;
+    if (wants_default_apparmor(security, context_.host)) return context_.apparmor.need_default();
+    const bool of_host = context_.host.apparmor && security.apparmor.type == ProfileType::localhost;
+    return of_host ? need_loaded(security.apparmor.localhost_ref) : Result<void>{};
   }
 
   Result<std::string> target_pid_ns() {
@@ -146,10 +209,9 @@ class CreateContainer {
 
   Result<void> write_bundle(const oci::Spec& spec) {
     TRY(sys::make_directories(bundle_, 0700));
+    if (spec.hooks && runtime_->own()) TRY(sys::make_directories(bundle_ + "/rootfs", 0755));  // where hooks look for the root
     if (!record_.log_path.empty()) TRY(sys::make_directories(record_.log_path.substr(0, record_.log_path.rfind('/')), 0755));
-    TRY_ASSIGN(const UniqueFd dir, sys::open_path(bundle_, O_RDONLY | O_DIRECTORY));
-    TRY(sys::replace_file(dir, "config.json", oci::write_spec(spec), 0600));
-    return sys::replace_file(dir, "process.json", oci::write_process(*spec.process), 0600);  // what exec starts from
+    return write_specs(bundle_, spec);
   }
 
   Result<void> remove_bundle() {
@@ -158,21 +220,16 @@ class CreateContainer {
     return sys::remove_tree(parent.value(), record_.id);
   }
 
-  Result<void> take_from_monitor() {
-    TRY(context_.cgroups->kill_and_remove(record_.cgroup));
-    return forget_in_monitor(context_, record_.pod_id, record_.id);
-  }
-
-  Result<void> hand_to_monitor(const RootLayers& layers, Undo& undo) {
-    timer_.begin("create");
-    monitor::Request request;
-    monitor::CreateContainer& create = *request.mutable_create();
+  // What the monitor will be asked.
+  Result<monitor::CreateContainer> monitor_request(const RootLayers& layers) {
+    monitor::CreateContainer create;
     create.set_id(record_.id);
     create.set_bundle(bundle_);
     for (const std::string& lower : layers.lower) create.mutable_rootfs()->add_lower(lower);
     create.mutable_rootfs()->set_upper(layers.upper);
     create.mutable_rootfs()->set_work(layers.work);
     for (const std::string& volume : image_.config.volumes) create.mutable_rootfs()->add_directories(volume);
+    TRY(add_image_volumes(*context_.images, volumes_, record_.id, create));
     create.set_log_path(record_.log_path);
     create.set_tty(record_.spec.tty);
     create.set_stdin(record_.spec.stdin);
@@ -187,20 +244,25 @@ class CreateContainer {
       create.add_scope_after(kServiceUnit);
       if (cgroups::is_scope(paths_.monitor_cgroup)) create.add_scope_after(cgroups::unit_of(paths_.monitor_cgroup));
     }
-    TRY(undo.add("take the container from the monitor", [this] { return take_from_monitor(); }));
-    TRY_ASSIGN(const MonitorReply reply, client_->call(std::move(request), {}, context_.timeouts.monitor));
-    record_.pid = reply.reply.pid();
-    timer_.nest(reply.reply.stages());
-    return {};
+    if (!runtime_->own()) {
+      monitor::OciRuntime& other = *create.mutable_runtime();
+      other.set_binary(runtime_->binary);
+      other.set_root(runtime_->root);
+      other.set_systemd_cgroup(runtime_->systemd());
+      other.set_exec_cgroup(runtime_->exec_cgroup);
+    }
+    return create;
   }
 
   Context& context_;
   const PodRecord& pod_;
+  const RuntimeHandler* runtime_ = nullptr;
   PodPaths paths_;
   std::string bundle_;
   ContainerRecord record_;
   std::string target_;  // whose PID namespace it joins
   ImageRecord image_;
+  std::vector<ImageVolume> volumes_;
   std::shared_ptr<MonitorClient> client_;
   StageTimer timer_;
 };
@@ -218,6 +280,7 @@ Result<std::string> create_container(Context& context, const std::string& pod_id
   TRY(check(spec));
   const std::string key = fmt::format("{}/{}/{}", pod_id, spec.metadata.name, spec.metadata.attempt);
   return context.creating.join(key, "CreateContainer", context.timeouts.lock, [&](const auto& note) -> Result<std::string> {
+    if (const auto pod = context.store->pod(pod_id)) TRY(relabel_volumes(context, *pod, spec, *note));
     TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock, note));
     const std::optional<PodRecord> pod = context.store->pod(pod_id);
     if (!pod) return fail(Code::not_found, "there is no pod '{}'", pod_id);

@@ -23,6 +23,8 @@ Result<ExecOutput> exec_sync(Context& context, const std::string& id, const std:
 Result<std::unique_ptr<ProcessStreams>> exec(Context& context, const std::string& id, const StreamSpec& spec);
 Result<std::unique_ptr<ProcessStreams>> attach(Context& context, const std::string& id, const StreamSpec& spec);
 Result<UniqueFd> dial(Context& context, const std::string& pod_id, std::uint32_t port);
+// `timeout` 0: two minutes.
+Result<void> checkpoint_container(Context& context, const std::string& id, const std::string& location, std::chrono::seconds timeout);
 Result<void> reopen_log(Context& context, const std::string& id);
 Result<void> update_resources(Context& context, const std::string& id, const LinuxResources& patch);
 Result<void> update_pod_resources(Context& context, const std::string& id, const LinuxResources& overhead, const LinuxResources& resources);

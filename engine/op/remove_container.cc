@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "engine/op/ops.h"
+#include "engine/runtime_handlers.h"
 #include "sys/file.h"
 
 namespace slipway::engine {
@@ -28,7 +29,10 @@ Result<void> forget_in_monitor(Context& context, const std::string& pod_id, cons
 }
 
 Result<void> remove_container_files(Context& context, const ContainerRecord& record) {
+  // A start that was cut off may have been finished since the monitor said what it has, and it forgets none that lives.
+  if (record.started_at == 0) TRY(context.cgroups->kill_and_remove(record.cgroup));
   TRY(forget_in_monitor(context, record.pod_id, record.id));
+  TRY(delete_in_runtime(record, bundle_path(context.paths_of(record.pod_id), record.id)));
   TRY(context.cgroups->kill_and_remove(record.cgroup));
   TRY(context.images->remove_root(record.id));
   auto bundles = sys::open_path(context.paths_of(record.pod_id).directory + "/containers", O_RDONLY | O_DIRECTORY);

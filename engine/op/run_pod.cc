@@ -1,5 +1,8 @@
 // RunPodSandbox: intent → files → cgroup → monitor (makes and pins the namespaces) → CNI → commit.
+#include <sys/random.h>
+
 #include <algorithm>
+#include <set>
 
 #include "base/ids.h"
 #include "base/log.h"
@@ -40,7 +43,6 @@ Result<void> check(const PodSpec& spec) {
   const PodMetadata& metadata = spec.metadata;
   if (metadata.name.empty() || metadata.namespace_.empty() || metadata.uid.empty())
     return fail(Code::invalid_argument, "a pod needs a name, a namespace and a uid");
-  if (!spec.runtime_handler.empty()) return fail(Code::invalid_argument, "there is no runtime handler '{}'", spec.runtime_handler);
   const SecurityContext& security = spec.security;
   if (security.run_as_group && !security.run_as_user && security.run_as_username.empty())
     return fail(Code::invalid_argument, "run_as_group needs run_as_user");
@@ -60,6 +62,20 @@ void put_maps(const std::vector<oci::IdMapping>& from, google::protobuf::Repeate
     map.set_outside(mapping.host_id);
     map.set_count(mapping.size);
   }
+}
+
+std::set<std::string> levels_of(const Store& store) {
+  std::set<std::string> taken;
+  const auto snapshot = store.snapshot();
+  for (const auto& [id, pod] : snapshot->pods) taken.insert(level_of(pod->process_label));
+  for (const PodRecord& pod : store.pod_intents()) taken.insert(level_of(pod.process_label));
+  return taken;
+}
+
+std::uint32_t random_below(std::uint32_t end) {
+  std::uint32_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) return 0;  // taken ones are passed over all the same
+  return number % end;
 }
 
 class RunPod {
@@ -89,10 +105,16 @@ class RunPod {
 
  private:
   Result<void> make(Undo& undo) {
+    TRY_ASSIGN(pod_.runtime, context_.options.runtimes.resolve(pod_.spec.runtime_handler));
+    if (pod_.spec.security.namespaces.userns && !context_.options.runtimes.find(pod_.runtime)->own())
+      return fail(Code::invalid_argument, "userns_options: runtime handler '{}' runs no pods with a user namespace of their own",
+                  pod_.runtime);
     TRY_ASSIGN(sysctls_, check_sysctls(pod_.spec));
+    TRY_ASSIGN(const auto shm, shm_size(pod_.spec.annotations, context_.options.annotations));
+    shm_size_ = shm.value_or(kShmSize);
     TRY_ASSIGN(pod_.cgroup, pod_cgroup(context_.options.cgroup_driver, pod_.spec.cgroup_parent, pod_.id));
     timer_.begin("intent");  // everything below is findable from the id
-    TRY(context_.store->begin(pod_));
+    TRY(begin_labelled());
     TRY(undo.add("forget the record", [this] { return forget(); }));
     TRY(undo.add("remove the pod's directory", [this] { return remove_pod_directory(paths_); }));
     TRY(sys::make_directories(paths_.directory, 0700));
@@ -111,6 +133,21 @@ class RunPod {
     return context_.store->commit(pod_);
   }
 
+  // The record is where a level is taken: it is free again when the record goes, and a slipwayd that starts anew knows it.
+  Result<void> begin_labelled() {
+    if (!context_.host.selinux.enabled) return context_.store->begin(pod_);
+    const std::lock_guard guard(context_.levels);
+    std::string level = pod_.spec.security.selinux_level;
+    if (level.empty() && context_.host.selinux.labels()) {
+      TRY_ASSIGN(level, pick_level(level_of(context_.host.selinux.process), levels_of(*context_.store), random_below));
+    }
+    TRY_ASSIGN(const SelinuxLabels labels, pod_labels(context_.host.selinux, pod_.spec.security, level));
+    TRY(check_labels(context_.host.selinux, labels));
+    pod_.process_label = labels.process;
+    pod_.mount_label = labels.mount;
+    return context_.store->begin(pod_);
+  }
+
   Result<void> start_monitor(Undo& undo) {
     timer_.begin("monitor");
     monitor::PodConfig config;
@@ -120,6 +157,7 @@ class RunPod {
     if (!host_network_) {
       config.set_netns_path(paths_.netns);
       config.set_hostname(hostname_);
+      config.set_enter_network(context_.options.monitors_enter_network);
       pod_.netns = paths_.netns;
     }
     const NamespaceOptions& namespaces = pod_.spec.security.namespaces;
@@ -129,7 +167,9 @@ class RunPod {
     config.mutable_sysctls()->insert(sysctls_.begin(), sysctls_.end());
     config.set_cgroup(pod_.cgroup);
     config.set_monitor_cgroup(paths_.monitor_cgroup);
-    config.set_shm_size(kShmSize);
+    config.set_shm_size(shm_size_);
+    config.set_mount_label(pod_.mount_label);
+    if (!pod_.mount_label.empty()) config.set_files_label(context_.host.selinux.file);
     if (namespaces.userns) {
       put_maps(namespaces.uid_mappings, *config.mutable_uid_maps());
       put_maps(namespaces.gid_mappings, *config.mutable_gid_maps());
@@ -187,6 +227,7 @@ class RunPod {
   bool host_network_ = false;
   std::string hostname_;
   std::map<std::string, std::string> sysctls_;
+  std::int64_t shm_size_ = 0;
   StageTimer timer_;
 };
 

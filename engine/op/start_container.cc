@@ -1,5 +1,6 @@
-// StartContainer: the waiting process is let go; a failure leaves it EXITED with StartError and 128.
+// StartContainer: its process is made, then let go; a failure of either leaves it EXITED with StartError and 128.
 #include "base/log.h"
+#include "engine/op/make_container.h"
 #include "engine/op/ops.h"
 #include "engine/stage_timer.h"
 #include "engine/told.h"
@@ -22,16 +23,28 @@ void record_start_error(Context& context, const ContainerRecord& record, const E
   if (!recorded.ok()) log::error("container {}: {}", record.id, recorded.error().message);
 }
 
+Result<void> make(Context& context, const ContainerRecord& record, StageTimer& timer, Latest latest) {
+  Result<void> made = make_container(context, record, timer, latest);
+  if (made.ok()) return made;
+  const auto now = context.store->container(record.id);
+  if (now && now->state == ContainerState::created) record_start_error(context, record, made.error());  // else it was stopped meanwhile
+  if (const auto taken = take_from_monitor(context, record); !taken.ok())
+    log::warn("container {}: take it from its monitor: {}", record.id, taken.error().message);
+  return made;
+}
+
 Result<void> start_locked(Context& context, const ContainerRecord& record, const std::shared_ptr<StageNote>& note) {
   if (record.state != ContainerState::created) return fail(Code::failed_precondition, "it has been started already");
   TRY_ASSIGN(const auto client, context.monitors.find(record.pod_id));
   const MonotonicNanos begun = now_monotonic();
+  const Latest latest = std::chrono::steady_clock::now() + context.timeouts.monitor;  // for both: the kubelet waits two minutes
   StageTimer timer(note);
+  if (!record.made) TRY(make(context, record, timer, latest));
   timer.begin("start");
   monitor::Request request;
   request.mutable_start()->set_id(record.id);
   const UnixNanos started = now_realtime();
-  const Result<MonitorReply> reply = client->call(std::move(request), {}, context.timeouts.monitor);
+  const Result<MonitorReply> reply = client->call(std::move(request), {}, time_left(latest));
   if (!reply.ok()) {
     record_start_error(context, record, reply.error());
     if (const auto killed = context.cgroups->kill_and_remove(record.cgroup); !killed.ok())

@@ -15,7 +15,11 @@ Result<ContainerUsage> usage_of(Context& context, const ContainerRecord& record,
   TRY_ASSIGN(usage.cgroup, context.cgroups->stats(record.cgroup));
   TRY_ASSIGN(const std::vector<pid_t> pids, context.cgroups->processes(record.cgroup));
   usage.processes = pids.size();
-  if (detail == UsageDetail::open_files) usage.files = count_open_files(pids);
+  if (detail == UsageDetail::processes) {
+    usage.files = count_open_files(pids);
+    usage.tasks = count_task_states(pids);
+    usage.open_files_limit = open_files_limit(static_cast<pid_t>(record.pid));
+  }
   if (auto layer = context.images->root_usage(record.id); layer.ok()) usage.writable_layer = layer.value();
   usage.container = record;
   return usage;
@@ -69,6 +73,11 @@ Result<PodUsage> pod_usage(Context& context, const std::string& id, UsageDetail 
     if (!one.ok()) continue;  // it has ended meanwhile
     usage.files.descriptors += one.value().files.descriptors;
     usage.files.sockets += one.value().files.sockets;
+    const TaskStates& tasks = one.value().tasks;
+    usage.tasks.sleeping += tasks.sleeping;
+    usage.tasks.running += tasks.running;
+    usage.tasks.stopped += tasks.stopped;
+    usage.tasks.uninterruptible += tasks.uninterruptible;
     usage.containers.push_back(std::move(one).take());
   }
   usage.pod = view->pod;

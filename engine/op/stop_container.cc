@@ -1,6 +1,8 @@
 // StopContainer: the stop signal, the grace, SIGKILL. A second call joins the first and may shorten the grace.
 //
 // No lock is held while the grace runs: the pod may be stopped meanwhile, which ends the wait.
+#include <csignal>
+
 #include "base/log.h"
 #include "engine/events.h"
 #include "engine/op/ops.h"
@@ -16,12 +18,15 @@ bool exited(const ContainerRecord& record) {
   return record.state == ContainerState::exited;
 }
 
-Result<void> signal(Context& context, const ContainerRecord& record, int number, bool all) {
-  TRY_ASSIGN(const auto client, context.monitors.find(record.pod_id));
+monitor::Request to_init(const ContainerRecord& record, int number) {
   monitor::Request request;
   request.mutable_signal()->set_id(record.id);
   request.mutable_signal()->set_signal(static_cast<std::uint32_t>(number));
-  request.mutable_signal()->set_all(all);
+  return request;
+}
+
+Result<void> send(Context& context, const ContainerRecord& record, monitor::Request request) {
+  TRY_ASSIGN(const auto client, context.monitors.find(record.pod_id));
   const auto sent = client->call(std::move(request), {}, context.timeouts.quick);
   return sent.ok() ? Result<void>{} : Result<void>(sent.error());
 }
@@ -32,7 +37,9 @@ Result<void> stop(Context& context, const std::string& id, const Stops::Deadline
   // A container that was never started has nobody to hear the signal.
   if (record->state == ContainerState::running && deadline.get() > Clock::now()) {
     TRY_ASSIGN(const int number, parse_signal(record->stop_signal));
-    TRY(signal(context, *record, number, false));
+    monitor::Request request = to_init(*record, number);
+    request.mutable_signal()->set_once(true);
+    TRY(send(context, *record, std::move(request)));
     for (;;) {
       const auto until = deadline.get();
       const auto seen =
@@ -47,7 +54,10 @@ Result<void> stop(Context& context, const std::string& id, const Stops::Deadline
 }  // namespace
 
 Result<void> kill_container(Context& context, const ContainerRecord& record) {
-  const Result<void> sent = signal(context, record, 9, true);
+  if (end_unmade(context, record.id)) return {};
+  monitor::Request request = to_init(record, SIGKILL);
+  request.mutable_signal()->set_all(true);
+  const Result<void> sent = send(context, record, std::move(request));
   if (!sent.ok()) {
     log::warn("kill container {}: {}; by its cgroup now", record.id, sent.error().message);
     TRY(context.cgroups->kill_and_remove(record.cgroup));

@@ -14,7 +14,7 @@ Result<void> kill_containers(Context& context, const PodRecord& pod) {
   const std::vector<ContainerRecord> containers = context.store->containers_of(pod.id);
   const auto client = context.monitors.find(pod.id);
   for (const ContainerRecord& record : containers) {
-    if (record.state == ContainerState::exited || !client.ok()) continue;
+    if (record.state == ContainerState::exited || is_unmade(record) || !client.ok()) continue;
     monitor::Request request;
     request.mutable_signal()->set_id(record.id);
     request.mutable_signal()->set_signal(9);
@@ -40,8 +40,8 @@ Result<void> shut_monitor_down(Context& context, const PodRecord& pod) {
     if (!done.ok()) log::warn("pod {}: its monitor did not end by itself: {}", pod.id, done.error().message);
   }
   // Also where the monitor said that all is done: these only find nothing then.
-  TRY(context.cgroups->kill_and_remove(pod.cgroup));
-  return context.cgroups->kill_and_remove(paths.monitor_cgroup);
+  TRY(context.cgroups->kill_and_remove(paths.monitor_cgroup));
+  return context.cgroups->kill_and_remove(pod.cgroup);
 }
 
 Result<void> stop_pod_locked(Context& context, const std::string& id, StageNote& note) {

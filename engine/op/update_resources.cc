@@ -1,7 +1,10 @@
 // UpdateContainerResources: a patch (zero means unchanged) onto what was applied last; all or nothing. UpdatePodSandboxResources: a note.
 #include "base/log.h"
+#include "cgroups/plan.h"
+#include "engine/op/bundle.h"
 #include "engine/op/ops.h"
 #include "engine/spec/builder.h"
+#include "oci/parse.h"
 
 namespace slipway::engine {
 namespace {
@@ -43,18 +46,34 @@ Result<void> apply(Context& context, const ContainerRecord& record, const LinuxR
   return {};
 }
 
+// It has no cgroup yet: config.json is what it will get.
+Result<void> plan_anew(Context& context, const ContainerRecord& record, const LinuxResources& wanted) {
+  const std::string bundle = bundle_path(context.paths_of(record.pod_id), record.id);
+  TRY_ASSIGN(oci::Spec spec, read_config(bundle));
+  TRY_ASSIGN(oci::Resources resources, plan_resources(wanted, context.host));
+  if (spec.linux_.resources) resources.devices = std::move(spec.linux_.resources->devices);
+  spec.linux_.resources = std::move(resources);
+  spec.process->oom_score_adj = static_cast<int>(wanted.oom_score_adj);
+  TRY(oci::validate(spec));
+  TRY(cgroups::plan_writes(*spec.linux_.resources));  // for its errors
+  return write_specs(bundle, spec);
+}
+
+Result<void> apply_or_go_back(Context& context, const ContainerRecord& record, const LinuxResources& wanted) {
+  Result<void> applied = apply(context, record, wanted);
+  if (applied.ok()) return applied;
+  // Some writes may have been taken: back to what was recorded.
+  if (const auto back = apply(context, record, record.resources); !back.ok())
+    log::warn("container {}: back to its former limits: {}", record.id, back.error().message);
+  return applied;
+}
+
 Result<void> update_locked(Context& context, const ContainerRecord& record, const LinuxResources& patch) {
   if (record.state == ContainerState::exited) return fail(Code::failed_precondition, "it has ended");
   if (patch.oom_score_adj < -1000 || patch.oom_score_adj > 1000)
     return fail(Code::invalid_argument, "oom_score_adj {} is not from -1000 to 1000", patch.oom_score_adj);
   const LinuxResources wanted = merge(record.resources, patch);
-  Result<void> applied = apply(context, record, wanted);
-  if (!applied.ok()) {
-    // Some writes may have been taken: back to what was recorded.
-    if (const auto back = apply(context, record, record.resources); !back.ok())
-      log::warn("container {}: back to its former limits: {}", record.id, back.error().message);
-    return applied;
-  }
+  TRY(is_unmade(record) ? plan_anew(context, record, wanted) : apply_or_go_back(context, record, wanted));
   return context.store->update_container(record.id, [&](ContainerRecord& changed) { changed.resources = wanted; });
 }
 

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/cdi.h"
 #include "engine/host_facts.h"
 #include "engine/paths.h"
+#include "engine/spec/annotations.h"
 #include "engine/spec/user.h"
 #include "engine/types.h"
 #include "oci/spec.h"
@@ -23,6 +25,8 @@ struct PodNamespaces {
   std::string shm;  // the directory to bind to /dev/shm
 };
 
+struct RuntimeHandler;
+
 struct SpecInputs {
   const PodRecord* pod = nullptr;
   const ContainerSpec* container = nullptr;
@@ -34,13 +38,23 @@ struct SpecInputs {
   PodNamespaces namespaces;
   std::string target_pid_ns;  // of the container that NamespaceMode::target names
   ResolvedUser user;
+  SelinuxLabels labels;
   std::vector<ResolvedMount> mounts;
   std::vector<ResolvedDevice> devices;
   std::vector<oci::Device> host_devices;         // filled for privileged containers
   std::optional<std::string> localhost_profile;  // the file's text
+  const RuntimeHandler* runtime = nullptr;       // null: slipway's own runner without options
+  Wishes wishes;                                 // of the pod's annotations; its devices are among `devices`
+  CdiChanges cdi;
 };
 
 Result<oci::Spec> build_spec(const SpecInputs& in);
+
+// Whether the container gets the host's devices, and may use all there are.
+bool all_devices(const SpecInputs& in);
+
+// CRI's resources and what annotations add to them.
+LinuxResources asked_resources(const SpecInputs& in);
 
 // Whether the pod has a user namespace of its own.
 bool pod_users(const SpecInputs& in);

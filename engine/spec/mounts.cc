@@ -64,11 +64,6 @@ const char* propagation_option(Propagation propagation) {
 }
 
 Result<void> check_request(const Mount& request, bool users) {
-  // The kubelet looks for this beginning of the message: nothing may be put in front of it.
-  if (!request.image.empty())
-    return fail(Code::unimplemented, "ImageVolumeMountFailed: the image volume at '{}' cannot be mounted: slipway does not mount images",
-                request.container_path);
-  if (!request.mount_options.empty()) return fail(Code::unimplemented, "mount_options of '{}' cannot be applied", request.container_path);
   if (request.uid_mappings.empty() != request.gid_mappings.empty())
     return fail(Code::invalid_argument, "mount '{}': uidMappings and gidMappings come only together", request.container_path);
   if (users && request.propagation == Propagation::bidirectional)
@@ -84,8 +79,15 @@ Result<oci::Mount> plan_cri_mount(const ResolvedMount& resolved, bool users) {
   const Mount& request = resolved.request;
   TRY(check_request(request, users));
   TRY_ASSIGN(std::string target, clean_target(request.container_path));
+  if (!request.image.empty()) {
+    // One mount, whose ids the runner maps with the layers'.
+    std::vector<std::string> options = {"bind", "rprivate", "ro", "nosuid", "nodev"};
+    options.insert(options.end(), request.mount_options.begin(), request.mount_options.end());
+    return mount(std::move(target), "bind", resolved.source, std::move(options));
+  }
   std::vector<std::string> options = {"rbind", propagation_option(request.propagation), request.readonly ? "ro" : "rw"};
   if (request.recursive_read_only) options.back() = "rro";
+  options.insert(options.end(), request.mount_options.begin(), request.mount_options.end());
   oci::Mount planned = mount(std::move(target), "bind", resolved.source, std::move(options));
   planned.uid_mappings = request.uid_mappings;
   planned.gid_mappings = request.gid_mappings;
@@ -102,6 +104,12 @@ Result<std::vector<oci::Mount>> plan_mounts(const SpecInputs& in) {
   std::vector<oci::Mount> asked;
   for (const ResolvedMount& resolved : in.mounts) {
     TRY_ASSIGN(oci::Mount planned, plan_cri_mount(resolved, pod_users(in)));
+    asked.push_back(std::move(planned));
+  }
+  // Their ids are not mapped, unless an option says so: to a pod with a user namespace what is the host's root's stays that.
+  for (oci::Mount planned : in.cdi.mounts) {
+    TRY_ASSIGN(planned.destination, clean_target(planned.destination).context("CDI"));
+    std::erase_if(asked, [&](const oci::Mount& other) { return other.destination == planned.destination; });
     asked.push_back(std::move(planned));
   }
   // Parents before children, else as given: a mount on /a would hide one on /a/b made before it.

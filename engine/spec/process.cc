@@ -83,6 +83,10 @@ Result<std::vector<std::string>> plan_env(const SpecInputs& in) {
     TRY(check_env(name, value));
     set_env(env, name + "=" + value);
   }
+  for (const std::string& entry : in.cdi.env) {
+    TRY(check_env(entry.substr(0, entry.find('=')), entry.substr(entry.find('=') + 1)));
+    set_env(env, entry);
+  }
   if (!has_env(env, "PATH")) env.emplace_back(kDefaultPath);
   if (!has_env(env, "HOME")) env.push_back("HOME=" + (in.user.home.empty() ? "/" : in.user.home));
   return env;
@@ -97,10 +101,7 @@ Result<std::string> plan_cwd(const SpecInputs& in) {
   return cwd;
 }
 
-Result<void> plan_labels(const SecurityContext& security, const HostFacts& host, oci::Process& process) {
-  const bool selinux_asked =
-      !security.selinux_user.empty() || !security.selinux_role.empty() || !security.selinux_type.empty() || !security.selinux_level.empty();
-  if (selinux_asked && host.selinux) return fail(Code::unimplemented, "selinux_options cannot be applied");
+Result<void> plan_apparmor(const SecurityContext& security, const HostFacts& host, oci::Process& process) {
   switch (security.apparmor.type) {
     case ProfileType::unconfined: return {};
     case ProfileType::runtime_default:
@@ -128,13 +129,20 @@ Result<oci::Process> plan_process(const SpecInputs& in) {
   process.user.uid = in.user.uid;
   process.user.gid = in.user.gid;
   process.user.additional_gids = in.user.additional_gids;
-  process.rlimits = {{"RLIMIT_NOFILE", in.host->open_files, in.host->open_files}};
+  for (const std::uint32_t gid : in.cdi.additional_gids)
+    if (std::ranges::find(process.user.additional_gids, gid) == process.user.additional_gids.end())
+      process.user.additional_gids.push_back(gid);
+  process.user.umask = in.wishes.umask;
+  process.rlimits = in.wishes.rlimits;
+  if (std::ranges::find(process.rlimits, "RLIMIT_NOFILE", &oci::Rlimit::type) == process.rlimits.end())
+    process.rlimits.push_back({"RLIMIT_NOFILE", in.host->open_files, in.host->open_files});
   TRY_ASSIGN(process.capabilities, plan_capabilities(security, in.host->capabilities));
   process.no_new_privileges = security.no_new_privs;
   if (in.container->resources.oom_score_adj < -1000 || in.container->resources.oom_score_adj > 1000)
     return fail(Code::invalid_argument, "oom_score_adj {} is not from -1000 to 1000", in.container->resources.oom_score_adj);
   process.oom_score_adj = static_cast<int>(in.container->resources.oom_score_adj);
-  TRY(plan_labels(security, *in.host, process));
+  TRY(plan_apparmor(security, *in.host, process));
+  if (!in.labels.process.empty()) process.selinux_label = in.labels.process;
   return process;
 }
 

@@ -69,7 +69,7 @@ Result<oci::Resources> plan_resources(const LinuxResources& asked, const HostFac
 }
 
 std::vector<oci::DeviceRule> plan_device_rules(const SpecInputs& in) {
-  if (in.container->security.privileged && !pod_users(in)) return {{.allow = true, .type = "a", .major = {}, .minor = {}, .access = "rwm"}};
+  if (all_devices(in)) return {{.allow = true, .type = "a", .major = {}, .minor = {}, .access = "rwm"}};
   std::vector<oci::DeviceRule> rules = {{.allow = false, .type = "a", .major = {}, .minor = {}, .access = "rwm"}};
   rules.push_back(rule("c", {}, {}, "m"));  // making a node is harmless: using it is what the rules are about
   rules.push_back(rule("b", {}, {}, "m"));
@@ -77,10 +77,12 @@ std::vector<oci::DeviceRule> plan_device_rules(const SpecInputs& in) {
       {{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}}};  // null zero full random urandom tty console ptmx
   for (const auto& [major, minor] : kStandard) rules.push_back(rule("c", major, minor, "rwm"));
   rules.push_back(rule("c", 136, {}, "rwm"));  // Unix98 terminals
-  for (const ResolvedDevice& device : in.devices) {
-    rules.push_back(
-        {.allow = true, .type = device.device.type, .major = device.device.major, .minor = device.device.minor, .access = device.access});
-  }
+  for (const auto* list : {&in.devices, &in.cdi.devices})
+    for (const ResolvedDevice& device : *list) {
+      if (device.access.empty() || device.device.type == "p") continue;
+      rules.push_back(
+          {.allow = true, .type = device.device.type, .major = device.device.major, .minor = device.device.minor, .access = device.access});
+    }
   return rules;
 }
 

@@ -2,21 +2,19 @@
 #include "engine/spec/signals.h"
 
 #include <cctype>
-#include <charconv>
 #include <csignal>
 #include <cstring>
 
 #include "base/format.h"
+#include "base/text.h"
 
 namespace slipway::engine {
 namespace {
 
 Result<int> parse_number(std::string_view text, int low, int high) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < low || value > high)
-    return fail(Code::invalid_argument, "'{}' is no signal", text);
-  return value;
+  const auto value = to_number<int>(text);
+  if (!value || *value < low || *value > high) return fail(Code::invalid_argument, "'{}' is no signal", text);
+  return *value;
 }
 
 // SIGRTMIN is where the C library's own signals end (34); images mean that number too.

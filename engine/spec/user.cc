@@ -5,20 +5,13 @@
 #include <charconv>
 #include <optional>
 
+#include "base/text.h"
 #include "base/weaken.h"
 
 namespace slipway::engine {
 namespace {
 
 constexpr std::uint64_t kMaxId = 0x7fffffff;  // Kubernetes' own end; above it ids wrap or become -1 somewhere
-
-// The next piece up to `separator`; `rest` moves behind it.
-std::string_view cut(std::string_view& rest, char separator) {
-  const std::size_t at = rest.find(separator);
-  const std::string_view piece = rest.substr(0, at);
-  rest = at == std::string_view::npos ? std::string_view{} : rest.substr(at + 1);
-  return piece;
-}
 
 bool is_number(std::string_view text) {
   // A sign makes it a number too: "-1" is a wrong number, never a name.

@@ -68,7 +68,8 @@ Result<cgroups::Cgroup> open_cgroup(const ContainerRecord& record);
 bool must_enter(const Global& global);
 Result<void> go_within(const Global& global);
 
-// Where errors go beside stderr: --log (a path, or "file:" and one) and --log-format. "" = nowhere.
+// Where errors go beside stderr: --log (a path, or "file:" and one; "syslog:NAME", "journald:NAME") and --log-format, of a file. "" =
+// nowhere.
 Result<void> set_error_log(std::string_view path, bool json);
 // On stderr, and as a line of the log.
 void report_error(const Error& error);
@@ -77,6 +78,11 @@ void report_warning(const Error& error);
 // A log::Sink: warnings of the libraries go where the verbs' own go.
 bool report_line(log::Level level, std::string_view message);
 void print(std::string_view text);  // to stdout, whole
+// Ends the process: of a verb that has nothing more to do, its descriptors and memory are the kernel's to give back, at once.
+[[noreturn]] void leave(int status);
+// A flag's path as it was given, links and all, from the working directory: whoever reads the state knows the bundle by that name. It need
+// not be there.
+Result<std::string> absolute(std::string_view flag, const std::string& path);
 Result<void> write_pid_file(const std::string& path, pid_t pid);
 
 }  // namespace slipway::runtime::command

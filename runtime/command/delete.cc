@@ -27,6 +27,7 @@ Result<void> remove_half_made(const Global& global, const StateDir& dir, const s
     if (const auto resctrl = find_resctrl(); resctrl.ok()) record.resctrl = rdt_group_of(resctrl.value(), *rdt, id).made;
   }
   record.scope = global.manager == CgroupManager::systemd;
+  record.cgroup_kept = dir.is_cgroup_kept();
   TRY_ASSIGN(record.cgroup, cgroup_path(named, id, global.manager));
   return remove_container(dir, record);
 }

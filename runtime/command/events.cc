@@ -2,11 +2,15 @@
 #include <poll.h>
 
 #include <charconv>
+#include <optional>
 
 #include "base/time.h"
 #include "oci/json.h"
+#include "oci/parse.h"
 #include "runtime/command/command.h"
+#include "runtime/command/rdt_json.h"
 #include "runtime/command/stats_json.h"
+#include "runtime/intel_rdt.h"
 #include "sys/file.h"
 
 namespace slipway::runtime::command {
@@ -46,16 +50,35 @@ void print_event(std::string_view type, const std::string& id, const std::string
   print(line + "}\n");
 }
 
-Result<void> print_stats(const cgroups::Cgroup& cgroup, const std::string& id) {
-  TRY_ASSIGN(const cgroups::Stats stats, cgroup.stats());
-  const auto raw = sys::read_file_at(cgroup.dir(), "memory.stat", 64 << 10);  // absent with its controller
-  print_event("stats", id, stats_json(stats, raw.ok() ? raw.value() : ""));
+struct Watched {
+  std::string id;
+  cgroups::Cgroup cgroup;
+  std::optional<oci::IntelRdt> rdt;
+};
+
+// Absent with its controller.
+std::string text_of(const Watched& watched, const char* file) {
+  auto text = sys::read_file_at(watched.cgroup.dir(), file, 64 << 10);
+  return text.ok() ? std::move(text).take() : std::string();
+}
+
+Result<void> print_stats(const Watched& watched) {
+  TRY_ASSIGN(const cgroups::Stats stats, watched.cgroup.stats());
+  RawStats more;
+  more.memory_stat = text_of(watched, "memory.stat");
+  more.cpus = text_of(watched, "cpuset.cpus.effective");
+  more.mems = text_of(watched, "cpuset.mems.effective");
+  if (watched.rdt) {
+    TRY_ASSIGN(const Resctrl resctrl, find_resctrl());
+    TRY_ASSIGN(more.intel_rdt, rdt_json(resctrl, rdt_group_of(resctrl, *watched.rdt, watched.id)).context("linux.intelRdt"));
+  }
+  print_event("stats", watched.id, stats_json(stats, more));
   return {};
 }
 
 // Until the container's first process has ended.
-Result<void> watch(const cgroups::Cgroup& cgroup, const std::string& id, FdRef process, int interval) {
-  auto events = cgroup.open_memory_events();
+Result<void> watch(const Watched& watched, FdRef process, int interval) {
+  auto events = watched.cgroup.open_memory_events();
   if (!events.ok() && events.error().code != Code::not_found) return std::move(events).error();
   const int memory = events.ok() ? events.value().get() : -1;  // off with its controller: then nobody is killed for it
   std::uint64_t kills = 0;
@@ -66,7 +89,7 @@ Result<void> watch(const cgroups::Cgroup& cgroup, const std::string& id, FdRef p
   MonotonicNanos due = now_monotonic();
   for (;;) {
     if (now_monotonic() >= due) {
-      TRY(print_stats(cgroup, id));
+      TRY(print_stats(watched));
       due = now_monotonic() + MonotonicNanos{interval} * 1'000'000;
     }
     pollfd fds[2] = {{process.get(), POLLIN, 0}, {memory, POLLPRI, 0}};
@@ -74,7 +97,7 @@ Result<void> watch(const cgroups::Cgroup& cgroup, const std::string& id, FdRef p
     if (::poll(fds, 2, left) < 0 && errno != EINTR) return fail_errno(errno, "poll");
     if (fds[1].revents != 0) {
       TRY_ASSIGN(const cgroups::MemoryEvents now, cgroups::read_memory_events(FdRef(memory)));
-      for (; kills < now.oom_kill; ++kills) print_event("oom", id, "");
+      for (; kills < now.oom_kill; ++kills) print_event("oom", watched.id, "");
     }
     if (fds[0].revents != 0) return {};
   }
@@ -89,8 +112,11 @@ Result<int> events_verb(const Global& global, Words words) {
   TRY_ASSIGN(const Found found, find_container(global, id));
   TRY_ASSIGN(const auto process, open_process(found.record));
   if (!process) return fail(Code::failed_precondition, "container '{}': container not running", id);
-  TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(found.record));
-  TRY(arguments.has("stats") ? print_stats(cgroup, id) : watch(cgroup, id, *process, interval));
+  TRY_ASSIGN(cgroups::Cgroup cgroup, open_cgroup(found.record));
+  TRY_ASSIGN(const std::string config, found.dir.read_config());
+  TRY_ASSIGN(const oci::Spec spec, oci::parse_spec(config).context("config.json"));
+  const Watched watched{id, std::move(cgroup), spec.linux_.intel_rdt};
+  TRY(arguments.has("stats") ? print_stats(watched) : watch(watched, *process, interval));
   return 0;
 }
 

@@ -1,8 +1,7 @@
 // slipway exec: a further process in a running container.
 #include <unistd.h>
 
-#include <charconv>
-
+#include "base/text.h"
 #include "base/weaken.h"
 #include "oci/parse.h"
 #include "runtime/capabilities.h"
@@ -28,12 +27,10 @@ constexpr int kExecError = 255;  // as runc: what a program itself returns is be
 
 // A number and nothing else: "1abc" or "4294967296" must not become some user (CVE-2026-30892, CVE-2024-40635).
 Result<std::uint32_t> parse_id(std::string_view flag, std::string_view text) {
-  std::uint32_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (weakened(Defence::exec_numbers)) return static_cast<std::uint32_t>(std::strtoull(std::string(text).c_str(), nullptr, 10));
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || id == ~std::uint32_t{0})
-    return fail(Code::invalid_argument, "--{}: '{}' is not a numeric id", flag, text);
-  return id;
+  const auto id = to_number<std::uint32_t>(text);
+  if (!id || *id == ~std::uint32_t{0}) return fail(Code::invalid_argument, "--{}: '{}' is not a numeric id", flag, text);
+  return *id;
 }
 
 Result<void> set_user(const Arguments& arguments, oci::User& user) {

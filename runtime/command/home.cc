@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <string_view>
 
 #include "base/format.h"
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace slipway::runtime::command {
@@ -39,9 +39,8 @@ std::string_view field(std::string_view line, int wanted) {
 std::string home_of(std::string_view passwd, std::uint32_t uid) {
   const std::string number = fmt::format("{}", uid);
   while (!passwd.empty()) {
-    const std::string_view line = passwd.substr(0, passwd.find('\n'));
+    const std::string_view line = cut(passwd, '\n');
     if (field(line, 2) == number && !field(line, 5).empty()) return std::string(field(line, 5));
-    passwd.remove_prefix(std::min(passwd.size(), line.size() + 1));
   }
   return "/";
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <charconv>
+#include "base/text.h"
 
 namespace slipway::runtime::command {
 namespace {
@@ -21,21 +21,19 @@ Result<void> check_open(int first, int count, std::string_view who) {
   return {};
 }
 
-bool parse_number(const char* text, int& out) {
-  if (text == nullptr) return false;
-  const std::string_view view(text);
-  const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), out);
-  return !view.empty() && error == std::errc{} && end == view.data() + view.size();
+std::string_view variable(const char* name) {
+  const char* value = ::getenv(name);
+  return value == nullptr ? std::string_view() : std::string_view(value);
 }
 
 // Sockets that are meant for another process are not ours to hand on.
 Result<int> activated() {
-  int pid = 0;
-  int count = 0;
-  if (!parse_number(::getenv("LISTEN_PID"), pid) || pid != ::getpid()) return 0;
-  if (!parse_number(::getenv("LISTEN_FDS"), count) || count < 0 || count > kMost)
-    return fail(Code::invalid_argument, "LISTEN_FDS: '{}' is not a number from 0 to {}", ::getenv("LISTEN_FDS") ?: "", kMost);
-  return count;
+  if (to_number<int>(variable("LISTEN_PID")) != ::getpid()) return 0;
+  const std::string_view asked = variable("LISTEN_FDS");
+  const auto count = to_number<int>(asked);
+  if (!count || *count < 0 || *count > kMost)
+    return fail(Code::invalid_argument, "LISTEN_FDS: '{}' is not a number from 0 to {}", asked, kMost);
+  return *count;
 }
 
 }  // namespace

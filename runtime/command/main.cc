@@ -1,6 +1,5 @@
 // slipway: the OCI runtime's command line. Global flags, then a verb.
 #include <fcntl.h>
-#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <unistd.h>
@@ -89,14 +88,6 @@ Result<void> set_level(const Arguments& arguments) {
   return {};
 }
 
-// The directory need not be there yet.
-Result<std::string> absolute(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  char here[PATH_MAX];
-  if (::getcwd(here, sizeof here) == nullptr) return fail_errno(errno, "--root '{}': the working directory", path);
-  return std::string(here) + "/" + path;
-}
-
 Result<Global> apply_globals(const Arguments& arguments) {
   Global global;
   // First: whoever reads the log wants to hear of the other flags too.
@@ -106,7 +97,7 @@ Result<Global> apply_globals(const Arguments& arguments) {
   log::set_sink(report_line);
   TRY_ASSIGN(global.rootless, parse_rootless(arguments.value("rootless", "auto")));
   global.within = arguments.has("within");
-  TRY_ASSIGN(global.root, absolute(arguments.has("root") ? arguments.value("root") : default_root(global)));
+  TRY_ASSIGN(global.root, absolute("root", arguments.has("root") ? arguments.value("root") : default_root(global)));
   TRY_ASSIGN(global.manager, cgroup_manager(arguments));
   global.criu = arguments.value("criu");
   TRY(set_level(arguments));

@@ -1,7 +1,6 @@
 // A bundle becomes a container.
 #include "runtime/command/make.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,8 +12,10 @@
 #include "oci/parse.h"
 #include "runtime/command/console.h"
 #include "runtime/command/home.h"
+#include "runtime/criu/notes.h"
 #include "runtime/hooks.h"
 #include "runtime/intel_rdt.h"
+#include "runtime/root.h"
 #include "runtime/rootless.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -27,11 +28,6 @@ constexpr Option kOptions[] = {
     {"no-new-keyring", "", false}, {"preserve-fds", "", true},   {"detach", "d", false}, {"keep", "", false},
     {"no-subreaper", "", false},   {"config", "f", true},
 };
-
-std::string root_of(const MakeOptions& options, const oci::Spec& spec) {
-  if (!spec.root) return {};
-  return spec.root->path.starts_with('/') ? spec.root->path : options.bundle + "/" + spec.root->path;
-}
 
 CreateRequest request_of(const Global& global, const MakeOptions& options, const oci::Spec& spec) {
   CreateRequest request;
@@ -50,7 +46,7 @@ CreateRequest request_of(const Global& global, const MakeOptions& options, const
 
 void complete_environment(const MakeOptions& options, oci::Spec& spec) {
   for (const std::string& entry : options.inherited.env) spec.process->env.push_back(entry);
-  add_home(root_of(options, spec), *spec.process);
+  add_home(spec.root ? root_path(spec, options.bundle) : "", *spec.process);
 }
 
 Result<void> check_terminal(const MakeOptions& options, bool terminal, bool foreground) {
@@ -72,13 +68,9 @@ oci::Spec hooked_spec(const StateDir& dir) {
 
 Result<void> publish(const MakeOptions& options, Made& made) {
   TRY_ASSIGN(const auto start, process_start_time(made.created.pid));
-  made.record.pid = made.created.pid;
-  made.record.cgroup = made.created.cgroup;
-  made.record.resctrl = made.created.resctrl;
-  made.record.cgroup_kept = made.created.cgroup_kept;
   // Already over (`run` of a short program): then the record names nobody.
   made.record.start_time = start.value_or(0);
-  if (!made.terminal) made.record.descriptors = standard_descriptors();
+  if (!made.terminal) made.record.descriptors = criu::standard_descriptors("self");
   TRY(made.dir.write(made.record));
   if (!options.console_socket.empty() && made.created.console) TRY(send_console(options.console_socket, made.created.console));
   if (!options.pid_file.empty()) TRY(write_pid_file(options.pid_file, made.record.pid));
@@ -97,14 +89,6 @@ Result<void> remove_cgroup(const ContainerRecord& record) {
 
 const std::span<const Option> kMakeOptions(kOptions);
 
-// As it was given, links and all: whoever reads the state knows the bundle by that name.
-Result<std::string> absolute_bundle(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  char here[PATH_MAX];
-  if (::getcwd(here, sizeof here) == nullptr) return fail_errno(errno, "--bundle '{}': the working directory", path);
-  return path == "." ? std::string(here) : std::string(here) + "/" + path;
-}
-
 Result<oci::Spec> load_spec(const MakeOptions& options, std::string* text) {
   const std::string path = options.config.starts_with('/') ? options.config : options.bundle + "/" + options.config;
   TRY_ASSIGN(*text, sys::read_file(path, oci::kMaxDocument).context("--bundle '{}'", options.bundle));
@@ -118,7 +102,7 @@ ContainerRecord new_record(const Global& global, const MakeOptions& options, con
   record.oci_version = spec.oci_version;
   record.id = options.id;
   record.bundle = options.bundle;
-  record.rootfs = root_of(options, spec);
+  if (spec.root) record.rootfs = root_path(spec, options.bundle);
   record.scope = global.manager == CgroupManager::systemd;
   record.created = to_rfc3339(now_realtime());
   record.annotations = spec.annotations;
@@ -126,20 +110,10 @@ ContainerRecord new_record(const Global& global, const MakeOptions& options, con
   return record;
 }
 
-std::vector<std::string> standard_descriptors() {
-  std::vector<std::string> out;
-  for (int fd = 0; fd < 3; ++fd) {
-    char target[PATH_MAX];
-    const ssize_t n = ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target, sizeof target);
-    out.emplace_back(target, n < 0 || n == static_cast<ssize_t>(sizeof target) ? 0 : static_cast<std::size_t>(n));
-  }
-  return out;
-}
-
 Result<MakeOptions> make_options(const Arguments& arguments) {
   MakeOptions options;
   TRY_ASSIGN(options.id, container_id(arguments));
-  TRY_ASSIGN(options.bundle, absolute_bundle(arguments.value("bundle", ".")));
+  TRY_ASSIGN(options.bundle, absolute("bundle", arguments.value("bundle", ".")));
   options.pid_file = arguments.value("pid-file");
   options.console_socket = arguments.value("console-socket");
   options.no_pivot = arguments.has("no-pivot");
@@ -166,6 +140,7 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
   TRY(undo.add("remove the state directory", [&dir] { return dir.remove(); }));
   TRY(dir.lock());
   CreateRequest request = request_of(global, options, spec);
+  request.cgroup_was_there = [&dir] { return dir.mark_cgroup_kept(); };
   request.meanwhile = [&dir, &text] { return dir.write_config(text); };
   UniqueFd fifo;
   const bool waits = options.wait_for_start || has_later_hooks(spec);
@@ -181,6 +156,10 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
   TRY_ASSIGN(Created created, runtime::create(request));
   const std::string program = spec.process ? spec.process->args[0] : "";
   Made made{std::move(dir), new_record(global, options, spec), std::move(created), terminal, program, waits};
+  made.record.pid = made.created.pid;
+  made.record.cgroup = made.created.cgroup;
+  made.record.cgroup_kept = made.created.cgroup_kept;
+  made.record.resctrl = made.created.resctrl;
   made.record.host_root = host_root;
   auto published = publish(options, made);
   if (published.ok()) {
@@ -190,8 +169,6 @@ Result<Made> make_container(const Global& global, const MakeOptions& options, bo
   undo.dismiss();
   (void)sys::pidfd_send_signal(made.created.pidfd, SIGKILL);
   (void)sys::wait_pidfd(made.created.pidfd);
-  made.record.cgroup = made.created.cgroup;
-  made.record.cgroup_kept = made.created.cgroup_kept;
   auto removed = remove_container(made.dir, made.record);
   if (!removed.ok()) log::warn("{}", removed.error().message);
   return std::move(published).error();

@@ -21,14 +21,10 @@ struct MakeOptions {
 extern const std::span<const Option> kMakeOptions;
 Result<MakeOptions> make_options(const Arguments& arguments);
 
-// --bundle, with links followed.
-Result<std::string> absolute_bundle(const std::string& path);
 // config.json of options.bundle, valid; its text too.
 Result<oci::Spec> load_spec(const MakeOptions& options, std::string* text);
 // As far as it is known before there is a process.
 ContainerRecord new_record(const Global& global, const MakeOptions& options, const oci::Spec& spec);
-// What our own 0, 1 and 2 are, which a container without a terminal gets: for a checkpoint (runtime/criu/notes.h).
-std::vector<std::string> standard_descriptors();
 
 struct Made {
   StateDir dir;

@@ -1,8 +1,9 @@
 // The command line parser.
 #include "runtime/command/options.h"
 
-#include <charconv>
 #include <utility>
+
+#include "base/text.h"
 
 namespace slipway::runtime::command {
 namespace {
@@ -33,11 +34,10 @@ std::vector<std::string> Arguments::values(std::string_view name) const {
 Result<int> Arguments::number(std::string_view name, int fallback, int low, int high) const {
   if (!has(name)) return fallback;
   const std::string text = value(name);
-  int out = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (error != std::errc{} || end != text.data() + text.size() || out < low || out > high)
+  const auto out = to_number<int>(text);
+  if (!out || *out < low || *out > high)
     return fail(Code::invalid_argument, "--{}: '{}' is not a number from {} to {}", name, text, low, high);
-  return out;
+  return *out;
 }
 
 // What is said of one flag: its value, where it takes one, is in the word or is the next word.

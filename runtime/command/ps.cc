@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
 #include "runtime/command/command.h"
+#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -29,32 +31,18 @@ std::string json(const Pids& pids) {
   return out + "]\n";
 }
 
-std::string find_program(std::string_view name) {
-  std::string_view path = ::getenv("PATH") ?: "/usr/sbin:/usr/bin:/sbin:/bin";
-  while (!path.empty()) {
-    const std::string_view directory = path.substr(0, path.find(':'));
-    std::string candidate = fmt::format("{}/{}", directory, name);
-    if (directory.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-    path.remove_prefix(std::min(path.size(), directory.size() + 1));
-  }
-  return {};
-}
-
 Result<std::string> output_of_ps(const std::string& program, std::vector<std::string> options) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  const UniqueFd read_end(ends[0]);
-  UniqueFd write_end(ends[1]);
+  TRY_ASSIGN(sys::Pipe pipe, sys::make_pipe());
   sys::SpawnRequest request;
   request.program = program;
   request.argv = {"ps"};
   request.argv.insert(request.argv.end(), options.begin(), options.end());
   for (char** entry = environ; *entry != nullptr; ++entry) request.env.emplace_back(*entry);
-  request.stdio[1] = write_end.get();
+  request.stdio[1] = pipe.write.get();
   request.stdio[2] = STDERR_FILENO;
   TRY_ASSIGN(sys::Child child, sys::spawn(request));
-  write_end.reset();
-  TRY_ASSIGN(std::string text, sys::read_fd(read_end, kMostOutput));
+  pipe.write.reset();
+  TRY_ASSIGN(std::string text, sys::read_fd(pipe.read, kMostOutput));
   TRY_ASSIGN(const sys::ExitStatus status, child.wait());
   if (status.code != 0) return fail(Code::invalid_argument, "{} ended with {}", program, status.code);
   return text;
@@ -75,8 +63,7 @@ Result<std::string> lines_of(std::string_view text, const Pids& pids) {
   std::string out;
   std::size_t column = 0;
   for (bool heading = true; !text.empty(); heading = false) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::string_view line = cut(text, '\n');
     const std::vector<std::string_view> fields = fields_of(line);
     if (heading) {
       column = static_cast<std::size_t>(std::ranges::find(fields, "PID") - fields.begin());
@@ -107,7 +94,7 @@ std::string own_table(const Pids& pids) {
 }
 
 Result<std::string> table(const Pids& pids, std::vector<std::string> options) {
-  const std::string program = find_program("ps");
+  const std::string program = sys::find_program("ps", ::getenv("PATH") ?: "/usr/sbin:/usr/bin:/sbin:/bin");
   if (program.empty() && options.empty()) return own_table(pids);
   if (program.empty()) return fail(Code::failed_precondition, "ps: '{}' is for ps(1), which is not in PATH", options[0]);
   if (options.empty()) options = {"-ef"};

@@ -8,6 +8,7 @@
 #include "runtime/command/console.h"
 #include "runtime/command/criu_options.h"
 #include "runtime/command/make.h"
+#include "runtime/criu/notes.h"
 #include "runtime/criu/restore.h"
 #include "runtime/hooks.h"
 #include "sys/process.h"
@@ -45,7 +46,7 @@ constexpr Option kOptions[] = {
 Result<MakeOptions> wanted(const Arguments& arguments) {
   MakeOptions out;
   TRY_ASSIGN(out.id, container_id(arguments));
-  TRY_ASSIGN(out.bundle, absolute_bundle(arguments.value("bundle", ".")));
+  TRY_ASSIGN(out.bundle, absolute("bundle", arguments.value("bundle", ".")));
   out.config = "config.json";
   out.no_new_keyring = arguments.has("no-new-keyring");
   out.pid_file = arguments.value("pid-file");
@@ -135,7 +136,7 @@ Result<Restored> restore(const Global& global, const Arguments& arguments, const
     return fail(Code::invalid_argument, "process.terminal needs --console-socket when nobody stays to serve the terminal");
   TRY_ASSIGN(StateDir dir, take_name(global, options.id));
   Restored restored{std::move(dir), new_record(global, options, spec), UniqueFd(), UniqueFd()};
-  if (!terminal) restored.record.descriptors = standard_descriptors();
+  if (!terminal) restored.record.descriptors = criu::standard_descriptors("self");
   Undo undo;
   TRY(undo.add("remove the state directory", [&restored] { return restored.dir.remove(); }));
   TRY(restored.dir.lock());

@@ -44,7 +44,7 @@ Result<int> run_verb(const Global& global, Words words) {
   auto status = relay ? relay_console(made.created.console, made.created.pidfd) : wait_foreground(made.created.pidfd);
   if (!arguments.has("keep")) clean_up(made);
   if (!status.ok()) return std::move(status).error();
-  return status.value().code;
+  leave(status.value().code);
 }
 
 }  // namespace slipway::runtime::command

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/weaken.h"
+#include "runtime/rootless.h"
 #include "sys/file.h"
 #include "sys/mount.h"
 
@@ -87,7 +87,7 @@ Result<void> seal_self(std::span<const std::string> words, char* const* argv, Se
   if (::statvfs(kSelf, &fs) != 0) return fail_errno(errno, "statvfs /proc/self/exe");
   if ((fs.f_flag & ST_RDONLY) != 0) return {};
   auto clone = readonly_clone(kSelf);
-  if (clone.ok() && ::getauxval(AT_EUID) == 0 && can_seal_init()) {
+  if (clone.ok() && !is_ordinary_user() && can_seal_init()) {
     TRY_ASSIGN(seal.file, sys::open_path(fmt::format("/proc/self/fd/{}", clone.value().get()), O_RDONLY));
     seal.mount = std::move(clone).take();
     seal.argv = argv;

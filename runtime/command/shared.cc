@@ -1,5 +1,6 @@
 // What the verbs share.
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "runtime/command/command.h"
@@ -41,6 +42,17 @@ Result<void> go_within(const Global& global) {
   std::vector<std::string> words = {"--within"};
   words.insert(words.end(), global.words.begin(), global.words.end());
   return execute_sealed(words);
+}
+
+Result<std::string> absolute(std::string_view flag, const std::string& path) {
+  if (path.starts_with('/')) return path;
+  char here[PATH_MAX];
+  if (::getcwd(here, sizeof here) == nullptr) return fail_errno(errno, "--{} '{}': the working directory", flag, path);
+  return path == "." ? std::string(here) : std::string(here) + "/" + path;
+}
+
+void leave(int status) {
+  ::_exit(status);
 }
 
 void print(std::string_view text) {

@@ -72,12 +72,12 @@ Result<void> run_poststart(const StateDir& dir, const ContainerRecord& record, F
   return run_hooks(spec, HookKind::poststart, record, Status::running);
 }
 
-// For the sentence only.
-std::string program_of(const StateDir& dir) {
+// Which program it was about, where there is one.
+Error told(const StateDir& dir, Error error) {
   const auto text = dir.read_config();
-  if (!text.ok()) return "?";
-  const auto spec = oci::parse_spec(text.value());
-  return spec.ok() && spec.value().process && !spec.value().process->args.empty() ? spec.value().process->args[0] : "?";
+  const auto spec = text.ok() ? oci::parse_spec(text.value()) : Result<oci::Spec>(text.error());
+  if (!spec.ok() || !spec.value().process || spec.value().process->args.empty()) return error;
+  return std::move(error).within("exec '{}'", spec.value().process->args[0]);
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ Result<void> start_container(const StateDir& dir, const ContainerRecord& record)
   start->reset();
   auto reported = await_report(report, record);
   dir.remove_start_fifo();
-  if (!reported.ok()) return std::move(reported).error().within("exec '{}'", program_of(dir));
+  if (!reported.ok()) return told(dir, std::move(reported).error());
   if (!record.hooks) return {};
   // "If any poststart hook fails, the runtime MUST generate an error, stop the container" (runtime.md of 1.3, "Lifecycle", 9).
   auto done = run_poststart(dir, record, *process);

@@ -1,10 +1,10 @@
 // The members of runc's statistics from cgroup v2's files.
 #include "runtime/command/stats_json.h"
 
-#include "base/format.h"
-
-#include <algorithm>
 #include <charconv>
+
+#include "base/format.h"
+#include "base/text.h"
 
 namespace slipway::runtime::command {
 namespace {
@@ -28,18 +28,42 @@ std::string cpu(const cgroups::Stats& stats) {
                      pressure(stats.cpu_pressure));
 }
 
+// "0-2,7" as [0,1,2,7].
+std::string numbers(std::string_view list) {
+  constexpr unsigned kMost = UINT16_MAX;
+  std::string out;
+  while (!list.empty()) {
+    const std::string_view range = cut(list, ',');
+    unsigned first = 0;
+    const auto [end, error] = std::from_chars(range.data(), range.data() + range.size(), first);
+    unsigned last = first;
+    if (error == std::errc{} && end != range.data() + range.size() && *end == '-')
+      (void)std::from_chars(end + 1, range.data() + range.size(), last);
+    if (error != std::errc{} || last > kMost) continue;
+    for (unsigned i = first; i <= last; ++i) out += fmt::format("{}{}", out.empty() ? "" : ",", i);
+  }
+  return out;
+}
+
+// The switches are of version 1: here they are off, as runc tells.
+std::string cpuset(const RawStats& raw) {
+  std::string out = R"(,"cpuset":{)";
+  if (const std::string cpus = numbers(raw.cpus); !cpus.empty()) out += "\"cpus\":[" + cpus + "],";
+  out += R"("cpu_exclusive":0,)";
+  if (const std::string mems = numbers(raw.mems); !mems.empty()) out += "\"mems\":[" + mems + "],";
+  return out + R"("mem_hardwall":0,"mem_exclusive":0,"memory_migrate":0,"memory_spread_page":0,"memory_spread_slab":0,)"
+               R"("memory_pressure":0,"sched_load_balance":0,"sched_relax_domain_level":0})";
+}
+
 // "name number" a line; what is of another form is left out.
 std::string raw(std::string_view memory_stat) {
   std::string out;
   while (!memory_stat.empty()) {
-    const std::string_view line = memory_stat.substr(0, memory_stat.find('\n'));
-    memory_stat.remove_prefix(std::min(memory_stat.size(), line.size() + 1));
-    const std::string_view name = line.substr(0, line.find(' '));
-    const std::string_view text = line.substr(std::min(line.size(), name.size() + 1));
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (name.empty() || error != std::errc{} || end != text.data() + text.size()) continue;
-    out += fmt::format(R"({}"{}":{})", out.empty() ? "" : ",", name, number);
+    std::string_view text = cut(memory_stat, '\n');
+    const std::string_view name = cut(text, ' ');
+    const auto number = to_number<std::uint64_t>(text);
+    if (name.empty() || !number) continue;
+    out += fmt::format(R"({}"{}":{})", out.empty() ? "" : ",", name, *number);
   }
   return out;
 }
@@ -51,9 +75,9 @@ std::string memory(const cgroups::Memory& m, const std::optional<cgroups::Pressu
   const std::uint64_t swap = m.swap_current.value_or(0);
   const std::uint64_t swap_max = m.swap_max.value_or(0);
   const bool bounded = m.max != cgroups::kNoLimit && swap_max != cgroups::kNoLimit;
-  out += fmt::format(R"(,"swap":{{"limit":{},"usage":{},"failcnt":0}},"kernel":{{"usage":{},"failcnt":0}})",
+  out += fmt::format(R"(,"swap":{{"limit":{},"usage":{},"failcnt":0}},"kernel":{{"limit":0,"usage":{},"failcnt":0}})",
                      bounded ? m.max + swap_max : cgroups::kNoLimit, m.current + swap, m.stat.kernel);
-  out += R"(,"kernelTCP":{"failcnt":0},"raw":{)" + raw(memory_stat) + "}";
+  out += R"(,"kernelTCP":{"limit":0,"failcnt":0},"raw":{)" + raw(memory_stat) + "}";
   return out + pressure(psi) + "}";
 }
 
@@ -76,16 +100,16 @@ std::string io(const cgroups::Stats& stats) {
 
 }  // namespace
 
-std::string stats_json(const cgroups::Stats& stats, std::string_view memory_stat) {
-  std::string out = "{" + cpu(stats);
-  if (stats.memory) out += memory(*stats.memory, stats.memory_pressure, memory_stat);
+std::string stats_json(const cgroups::Stats& stats, const RawStats& more) {
+  std::string out = "{" + cpu(stats) + cpuset(more);
+  if (stats.memory) out += memory(*stats.memory, stats.memory_pressure, more.memory_stat);
   if (stats.pids)
     out += fmt::format(R"(,"pids":{{"current":{},"limit":{}}})", stats.pids->current,
                        stats.pids->max == cgroups::kNoLimit ? 0 : stats.pids->max);
   out += io(stats) + ",\"hugetlb\":{";
   for (std::size_t i = 0; i < stats.hugetlb.size(); ++i)
     out += fmt::format(R"({}"{}":{{"usage":{},"failcnt":0}})", i == 0 ? "" : ",", stats.hugetlb[i].page_size, stats.hugetlb[i].current);
-  return out + R"(},"intel_rdt":{},"network_interfaces":null})";
+  return out + "},\"intel_rdt\":" + more.intel_rdt + ",\"network_interfaces\":null}";
 }
 
 }  // namespace slipway::runtime::command

@@ -7,7 +7,14 @@
 
 namespace slipway::runtime::command {
 
-// {"cpu":{…},"memory":{…},"pids":{…},"blkio":{…},"hugetlb":{…},…}; times in nanoseconds. `memory_stat`: that file, for memory.raw.
-std::string stats_json(const cgroups::Stats& stats, std::string_view memory_stat);
+// What runc's callers read besides, as the files have it; "" where a controller is off.
+struct RawStats {
+  std::string memory_stat;       // for memory.raw
+  std::string cpus, mems;        // cpuset.cpus.effective, cpuset.mems.effective
+  std::string intel_rdt = "{}";  // JSON (rdt_json.h)
+};
+
+// {"cpu":{…},"cpuset":{…},"memory":{…},"pids":{…},"blkio":{…},"hugetlb":{…},…}; times in nanoseconds.
+std::string stats_json(const cgroups::Stats& stats, const RawStats& more);
 
 }  // namespace slipway::runtime::command

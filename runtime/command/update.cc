@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "base/text.h"
 #include "cgroups/device_bpf.h"
 #include "cgroups/systemd.h"
 #include "oci/parse.h"
@@ -25,11 +26,9 @@ template <class T>
 Result<void> set_number(const Arguments& arguments, std::string_view flag, std::optional<T>& out) {
   if (!arguments.has(flag)) return {};
   const std::string text = arguments.value(flag);
-  T number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size())
-    return fail(Code::invalid_argument, "--{}: '{}' is not a number", flag, text);
-  out = number;
+  const auto number = to_number<T>(text);
+  if (!number) return fail(Code::invalid_argument, "--{}: '{}' is not a number", flag, text);
+  out = *number;
   return {};
 }
 

@@ -146,7 +146,7 @@ Result<void> fill(const DumpRequest& request, const cgroups::Cgroup& cgroup, Opt
   options.images_dir = request.directories.images;
   options.work_dir = request.directories.work;
   options.log_file = kLog;
-  options.config_file = config_file_of(*request.spec);
+  options.config_file = config_file_of(*request.spec, record_of(request).bundle);
   options.pid = record_of(request).pid;
   options.orphan_pts_master = true;
   options.freeze_cgroup = cgroup.path();
@@ -171,9 +171,10 @@ void thaw_again(const cgroups::Cgroup& cgroup, bool was_frozen) {
 
 }  // namespace
 
-std::string config_file_of(const oci::Spec& spec) {
+std::string config_file_of(const oci::Spec& spec, const std::string& bundle) {
   const auto asked = spec.annotations.find(kConfigAnnotation);
-  if (asked != spec.annotations.end()) return asked->second;
+  if (asked != spec.annotations.end())
+    return asked->second.empty() || asked->second.starts_with('/') ? asked->second : bundle + "/" + asked->second;
   constexpr const char* kOwn = "/etc/criu/slipway.conf";
   return sys::exists(kOwn) ? kOwn : "/etc/criu/runc.conf";
 }
@@ -191,6 +192,7 @@ Result<void> dump(const DumpRequest& request) {
   asked.options = request.options;
   asked.log_dir = directories.work >= 0 ? directories.work : directories.images;
   asked.log_path = directories.log_path + "/" + kLog;
+  asked.deadline = request.deadline;
   Notes notes;
   TRY(fill(request, cgroup, asked.options, notes));
   remove_notes(FdRef(directories.images));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "base/unique_fd.h"
 #include "oci/spec.h"
 #include "runtime/container_record.h"
@@ -25,13 +26,14 @@ struct DumpRequest {
   const oci::Spec* spec = nullptr;
   int pidfd = -1;  // borrowed: proves that record->pid is still the same
   Directories directories;
-  Options options;        // what the user chose; the rest is filled in
-  bool pre_dump = false;  // memory only
+  Options options;              // what the user chose; the rest is filled in
+  bool pre_dump = false;        // memory only
+  MonotonicNanos deadline = 0;  // 0: however long it takes
 };
 
 // Afterwards the container has ended unless options.leave_running or pre_dump. On error it goes on as before.
 Result<void> dump(const DumpRequest& request);
 
-// /etc/criu/slipway.conf or runc's, or what the annotation org.criu.config says.
-std::string config_file_of(const oci::Spec& spec);
+// /etc/criu/slipway.conf or runc's, or what the annotation org.criu.config says: beneath the bundle, as all relative paths of config.json.
+std::string config_file_of(const oci::Spec& spec, const std::string& bundle);
 }  // namespace slipway::runtime::criu

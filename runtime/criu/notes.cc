@@ -2,6 +2,7 @@
 #include "runtime/criu/notes.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,6 +109,16 @@ Result<std::string> read_note(FdRef images, const char* name) {
 }
 
 }  // namespace
+
+std::vector<std::string> standard_descriptors(std::string_view process) {
+  std::vector<std::string> out;
+  for (int fd = 0; fd < 3; ++fd) {
+    char target[PATH_MAX];
+    const ssize_t n = ::readlink(fmt::format("/proc/{}/fd/{}", process, fd).c_str(), target, sizeof target);
+    out.emplace_back(target, n < 0 || n == static_cast<ssize_t>(sizeof target) ? 0 : static_cast<std::size_t>(n));
+  }
+  return out;
+}
 
 std::string write_descriptors(const Notes& notes) {
   return array(notes.descriptors, quoted) + "\n";

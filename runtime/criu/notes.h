@@ -45,6 +45,9 @@ struct Notes {
   bool ours = false;                           // slipway.json was there
 };
 
+// What a process, a number or "self", has as 0, 1 and 2; "" for one that is closed. A container without a terminal gets its maker's.
+std::vector<std::string> standard_descriptors(std::string_view process);
+
 std::string write_descriptors(const Notes& notes);
 std::string write_own(const Notes& notes);
 Result<void> parse_descriptors(std::string_view json, Notes& out);

@@ -3,12 +3,11 @@
 
 #include <fcntl.h>
 #include <linux/keyctl.h>
-#include <linux/sched.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runtime/fresh_program.h"
 #include "sys/descriptor.h"
 #include "sys/file.h"
 
@@ -40,14 +39,7 @@ struct Frozen {
     if (::dup2(frozen.lifted[i].get(), static_cast<int>(i)) < 0) give_up(frozen);
   }
   // All that is left is close-on-exec: the report, and what the caller has open.
-  (void)::close_range(static_cast<unsigned>(frozen.lifted.size()), ~0U, CLOSE_RANGE_CLOEXEC);
-  struct sigaction action = {};
-  action.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < 65; ++signal) (void)::sigaction(signal, &action, nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(process.program.c_str(), frozen.argv.data(), frozen.envp.data());
+  execute_afresh(static_cast<unsigned>(frozen.lifted.size()), process.program.c_str(), frozen.argv.data(), frozen.envp.data());
   give_up(frozen);
 }
 
@@ -69,15 +61,10 @@ Result<sys::Child> start_criu(const CriuProcess& process) {
   if (!report) return fail_errno(errno, "duplicate a pipe for criu");
   pipe.write.reset();
   frozen.report = report.get();
-  int pidfd = -1;
-  clone_args args = {};
-  args.flags = CLONE_PIDFD;
-  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-  args.exit_signal = SIGCHLD;
-  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
-  if (pid < 0) return fail_errno(errno, "clone for '{}'", process.program);
-  if (pid == 0) become(frozen);
-  sys::Child child(static_cast<pid_t>(pid), UniqueFd(pidfd));
+  auto cloned = clone_with_pidfd();
+  if (!cloned.ok()) return std::move(cloned).error().within("start '{}'", process.program);
+  if (cloned.value().pid == 0) become(frozen);
+  sys::Child child(cloned.value().pid, std::move(cloned.value().pidfd));
   report.reset();
   int error = 0;
   const ssize_t n = sys::retry_eintr([&] { return ::read(pipe.read.get(), &error, sizeof error); });

@@ -81,7 +81,7 @@ void fill(const RestoreRequest& request, Options& options) {
   options.images_dir = request.directories.images;
   options.work_dir = request.directories.work;
   options.log_file = kLog;
-  options.config_file = config_file_of(*request.spec);
+  options.config_file = config_file_of(*request.spec, request.bundle);
   options.evasive_devices = true;
   options.restore_sibling = true;
   options.orphan_pts_master = true;
@@ -93,8 +93,8 @@ Result<Session> start_session(const RestoreRequest& request, const Notes& notes,
   Inheritance inheritance(options);
   TRY(give_namespaces(*request.spec, inheritance, options));
   TRY(give_descriptors(notes, request.stdio, inheritance));
-  PrivateMounts mounts;
-  TRY(mounts.enter(request.directories.scratch));
+  MomentaryMounts mounts;
+  TRY(enter_private_mounts(mounts, request.directories.scratch));
   TRY_ASSIGN(RestoreMounts made, make_restore_mounts({request.spec, request.bundle, request.directories.scratch, &notes}));
   options.root = made.root;
   options.external = std::move(made.external);

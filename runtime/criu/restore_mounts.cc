@@ -234,25 +234,11 @@ class Maker {
 
 }  // namespace
 
-Result<void> PrivateMounts::enter(const std::string& scratch) {
-  TRY_ASSIGN(directory_, sys::open_path(".", O_PATH | O_DIRECTORY));
-  TRY_ASSIGN(UniqueFd home, sys::open_path("/proc/self/ns/mnt", O_RDONLY));
-  if (::unshare(CLONE_NEWNS) != 0) return fail_errno(errno, "make a mount namespace for criu");
-  home_ = std::move(home);
-  TRY_ASSIGN(const UniqueFd root, sys::open_path("/", O_PATH | O_DIRECTORY));
-  // The host's mounts end here when they end there, and nothing of ours gets there.
-  TRY(sys::set_attributes(root, {.set = 0, .clear = 0, .propagation = MS_SLAVE, .recursive = true}));
+Result<void> enter_private_mounts(MomentaryMounts& mounts, const std::string& scratch) {
+  TRY(mounts.enter("criu", MS_SLAVE));  // the host's mounts end here when they end there
   TRY_ASSIGN(const sys::DetachedMount cover, sys::make_filesystem("tmpfs", std::vector<sys::FilesystemOption>{{"mode", "700"}}));
   TRY_ASSIGN(const UniqueFd target, sys::open_path(scratch, O_PATH | O_DIRECTORY));
   return sys::attach(cover, target);
-}
-
-Result<void> PrivateMounts::leave() {
-  if (!home_) return {};
-  const UniqueFd home = std::move(home_);
-  TRY(sys::join_namespace(home, CLONE_NEWNS));
-  if (::fchdir(directory_.get()) != 0) return fail_errno(errno, "change the working directory back");
-  return {};
 }
 
 Result<RestoreMounts> make_restore_mounts(const RestoreMountsRequest& request) {

@@ -11,26 +11,13 @@
 #include "base/unique_fd.h"
 #include "oci/spec.h"
 #include "runtime/criu/notes.h"
+#include "runtime/momentary_mounts.h"
 #include "runtime/mount_plan.h"
 
 namespace slipway::runtime::criu {
 
-// The calling process is in a mount namespace of its own between enter() and leave(); what it starts meanwhile stays there.
-class PrivateMounts {
- public:
-  PrivateMounts() = default;
-  PrivateMounts(const PrivateMounts&) = delete;
-  PrivateMounts& operator=(const PrivateMounts&) = delete;
-  ~PrivateMounts() { (void)leave(); }
-
-  // `scratch`, an empty directory, is covered by a tmpfs.
-  Result<void> enter(const std::string& scratch);
-  // Back where this process was. That it stayed elsewhere would be noticed too late: it is an error.
-  Result<void> leave();
-
- private:
-  UniqueFd directory_, home_;
-};
+// Into a mount namespace for criu, where `scratch`, an empty directory, is covered by a tmpfs.
+Result<void> enter_private_mounts(MomentaryMounts& mounts, const std::string& scratch);
 
 struct RestoreMounts {
   std::string root;                   // a mount point
@@ -45,7 +32,7 @@ struct RestoreMountsRequest {
   const Notes* notes = nullptr;
 };
 
-// Within PrivateMounts. Makes mount points that the root lacks, as create would.
+// Within enter_private_mounts. Makes mount points that the root lacks, as create would.
 Result<RestoreMounts> make_restore_mounts(const RestoreMountsRequest& request);
 
 }  // namespace slipway::runtime::criu

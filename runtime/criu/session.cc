@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "runtime/criu/process.h"
 #include "runtime/devices.h"
 #include "sys/descriptor.h"
@@ -29,11 +30,6 @@ std::string search_path() {
   return path != nullptr && *path != '\0' ? path : kUsualPath;
 }
 
-bool is_program(const std::string& path) {
-  struct stat st = {};
-  return ::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && ::access(path.c_str(), X_OK) == 0;
-}
-
 // The end of a file, where the reasons are. "" where there is none.
 std::string read_end(FdRef file) {
   const off_t size = ::lseek(file.get(), 0, SEEK_END);
@@ -48,31 +44,31 @@ std::string tidy(std::string text) {
   return text;
 }
 
+// False: the deadline has passed.
+Result<bool> wait_for_word(FdRef socket, MonotonicNanos deadline) {
+  if (deadline == 0) return true;
+  const auto left = std::clamp<MonotonicNanos>((deadline - now_monotonic()) / 1'000'000, 0, 3'600'000);
+  return sys::poll_readable(socket, static_cast<int>(left));
+}
+
 }  // namespace
 
 Result<std::string> find_program(const std::string& asked) {
   if (asked.find('/') != std::string::npos) {
-    if (is_program(asked)) return asked;
+    if (sys::is_program(asked)) return asked;
     return fail(Code::not_found, "criu: '{}' is no program", asked);
   }
   const std::string name = asked.empty() ? "criu" : asked;
   const std::string path = search_path();
-  for (std::size_t from = 0; from <= path.size();) {
-    const std::size_t end = std::min(path.find(':', from), path.size());
-    const std::string directory = path.substr(from, end - from);
-    from = end + 1;
-    // Not from the working directory, which PATH may name by "" or ".": it is the bundle's, perhaps.
-    if (directory.starts_with('/') && is_program(directory + "/" + name)) return directory + "/" + name;
-  }
+  std::string found = sys::find_program(name, path);
+  if (!found.empty()) return found;
   return fail(Code::not_found, "'{}' was not found in PATH '{}': checkpoint and restore need CRIU (criu.org), or --criu FILE", name, path);
 }
 
 std::string quote_errors(std::string_view log) {
   std::vector<std::string_view> errors;
   while (!log.empty()) {
-    const std::size_t end = log.find('\n');
-    const std::string_view line = log.substr(0, end);
-    log.remove_prefix(end == std::string_view::npos ? log.size() : end + 1);
+    const std::string_view line = cut(log, '\n');
     const std::size_t at = line.find("Error (");
     if (at != std::string_view::npos) errors.push_back(line.substr(at, kQuoted / 4));
   }
@@ -105,6 +101,8 @@ Result<Session> Session::start(const Start& start) {
 Result<Response> Session::converse(const Asked& asked) {
   TRY(sys::send_packet(socket_, encode_request(asked.kind, asked.options)));
   for (;;) {
+    TRY_ASSIGN(const bool in_time, wait_for_word(socket_, asked.deadline));
+    if (!in_time) return fail(Code::deadline_exceeded, "criu was not ready in time");
     TRY_ASSIGN(sys::Packet packet, sys::receive_packet(socket_, kPacketLimit));
     if (packet.eof) return fail(Code::aborted, "criu ended without an answer");
     TRY_ASSIGN(Response response, decode_response(packet.data));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "base/unique_fd.h"
 #include "runtime/criu/messages.h"
 #include "sys/process.h"
@@ -32,8 +33,9 @@ struct Notification {
 struct Asked {
   Kind kind = Kind::none;
   Options options;
-  std::string log_path;  // where log_file is, for sentences
-  int log_dir = -1;      // borrowed
+  std::string log_path;         // where log_file is, for sentences
+  int log_dir = -1;             // borrowed
+  MonotonicNanos deadline = 0;  // then criu is left to itself: it takes back what it did at its next word, or is killed; 0: none
   std::function<Result<void>(Notification)> notified;
 };
 

@@ -70,7 +70,8 @@ struct MountEntry {
   bool of_pid = false;             // a proc file system of InitPlan::pid, where this process is not in (Birth::late)
   bool remount = false;            // what is mounted there gets `options`, and `own` and `tree`
   Change own, tree;
-  const char* link = nullptr;  // a symbolic link is made instead, with this text
+  const char* label = nullptr;  // SELinux's, of the top of `type`: for one that takes none by an option
+  const char* link = nullptr;   // a symbolic link is made instead, with this text
 };
 
 struct RootPlan {
@@ -107,6 +108,7 @@ struct CapabilityMasks {
   std::uint64_t permitted = 0;
   std::uint64_t inheritable = 0;
   std::uint64_t ambient = 0;
+  unsigned last = 63;  // of this kernel
 };
 
 // struct sched_attr of sched_setattr(2): its C headers collide with each other.
@@ -168,8 +170,6 @@ struct InitPlan {
   bool stdio_inherited = false;  // those in their place came to this program by execve: they are not close-on-exec
   int preserve_fds = 0;
   View<int> keep;  // sorted: every descriptor ≥ 3 + preserve_fds that a step needs
-
-  std::uint64_t ignored_signals = 0;  // bit n - 1 = signal n: execve would keep them ignored
 
   const char* keyring = nullptr;  // name of the session keyring; "": a new anonymous one; nullptr: keep the caller's
   View<Join> joins;

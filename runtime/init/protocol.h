@@ -108,4 +108,12 @@ struct Message {
 };
 static_assert(sizeof(Message) == 12);
 
+// What the runner finds out while init works. The instructions of the seccomp filter follow it in the packet, message.index of them.
+struct Told {
+  Message message;
+  std::uint32_t unused = 0;
+  std::uint64_t ignored_signals = 0;  // bit n - 1 = signal n: execve would keep them ignored
+};
+static_assert(sizeof(Told) == 24);
+
 }  // namespace slipway::runtime::init

@@ -14,7 +14,7 @@ constexpr StepFunction kSteps[] = {
     seal,                     // before anybody else can see this process
     close_inherited,          // first: a created container must not hold its maker's pipes and locks while it waits
     enter_cgroup,             // before anything is charged to where the runner is
-    reset_signals,            //
+    unblock_signals,          //
     write_own_proc,           // what only the host's root may say of a process, before a user namespace takes that from it
     raise_limits,             //
     schedule_early,           //

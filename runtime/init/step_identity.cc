@@ -40,7 +40,7 @@ int raise_permitted() noexcept {
 
 long load(const Filter& filter, Progress& progress) noexcept {
   Confinement& confinement = progress.confinement;
-  sock_fprog program = {static_cast<std::uint16_t>(confinement.message.index), confinement.filter};
+  sock_fprog program = {static_cast<std::uint16_t>(confinement.told.message.index), confinement.filter};
   return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &program);
 }
 
@@ -52,13 +52,8 @@ Failure load_listened(const InitPlan& plan, Progress& progress) noexcept {
   if (::send(plan.sync_fd, &message, sizeof message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof message)) return failed(Step::seccomp, 2);
   const long listener = load(plan.filter, progress);
   if (listener < 0) return failed(Step::seccomp);
-  ssize_t n = 0;
-  do {
-    n = ::read(plan.sync_fd, &message, sizeof message);
-  } while (n < 0 && errno == EINTR);
-  if (n == static_cast<ssize_t>(sizeof message)) return ::close(static_cast<int>(listener)) == 0 ? Failure{} : failed(Step::seccomp, 3);
-  if (n >= 0) errno = EPIPE;  // the runner is gone
-  return failed(Step::seccomp, 4);
+  if (receive_message(plan.sync_fd, &message) != 0) return failed(Step::seccomp, 4);
+  return ::close(static_cast<int>(listener)) == 0 ? Failure{} : failed(Step::seccomp, 3);
 }
 
 Failure load_filter(const InitPlan& plan, Progress& progress) noexcept {
@@ -103,11 +98,9 @@ Failure set_limits(const InitPlan& plan, Progress&) noexcept {
 }
 
 Failure drop_bounding(const InitPlan& plan, Progress&) noexcept {
-  for (unsigned cap = 0; cap < 64; ++cap) {
+  for (unsigned cap = 0; cap <= plan.capabilities.last; ++cap) {
     if (((plan.capabilities.bounding >> cap) & 1) != 0) continue;
-    if (::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0) continue;
-    if (errno == EINVAL) break;  // above the last capability of this kernel
-    return failed(Step::bounding, cap);
+    if (::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) return failed(Step::bounding, cap);
   }
   return {};
 }

@@ -1,7 +1,6 @@
 // Masked and read-only paths of the container's root.
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 
 #include "runtime/init/steps.h"
 
@@ -13,10 +12,6 @@ int open_listed(int root, const char* path, bool* absent) noexcept {
   const int fd = open_in_root(root, path, O_PATH);
   *absent = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
   return fd;
-}
-
-int attach(int mount, int target) noexcept {
-  return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 int clone_mount(int mount, unsigned flags) noexcept {
@@ -51,11 +46,9 @@ Failure mask_paths(const InitPlan& plan, Progress&) noexcept {
     const int target = open_listed(plan.root.fd, plan.root.masked[i], &absent);
     if (absent) continue;
     if (target < 0) return failed(Step::mask, i);
+    // Asking first what it is would be a call more for each: move_mount(2) says EINVAL of a file over a directory.
     if (file.attach_to(target) == 0) continue;
-    // move_mount(2) says EINVAL of a file over a directory.
-    struct stat st = {};
-    if (errno != EINVAL || ::fstat(target, &st) != 0 || !S_ISDIR(st.st_mode)) return failed(Step::mask, i);
-    if (directory.attach_to(target) != 0) return failed(Step::mask, i);
+    if (errno != EINVAL || directory.attach_to(target) != 0) return failed(Step::mask, i);
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/weaken.h"
@@ -27,10 +28,6 @@ int set_attributes(int mount, unsigned flags, std::uint64_t set, std::uint64_t p
 void close_if_many(int fd) noexcept {
   constexpr int kMany = 256;
   if (fd >= kMany) (void)::close(fd);
-}
-
-int attach(int mount, int target) noexcept {
-  return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 // A directory or an empty file beneath `parent`. What is there already is fine: the caller resolves it again.
@@ -94,18 +91,25 @@ int bind_instead(const InitPlan& plan, const MountEntry& entry) noexcept {
                                                                                                                                  : -1;
 }
 
+// mqueue: one of its kind was made with the IPC namespace, and an option that differs from that one's is refused.
+int set_label(int mount, const char* label) noexcept {
+  const int top = ::openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (top < 0) return -1;
+  const int done = ::fsetxattr(top, "security.selinux", label, ::strlen(label) + 1, 0);
+  (void)::close(top);
+  return done;
+}
+
 // A file system that takes its namespace from its maker: proc, sysfs, mqueue, cgroup2, devpts.
 int make_filesystem(const InitPlan& plan, const MountEntry& entry) noexcept {
   const int context = entry.of_pid ? open_proc_context(plan.pid) : ::fsopen(entry.type, FSOPEN_CLOEXEC);
   if (context < 0) return bind_instead(plan, entry);
-  for (const FsOption& option : entry.options) {
-    const unsigned command = option.value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
-    if (::fsconfig(context, command, option.key, option.value, 0) != 0) return -1;
-  }
+  if (configure(context, entry.options) != 0) return -1;
   if (::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return bind_instead(plan, entry);
   const int mount = ::fsmount(context, FSMOUNT_CLOEXEC, static_cast<unsigned>(entry.attributes));
   if (mount < 0) return bind_instead(plan, entry);
   close_if_many(context);
+  if (entry.label != nullptr && set_label(mount, entry.label) != 0) return -1;
   if (entry.propagation != 0 && set_attributes(mount, 0, 0, entry.propagation) != 0) return -1;
   return mount;
 }
@@ -143,13 +147,7 @@ Failure wait_for_hooks(const InitPlan& plan) noexcept {
   if (!plan.hooks) return {};
   Message message{Kind::environment, Step::none, 0, 0};
   if (::send(plan.sync_fd, &message, sizeof message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof message)) return failed(Step::hooks);
-  ssize_t n = 0;
-  do {
-    n = ::read(plan.sync_fd, &message, sizeof message);
-  } while (n < 0 && errno == EINTR);
-  if (n == static_cast<ssize_t>(sizeof message)) return {};
-  if (n >= 0) errno = EPIPE;  // the runner is gone
-  return failed(Step::hooks, 1);
+  return receive_message(plan.sync_fd, &message) == 0 ? Failure{} : failed(Step::hooks, 1);
 }
 
 bool is_directory(int fd) noexcept {
@@ -185,6 +183,18 @@ Failure attach_entry(const InitPlan& plan, const MountEntry& entry, std::uint32_
 }
 
 }  // namespace
+
+int attach(int mount, int target) noexcept {
+  return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+int configure(int context, View<FsOption> options) noexcept {
+  for (const FsOption& option : options) {
+    const unsigned command = option.value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+    if (::fsconfig(context, command, option.key, option.value, 0) != 0) return -1;
+  }
+  return 0;
+}
 
 int open_in_root(int root, const char* path, int flags, std::uint64_t resolve) noexcept {
   open_how how{};

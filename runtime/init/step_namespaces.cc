@@ -59,14 +59,7 @@ Failure enter_cgroup(const InitPlan& plan, Progress&) noexcept {
   return {};
 }
 
-// Handlers went with CLONE_CLEAR_SIGHAND; what is ignored or blocked would survive execve.
-Failure reset_signals(const InitPlan& plan, Progress&) noexcept {
-  struct sigaction action = {};
-  action.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < 65; ++signal) {
-    if (((plan.ignored_signals >> (signal - 1)) & 1) == 0) continue;
-    if (::sigaction(signal, &action, nullptr) != 0) return failed(Step::signals, static_cast<std::uint32_t>(signal));
-  }
+Failure unblock_signals(const InitPlan&, Progress&) noexcept {
   sigset_t none;
   ::sigemptyset(&none);
   return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0 ? Failure{} : failed(Step::signals);

@@ -80,10 +80,7 @@ Failure say_ready(const InitPlan& plan, Progress&) noexcept {
 Failure wait_start(const InitPlan& plan, Progress&) noexcept {
   if (plan.start_fd < 0) return {};
   char byte = 0;
-  ssize_t n = 0;
-  do {
-    n = ::read(plan.start_fd, &byte, 1);
-  } while (n < 0 && errno == EINTR);
+  const ssize_t n = read_whole(plan.start_fd, &byte, 1);
   if (n == 1) return {};
   if (n == 0) errno = EPIPE;  // who could have started it is gone
   return failed(Step::start);

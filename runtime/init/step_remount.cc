@@ -1,8 +1,10 @@
 // Entries of config.json's mounts that mount nothing: other options for what is mounted, a link as it is on the host.
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,11 +17,7 @@ namespace {
 int reconfigure(int target, const MountEntry& entry) noexcept {
   if (entry.options.empty()) return 0;
   const auto context = static_cast<int>(::syscall(SYS_fspick, target, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC));
-  if (context < 0) return -1;
-  for (const FsOption& option : entry.options) {
-    const unsigned command = option.value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
-    if (::fsconfig(context, command, option.key, option.value, 0) != 0) return -1;
-  }
+  if (context < 0 || configure(context, entry.options) != 0) return -1;
   return ::fsconfig(context, FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr, 0);
 }
 
@@ -37,7 +35,13 @@ int set(int target, unsigned flags, const Change& change) noexcept {
 Failure remount(const InitPlan& plan, const MountEntry& entry, std::uint32_t index) noexcept {
   const int target = open_in_root(plan.root.fd, entry.target, O_PATH, entry.real_target ? RESOLVE_NO_SYMLINKS : 0);
   if (target < 0) return failed(Step::mount_target, index);
-  // EINVAL: nothing is mounted exactly there.
+  // Without anything to change the calls below would not look.
+  struct statx st = {};
+  if (::syscall(SYS_statx, target, "", AT_EMPTY_PATH, 0, &st) != 0) return failed(Step::remount, index);
+  if ((st.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0) {
+    errno = EINVAL;
+    return failed(Step::remount, index);
+  }
   if (reconfigure(target, entry) != 0 || set(target, AT_RECURSIVE, entry.tree) != 0 || set(target, 0, entry.own) != 0)
     return failed(Step::remount, index);
   return {};

@@ -11,9 +11,9 @@
 
 namespace slipway::runtime::init {
 
-// As the packet has it: the message, then the filter.
+// As the packet has it: what is told, then the filter.
 struct Confinement {
-  Message message;
+  Told told;
   sock_filter filter[BPF_MAXINSNS];
 };
 
@@ -44,7 +44,7 @@ Failure set_stdio(const InitPlan&, Progress&) noexcept;
 Failure close_used(const InitPlan&, Progress&) noexcept;
 // step_namespaces.cc
 Failure enter_cgroup(const InitPlan&, Progress&) noexcept;
-Failure reset_signals(const InitPlan&, Progress&) noexcept;
+Failure unblock_signals(const InitPlan&, Progress&) noexcept;
 Failure join_keyring(const InitPlan&, Progress&) noexcept;
 Failure new_session(const InitPlan&, Progress&) noexcept;
 Failure join_namespaces(const InitPlan&, Progress&) noexcept;
@@ -103,12 +103,21 @@ Failure wait_start(const InitPlan&, Progress&) noexcept;
 bool has_capability(unsigned capability) noexcept;
 // What may be written beneath /proc, through a descriptor of it; -1 and errno.
 int open_proc(int proc, const char* path) noexcept;
+// read(2), again after a signal.
+ssize_t read_whole(int fd, void* to, std::size_t size) noexcept;
+// A message from the runner, whatever it says. Its end is EPIPE.
+int receive_message(int socket, Message* message) noexcept;
 // A message of this process with a descriptor; -1 and errno.
 int send_descriptor(int socket, const Message& message, int fd) noexcept;
 // Closes everything from `first` on but the sorted descriptors of `keep`.
 int close_except(unsigned first, View<int> keep) noexcept;
 // A file system context (fsopen(2)) for the proc file system of a PID namespace that this process is not in; -1 and errno.
 int open_proc_context(const Join& pid) noexcept;
+
+// move_mount(2) of a detached mount; -1 and errno.
+int attach(int mount, int target) noexcept;
+// Each option as fsconfig(2) takes it; -1 and errno.
+int configure(int context, View<FsOption> options) noexcept;
 
 // openat2(2) in the root, never through a magic link; -1 and errno. Close-on-exec.
 int open_in_root(int root, const char* path, int flags, std::uint64_t resolve = 0) noexcept;

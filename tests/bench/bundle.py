@@ -78,15 +78,34 @@ def can_ask_for_device_rules():
     return effective >> 24 & 1 == 1
 
 
-def config(bundle, table, argv, variant=None, cgroup=CGROUP, memory=None):
+# Of each kind one: asked for in a container that is only looked at, since the one that is timed has none. The shares are the
+# most there can be: of what lies between, crun before 1.20 makes another cpu.weight (the line of old, not the curve).
+RLIMITS = [{"type": "RLIMIT_NOFILE", "soft": 512, "hard": 1024}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}, {"type": "RLIMIT_STACK", "soft": 1 << 20, "hard": 4 << 20}]
+LIMITS = {"memory": {"memory": {"limit": 64 << 20, "reservation": 16 << 20, "swap": 96 << 20}}, "pids": {"pids": {"limit": 50}},
+          "cpu": {"cpu": {"shares": 262144, "quota": 50000, "period": 100000}}, "cpuset": {"cpu": {"cpus": "0", "mems": "0"}}}
+
+
+def limits():
+    """Those whose controllers this host has."""
+    with open("/sys/fs/cgroup/cgroup.controllers", encoding="utf-8") as file:
+        there = file.read().split()
+    out = {}
+    for controller in there:
+        for kind, values in LIMITS.get(controller, {}).items():
+            out.setdefault(kind, {}).update(values)
+    return out
+
+
+def config(bundle, table, argv, variant=None, cgroup=CGROUP, memory=None, limited=False):
     profile = seccomp(table) if variant is None else unseen(seccomp(table), variant)
     capabilities = {kind: CAPABILITIES for kind in ("bounding", "effective", "permitted")}
     resources = {"devices": [{"allow": False, "access": "rwm"}]} if can_ask_for_device_rules() else {}
     resources |= {"memory": {"limit": memory}} if memory else {}
+    resources |= limits() if limited else {}
     return {
         "ociVersion": "1.0.2",
         "process": {"terminal": False, "user": {"uid": 0, "gid": 0}, "args": argv, "cwd": "/", "env": ["PATH=/bin", "HOME=/root"],
-                    "capabilities": capabilities, "noNewPrivileges": True, "oomScoreAdj": 1000},
+                    "capabilities": capabilities, "noNewPrivileges": True, "oomScoreAdj": 1000} | ({"rlimits": RLIMITS} if limited else {}),
         "root": {"path": "rootfs", "readonly": False},
         "hostname": "bench",
         "mounts": mounts(bundle),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -117,6 +118,26 @@ static void print_device_rules(void) {
   try_device("pts", S_IFCHR, 136, 9999);
 }
 
+static void print_rlimits(void) {
+  for (int resource = 0; resource < RLIM_NLIMITS; ++resource) {
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) == 0)
+      printf("rlimit %d %llx %llx\n", resource, (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
+  }
+}
+
+/* The files of one's own cgroup, where the controllers are. */
+static void print_cgroup_limits(void) {
+  static const char* const kFiles[] = {"memory.max",  "memory.low", "memory.high",    "memory.swap.max", "memory.oom.group",
+                                       "pids.max",    "cpu.max",    "cpu.weight",     "cpu.idle",        "cpuset.cpus",
+                                       "cpuset.mems", "io.weight",  "hugetlb.2MB.max"};
+  for (size_t i = 0; i < COUNT(kFiles); ++i) {
+    char path[64];
+    snprintf(path, sizeof path, "/sys/fs/cgroup/%s", kFiles[i]);
+    if (access(path, F_OK) == 0) print_first_line(path);
+  }
+}
+
 static int by_name(const void* a, const void* b) {
   return strcmp(*(char* const*)a, *(char* const*)b);
 }
@@ -202,6 +223,8 @@ int main(void) {
   print_file("hostname", "/proc/sys/kernel/hostname");
   print_file("oom_score_adj", "/proc/self/oom_score_adj");
   print_file("cgroup", "/proc/self/cgroup");
+  print_rlimits();
+  print_cgroup_limits();
   printf("cwd %s\npid %d\n", getcwd(cwd, sizeof cwd), getpid());
   return 0;
 }

@@ -18,7 +18,7 @@ def median(values):
 
 
 def summary(values):
-    return {"median": median(values), "p10": quantile(values, 0.1), "p90": quantile(values, 0.9), "count": len(values)}
+    return {"median": median(values), "min": min(values), "p10": quantile(values, 0.1), "p90": quantile(values, 0.9), "count": len(values)}
 
 
 def format_table(rows):

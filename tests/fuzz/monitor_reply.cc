@@ -111,8 +111,7 @@ class World {
     pod.monitor_pid = 1;
     pod.cgroup = kCgroup;
     require(context_.store->begin(pod).ok() && context_.store->commit(pod).ok());
-    require(context_.store->begin(fresh()).ok());
-    require(context_.store->commit_container(kContainer, [](engine::ContainerRecord&) {}).ok());
+    require(context_.store->commit(fresh()).ok());
   }
 
   void connect() {

@@ -1,8 +1,10 @@
 // cri_call ENDPOINT METHOD [JSON]: one CRI call as text, for the integration cases.
 //
-// METHOD is a name of runtime.v1's services (RunPodSandbox); the request is proto JSON with proto field names, "-" reads it from
-// standard input. The reply goes to standard output as JSON, of a server stream each message as it comes, a line each. Exit 0; a failed
-// call prints "CODE: message" and exits 1; wrong usage is 2. CRI_CALL_DEADLINE_MS: give up after that long.
+// METHOD is a name of runtime.v1's services (RunPodSandbox), or one of containerd's with its service
+// (containerd.services.tasks.v1.Tasks/Get), called in the namespace $CRI_CALL_NAMESPACE, where that is set; the request is proto JSON with
+// proto field names, "-" reads it from standard input. The reply goes to standard output as JSON, of a server stream each message as it
+// comes, a line each. Exit 0; a failed call prints "CODE: message" and exits 1; wrong usage is 2. CRI_CALL_DEADLINE_MS: give up after that
+// long.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -16,6 +18,11 @@
 #include <memory>
 #include <string>
 
+#include <google/protobuf/wrappers.pb.h>
+
+#include "containerd/containers.pb.h"
+#include "containerd/tasks.pb.h"
+#include "containerd/version.pb.h"
 #include "tests/integration/cri_method.h"
 
 using namespace slipway::test;
@@ -35,12 +42,23 @@ bool next(grpc::CompletionQueue& queue) {
   return queue.Next(&tag, &done) && done;
 }
 
+// The specification is JSON under a type that is no message: it is shown as the text it is.
+void show_spec(google::protobuf::Message& reply) {
+  auto* got = dynamic_cast<containerd::services::containers::v1::GetContainerResponse*>(&reply);
+  if (got == nullptr || !got->container().has_spec()) return;
+  google::protobuf::StringValue text;
+  text.set_value(got->container().spec().value());
+  got->mutable_container()->mutable_spec()->PackFrom(text);
+}
+
 bool print(const grpc::ByteBuffer& bytes, Method method) {
   grpc::ByteBuffer copy = bytes;
   grpc::ProtoBufferReader reader(&copy);
   const auto reply = make(method.output_type());
   std::string out;
-  if (!reply->ParseFromZeroCopyStream(&reader) || !to_text(*reply, out)) return false;
+  if (!reply->ParseFromZeroCopyStream(&reader)) return false;
+  show_spec(*reply);
+  if (!to_text(*reply, out)) return false;
   std::printf("%s\n", out.c_str());
   std::fflush(stdout);
   return true;
@@ -85,12 +103,15 @@ grpc::Status call(const std::string& endpoint, Method method, const google::prot
   grpc::ClientContext context;
   if (const char* deadline = std::getenv("CRI_CALL_DEADLINE_MS"))
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(std::atol(deadline)));
+  if (const char* name = std::getenv("CRI_CALL_NAMESPACE")) context.AddMetadata("containerd-namespace", name);
   return method.server_streaming() ? call_stream(stub, context, method, request) : call_unary(stub, context, method, request);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  (void)containerd::services::tasks::v1::GetRequest::descriptor();  // linked in, so that their services are found by name
+  (void)containerd::services::version::v1::VersionResponse::descriptor();
   const auto* method = argc >= 3 && argc <= 4 ? find_method(argv[2]) : nullptr;
   if (method == nullptr) {
     std::fprintf(stderr, "usage: cri_call ENDPOINT METHOD [JSON|-]\n");

@@ -18,7 +18,9 @@ inline const google::protobuf::MethodDescriptor* find_method(const std::string& 
   const auto* file = runtime::v1::VersionRequest::descriptor()->file();
   for (int i = 0; i < file->service_count(); ++i)
     if (const auto* method = file->service(i)->FindMethodByName(name)) return method;
-  return nullptr;
+  const std::size_t slash = name.find('/');  // "containerd.services.tasks.v1.Tasks/Get"
+  const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name.substr(0, slash));
+  return service == nullptr || slash == std::string::npos ? nullptr : service->FindMethodByName(name.substr(slash + 1));
 }
 
 inline std::unique_ptr<google::protobuf::Message> make(const google::protobuf::Descriptor* type) {

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """A client of the streaming server in the standard library: remote commands and port forwarding by SPDY/3.1 and WebSocket.
 
-stream_client.py TRANSPORT command URL [--stdin TEXT] [--keep] [--tty WxH] [--no-stderr] [--until TEXT] [--then-stdin TEXT] [--reset CHANNEL] [--leave]
+stream_client.py [--ca FILE] [--cert FILE] TRANSPORT command URL [--stdin TEXT] [--keep] [--tty WxH] [--no-stderr] [--until TEXT] [--then-stdin TEXT] [--reset CHANNEL] [--leave]
     Output goes to ours, the exit status is the command's; 99: the server told another failure (on stderr), 98: it refused (on stderr).
     --keep: stdin stays open. --until: wait for TEXT in stdout, then --then-stdin is sent, --reset resets a channel, or --leave breaks off.
 stream_client.py TRANSPORT forward URL PORT TEXT…
     One connection to the port for each TEXT, all at once; prints what each got back, a line each, and "error: …" where told so.
+An https URL: --ca has the authorities to trust, --cert our own certificate with its key.
 """
 import argparse
 import base64
@@ -14,6 +15,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -21,6 +23,7 @@ import zlib
 from urllib.parse import urlsplit
 
 TIMEOUT = 60
+TLS = {"ca": None, "cert": None}
 CHANNELS = ["stdin", "stdout", "stderr", "error", "resize"]
 
 
@@ -28,15 +31,33 @@ class Refused(Exception):
     pass
 
 
+def encrypted(sock, name):
+    context = ssl.create_default_context(cafile=TLS["ca"])
+    if TLS["cert"]:
+        context.load_cert_chain(TLS["cert"])
+    return context.wrap_socket(sock, server_hostname=name)
+
+
 def upgrade(url, headers):
     """The socket after a 101, the reply's header lines, and what came behind them."""
     parts = urlsplit(url)
     sock = socket.create_connection((parts.hostname, parts.port), TIMEOUT)
+    if parts.scheme == "https":
+        try:
+            sock = encrypted(sock, parts.hostname)
+        except ssl.SSLError as error:
+            raise Refused(f"TLS: {error}") from error
     lines = [f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc}", "Connection: Upgrade", *headers, "", ""]
-    sock.sendall("\r\n".join(lines).encode())
+    try:
+        sock.sendall("\r\n".join(lines).encode())
+    except ssl.SSLError as error:
+        raise Refused(f"TLS: {error}") from error
     got = b""
     while b"\r\n\r\n" not in got:
-        piece = sock.recv(4096)
+        try:
+            piece = sock.recv(4096)
+        except ssl.SSLError as error:  # a certificate that is missing is told after the handshake
+            raise Refused(f"TLS: {error}") from error
         if not piece:
             raise Refused("the connection was closed")
         got += piece
@@ -57,7 +78,8 @@ class Bytes:
         if self.rest:
             piece, self.rest = self.rest, b""
             return piece
-        if not select.select([self.sock], [], [], wait)[0]:
+        buffered = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+        if not buffered and not select.select([self.sock], [], [], wait)[0]:
             return None
         try:
             return self.sock.recv(65536)
@@ -320,6 +342,8 @@ def forward(arguments):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--ca")
+    parser.add_argument("--cert")
     parser.add_argument("transport", choices=["spdy", "websocket"])
     verbs = parser.add_subparsers(dest="verb", required=True)
     one = verbs.add_parser("command")
@@ -333,6 +357,7 @@ def main():
     two.add_argument("port", type=int)
     two.add_argument("texts", nargs="+")
     arguments = parser.parse_args()
+    TLS.update(ca=arguments.ca, cert=arguments.cert)
     try:
         return command(arguments) if arguments.verb == "command" else forward(arguments)
     except Refused as refusal:

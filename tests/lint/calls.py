@@ -19,7 +19,7 @@ BANNED = [
     ("popen", r"\bpopen\s*\(", r"", "a shell parses its text: sys::spawn takes an argument list"),
     ("strcpy", r"\b(strcpy|strcat|stpcpy|sprintf|vsprintf|gets)\s*\(", r"", "writes without a bound"),
     ("strtok", r"\bstrtok\s*\(", r"", "hidden state shared by threads"),
-    ("atoi", r"\b(atoi|atol|atoll|atof)\s*\(", PRODUCT, "cannot say that the text is no number: std::from_chars"),
+    ("atoi", r"\b(atoi|atol|atoll|atof)\s*\(", PRODUCT, "cannot say that the text is no number: to_number of base/text.h"),
     ("kill", GLOBAL + r"(kill|killpg|tgkill)\s*\(|(?<![\w.>:])(kill|killpg)\s*\([^;(){}]*,", PRODUCT, "a number may have been reused: sys::pidfd_send_signal"),
     ("wait", GLOBAL + r"wait\s*\(|\b(waitpid|wait3|wait4)\s*\(", r"(?!tests/|runtime/init/)", "takes any child, or a number: waitid on a pidfd"),
     ("fork", LIBC + r"(fork|vfork|_Fork)\s*\(", r"(?!tests/|monitor/|runtime/)", "slipwayd never forks: sys::spawn"),

@@ -9,7 +9,7 @@ import tree
 TABLE = "docs/architecture.md"
 SECTION = re.compile(r"^## Rooms, and who may include whom\n(.*?)^## ", re.M | re.S)
 ROW = re.compile(r"^\| `([a-z/]+?)/?` \|[^|]*\| ([^|]*) \|$", re.M)
-WORDS = {"proto (lite)": ["proto/monitor"], "proto (monitor)": ["proto/monitor"], "proto": ["proto/cri", "proto/admin"],
+WORDS = {"proto (lite)": ["proto/monitor"], "proto (monitor)": ["proto/monitor"], "proto": ["proto/cri", "proto/admin", "proto/containerd"],
          "engine/ports.h": ["engine/ports.h", "engine/types.h"], "gRPC": [], "—": [], "libc and its own headers": []}
 
 
@@ -18,13 +18,13 @@ def read_table():
     rooms = {}
     for room, text in ROW.findall(SECTION.search(tree.read(TABLE)).group(1)):
         rooms[room] = [target for word in text.split(", ") for target in WORDS.get(word.strip(), [word.strip()])]
-    everything = list(rooms) + ["proto/cri", "proto/admin", "proto/monitor"]
+    everything = list(rooms) + ["proto/cri", "proto/admin", "proto/monitor", "proto/containerd"]
     return {room: everything if allowed == ["every room"] else allowed for room, allowed in rooms.items()}
 
 
 ROOMS = read_table()
 # Headers that protoc makes.
-GENERATED = {"cri/v1/api.": "proto/cri", "slipway/admin.": "proto/admin", "slipway/monitor.": "proto/monitor"}
+GENERATED = {"cri/v1/api.": "proto/cri", "slipway/admin.": "proto/admin", "slipway/monitor.": "proto/monitor", "containerd/": "proto/containerd"}
 
 # A library's headers, who may see them, and why only they.
 LIBRARIES = [
@@ -37,7 +37,7 @@ LIBRARIES = [
     (r"boost/", ["streaming", "cli"], "connections of clients are streaming's; Boost is slow to compile and throws"),
     (r"seccomp\.h", ["runtime"], "filters are the runner's"),
     (r"(toml|toml\+\+/toml)\.(h|hpp)", ["slipwayd"], "configuration is the main's"),
-    (r"(iostream|regex|thread|future|pthread\.h)$", ["engine", "image", "streaming", "cri", "cli", "slipwayd", "telemetry"],
+    (r"(iostream|regex|thread|future|pthread\.h)$", ["engine", "image", "network", "streaming", "cri", "cli", "slipwayd", "telemetry"],
      "what forks and clones has one thread, no iostreams and no regular expressions"),
 ]
 # runtime/init runs between clone and exec: the C library, and of C++ what is only types and numbers.

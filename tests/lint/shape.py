@@ -9,8 +9,8 @@ MAX_FILE, MAX_FUNCTION = 500, 60
 COMMENT = {"code": re.compile(r"^(//|/\*) \S"), "hash": re.compile(r"^# \S"), "python": re.compile(r'^(""".|# \S)')}
 SCRIPT_SHEBANG = re.compile(r"^#!")
 # In clang-format's layout a function's head ends with `{` and its end is a `}` at the head's own indentation.
-HEAD = re.compile(r"^(?P<indent>\s*)(?!(if|for|while|switch|else|do|try|catch|namespace|return|case|class|struct|union|enum|extern|default)\b|[}#])\S.*[)\w]\s*\{\s*$")
-NOT_HEAD = re.compile(r"^\s*(class|struct|union|enum|namespace|extern|using|typedef|template\s*<[^>]*>\s*(class|struct))\b|=\s*\{\s*$|^[^(]*$")
+HEAD = re.compile(r"^(?P<indent>\s*)(?!(if|for|while|switch|else|do|try|catch|namespace|return|case|class|struct|union|enum|extern|default)\b|[{}#])\S.*[)\w]\s*\{\s*$")
+NOT_HEAD = re.compile(r"^\s*(class|struct|union|enum|namespace|extern|using|typedef|template\s*<[^>]*>\s*(class|struct))\b|=\s*\{(?!\})|^[^(]*$")
 
 
 def first_line(path, lines):
@@ -23,9 +23,9 @@ def first_line(path, lines):
 
 
 def head_above(lines, index):
-    """A head may be broken over lines: the text from its first line to the brace."""
+    """A head may be broken over lines, among its parameters and its initialisers: the text from its first line to the brace."""
     text = lines[index]
-    while text.count(")") > text.count("(") and index > 0:
+    while index > 0 and (text.count(")") > text.count("(") or text.lstrip().startswith(":") or lines[index - 1].rstrip().endswith(",")):
         index -= 1
         text = lines[index] + "\n" + text
     return index, text
@@ -39,8 +39,8 @@ def functions(code):
         if index <= last_end or not line.rstrip().endswith("{") or ")" not in line and not re.search(r"\b(const|noexcept|override|final)\s*\{$", line.rstrip()):
             continue
         start, text = head_above(lines, index)
-        head = text.split("\n")[0]
-        if not HEAD.match(head if start == index else head.rstrip() + " {") or NOT_HEAD.search(text.replace("\n", " ")):
+        head = text.replace("\n", " ")
+        if not HEAD.match(head) or NOT_HEAD.search(head):
             continue
         indent = re.match(r"\s*", head).group(0)
         for end in range(index + 1, len(lines)):

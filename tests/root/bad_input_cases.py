@@ -185,7 +185,7 @@ class BadInput(Case):
         with open("/sys/fs/cgroup/cgroup.controllers", encoding="utf-8") as file:
             there = file.read().split()
         self.config["linux"]["resources"] = {"hugepageLimits": [{"pageSize": "2MB", "limit": 0}, {"pageSize": "1GB", "limit": 0}],
-                                             "memory": {"limit": -1}, "pids": {"limit": 0}, "cpu": {"shares": 1024}}
+                                             "memory": {"limit": -1}, "pids": {"limit": -1}, "cpu": {"shares": 1024}}
         self.assertEqual(self.bundle.run("true").returncode, 0)
         asked = {"memory": ("memory", {"limit": 1 << 30}, "memory.limit"), "pids": ("pids", {"limit": 100}, "pids.limit"),
                  "cpu": ("cpu", {"shares": 1000}, "cpu.shares"), "cpuset": ("cpu", {"cpus": "0"}, "cpu.cpus"), "io": ("blockIO", {"weight": 100}, "blockIO.weight")}

@@ -1,7 +1,9 @@
 """The command line as callers of runc and crun write it: flags, what they hand over, what is printed."""
 import json
 import os
+import re
 import socket
+import struct
 import subprocess
 
 from cases import SLIPWAY, Case, until
@@ -241,7 +243,7 @@ class WithoutCgroup(Case):
         self.bundle.save()
         done = self.call("run", "-b", self.bundle.path, self.bundle.name)
         self.refused("linux.resources.pids.limit: '7' cannot be set: no cgroup is made", done)
-        self.config["linux"]["resources"] = {"pids": {"limit": 0}, "memory": {"limit": -1}, "devices": [{"allow": False, "access": "rwm"}]}
+        self.config["linux"]["resources"] = {"pids": {"limit": -1}, "memory": {"limit": -1}, "devices": [{"allow": False, "access": "rwm"}]}
         self.bundle.save()
         done = self.call("run", "-b", self.bundle.path, self.bundle.name)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -287,15 +289,10 @@ class Documents(Case):
         self.assertLessEqual(set(seccomp["supportedFlags"]), set(seccomp["knownFlags"]))
         self.assertIn("SECCOMP_FILTER_FLAG_LOG", seccomp["supportedFlags"])
         self.assertEqual(features["mountOptions"], sorted(set(features["mountOptions"])))
-        for option in features["mountOptions"]:
-            self.config["mounts"] = self.config["mounts"][:7] + [
-                {"destination": "/work", "source": self.bundle.rootfs + "/tmp", "type": "none", "options": ["rbind", option]}]
-            done = self.bundle.run("true")
-            self.assertNotRegex(done.stderr, "is not known|means nothing", option)
-        self.config["mounts"][7]["options"] = ["rbind", "no-such-option"]
-        self.assertIn("'no-such-option'", self.bundle.run("true").stderr)
+        self.config["mounts"].append({"destination": "/work", "source": self.bundle.rootfs, "type": "none", "options": ["rbind", "no-such-option"]})
+        self.assertIn("'no-such-option'", self.bundle.run("true").stderr)  # those that there are: mount_option_cases
         del self.config["mounts"][7]
-        for flag in set(seccomp["supportedFlags"]) - {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"}:  # of agents only: kernel_cases
+        for flag in set(seccomp["supportedFlags"]) - {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"}:  # of agents only: kernel_cases.Notify
             self.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "flags": [flag],
                                                "syscalls": [{"names": ["reboot"], "action": "SCMP_ACT_ERRNO"}]}
             self.assertEqual(self.bundle.run("true").returncode, 0, flag)
@@ -308,7 +305,31 @@ class Documents(Case):
         self.assertEqual((set(line), line["level"], "'none' is none of" in line["msg"]), ({"level", "msg", "time"}, "error", True))
         done = self.bundle.call("--log", "/no/such/folder/log", "list")
         self.assertEqual((done.returncode, "--log" in done.stderr), (1, True), done.stderr)
-        self.assertIn("only files are written", self.bundle.call("--log", "syslog:x", "list").stderr)
+
+    def test_the_log_of_the_machine(self):
+        """--log syslog:NAME and journald:NAME, as crun has them: to sockets of ours, in a mount namespace where they have the usual names."""
+        made = 'mount -t tmpfs run /run && mkdir /run/systemd && ln -s "$0" /run/systemd/journal && mount -t tmpfs dev /dev && ln -s "$0/log" /dev/log && exec "$@"'
+        folder = self.bundle.path + "/sockets"
+        os.mkdir(folder)
+        sockets = {}
+        for name in ("socket", "log"):
+            sockets[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.addCleanup(sockets[name].close)
+            sockets[name].bind(f"{folder}/{name}")
+            sockets[name].settimeout(10)
+
+        def call(target):
+            words = [SLIPWAY, "--root", self.bundle.state, "--log", target, "state", "--such\nflag"]
+            done = subprocess.run(["unshare", "-m", "sh", "-c", made, folder, *words], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 1)
+            return done.stderr.removeprefix("slipway: ").rstrip("\n")
+        said = call("journald:mine")
+        self.assertIn("--such\nflag", said)
+        self.assertEqual(sockets["socket"].recv(65536), b"PRIORITY=3\nSYSLOG_IDENTIFIER=mine\nMESSAGE\n" + struct.pack("<Q", len(said)) + said.encode() + b"\n")
+        said = call("syslog:")
+        self.assertRegex(sockets["log"].recv(65536).decode(), r"^<27>slipway\[[0-9]+\]: " + re.escape(said) + "$")
+        sockets["log"].close()
+        self.assertIn("--log: no syslog listens at /dev/log", call("syslog:x"))
 
     def test_a_relative_root(self):
         self.config["process"]["args"] = ["true"]

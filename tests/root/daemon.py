@@ -105,7 +105,7 @@ class Daemon:
 
     @staticmethod
     def monitor_cgroups():
-        return set(os.listdir(MONITORS)) if os.path.isdir(MONITORS) else set()
+        return {name for name in os.listdir(MONITORS) if os.path.isdir(f"{MONITORS}/{name}")} if os.path.isdir(MONITORS) else set()
 
     def left(self):
         """What of pods and containers is there: files, cgroups, mounts, network namespaces."""

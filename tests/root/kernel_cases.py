@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -91,6 +92,29 @@ class Scheduling(Case):
             del place[field]
 
 
+class Keyring(Case):
+    """The caller's session keyring, which only its possessors may see, and the container's."""
+
+    def seen(self, name, *flags):
+        self.config["linux"]["maskedPaths"].remove("/proc/keys")
+        self.config["process"]["args"] = ["cat", "/proc/keys"]
+        self.bundle.save()
+        self.config["linux"]["maskedPaths"].append("/proc/keys")
+
+        def join():
+            libc = ctypes.CDLL(None)
+            ring = libc.syscall(250, 1, b"slipway-callers")  # keyctl: KEYCTL_JOIN_SESSION_KEYRING
+            if ring < 0 or libc.syscall(250, 5, ring, 0x3F000000) != 0:  # KEYCTL_SETPERM: everything for who possesses it, nothing for others
+                os._exit(99)
+        done = self.bundle.call("run", *flags, "-b", self.bundle.path, name, preexec_fn=join)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return ["slipway-callers" in done.stdout, "_ses." + name in done.stdout]
+
+    def test_a_new_one_or_the_callers(self):
+        self.assertEqual(self.seen("own-ring"), [False, True])
+        self.assertEqual(self.seen("callers-ring", "--no-new-keyring"), [True, False])
+
+
 class NetDevices(Case):
     """In a network namespace of the test's own, which the container's devices come from."""
 
@@ -134,6 +158,7 @@ class Agent(threading.Thread):
         self.socket.bind(path)
         self.socket.listen()
         self.messages, self.calls = [], []
+        self.before_answer = lambda pid: None
 
     def run(self):
         while True:
@@ -152,6 +177,7 @@ class Agent(threading.Thread):
                 request = fcntl.ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, bytes(80))
                 number, = struct.unpack_from("i", request, 16)
                 self.calls.append(number)
+                self.before_answer(struct.unpack_from("I", request, 8)[0])
                 deny = number in (83, 258)  # mkdir, mkdirat
                 fcntl.ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, struct.pack("QqiI", *struct.unpack_from("Q", request), 0, -75 if deny else 0, 0 if deny else 1))
         except OSError:
@@ -191,6 +217,25 @@ class Notify(Case):
             self.profile("sendmsg", "sendto", "read", "write", "close", "execve", "newfstatat", "capset", "prctl")
             self.assertEqual(self.shell("echo done"), "done\n")
             self.assertIn(59, self.agent.calls)
+
+    def test_only_a_deadly_signal_ends_the_wait_for_an_agent(self):
+        """WAIT_KILLABLE_RECV: once the agent has the call, its process sleeps where no other signal wakes it, and the call comes once."""
+        states = []
+
+        def look(pid):
+            def state():
+                with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                    return file.read().rsplit(")", 1)[1].split()[0]
+            os.kill(pid, signal.SIGUSR1)
+            until("a sleep that only death ends", lambda: state() == "D")
+            states.append(state())
+        self.agent.before_answer = look
+        for privileges in (True, False):
+            self.config["process"]["noNewPrivileges"] = privileges
+            self.profile("chdir", flags=["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])
+            self.agent.calls.clear()
+            self.assertEqual(self.shell("trap 'echo signal' USR1; cd /work; pwd"), "signal\n/work\n")
+            self.assertEqual((self.agent.calls, set(states)), ([80], {"D"}))
 
     def test_exec_has_a_listener_of_its_own(self):
         self.profile("mkdir", "mkdirat")

@@ -63,6 +63,28 @@ class Life(Case):
         self.assertIn("does not exist", self.bundle.call("delete", self.bundle.name).stderr)
         self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
 
+    def test_start_without_a_process(self):
+        del self.config["process"]
+        self.bundle.save()
+        quiet = {"capture_output": False, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.assertEqual(self.bundle.call("create", "-b", self.bundle.path, self.bundle.name, **quiet).returncode, 0)
+        done = self.bundle.call("start", self.bundle.name)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, f"slipway: process: config.json of container '{self.bundle.name}' has none, there is nothing to start\n"))
+
+    def test_half_made_leaves_the_cgroup_that_was_there(self):
+        self.config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "kill -9 $PPID"]}]}
+        for was_there in (True, False):
+            if was_there:
+                os.makedirs(self.bundle.cgroup())
+            self.assertEqual(self.bundle.create("true"), -9, self.bundle.output())
+            self.assertIsNone(self.bundle.state_of())
+            self.assertTrue(os.path.isdir(self.bundle.cgroup()))
+            self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
+            self.assertEqual((os.path.isdir(self.bundle.cgroup()), os.listdir(self.bundle.state)), (was_there, []))
+            if was_there:
+                os.rmdir(self.bundle.cgroup())
+
     def test_a_delete_that_waited_leaves_the_next_one_alone(self):
         """It has the directory open, and waits for the lock; then another container has the name."""
         del self.config["linux"]["cgroupsPath"]  # by the name as well

@@ -79,6 +79,19 @@ class User(Case):
         self.config["mounts"] = self.config["mounts"][:-3] + [mount("/mapped", "bind", "/proc/sys", "bind", "idmap")]
         self.refused("cannot be id-mapped on this kernel: proc", self.bundle.run("true"))
 
+    def test_idmap_and_ridmap_of_what_is_beneath(self):
+        source, below = self.bundle.path + "/volume", self.bundle.path + "/below"
+        for folder in (source + "/sub", below):
+            os.makedirs(folder)
+        with open(below + "/five", "w", encoding="utf-8"):
+            pass
+        os.chown(below + "/five", 5, 6)
+        subprocess.run(["mount", "--bind", below, source + "/sub"], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", source + "/sub"], check=True)
+        self.config["mounts"] += [mount("/all", "bind", source, "rbind", "ridmap"), mount("/above", "bind", source, "rbind", "idmap")]
+        out = self.shell("for d in all above; do stat -c '%u:%g' /$d/sub/five; done")
+        self.assertEqual(out.split(), ["5:6", "65534:65534"])
+
     def test_exec_and_a_second_container_in_the_same_namespaces(self):
         self.assertEqual(self.bundle.create("sleep", "1000"), 0, self.bundle.output())
         self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)

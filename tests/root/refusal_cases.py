@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 from bundles import mount
 from cases import SLIPWAY, Case, Exchanger, until
@@ -125,16 +126,16 @@ class Refusals(Case):
         os.makedirs(self.bundle.rootfs + "/volume/a")
         os.symlink("../" * 20 + outside[1:], self.bundle.rootfs + "/volume/b")
         self.config["mounts"] += [mount("/volume/a/made/here", "tmpfs", "tmpfs"), mount("/volume/a/file", "bind", "/etc/hostname", "bind")]
-        before, inside, failed = len(open_mounts()), 0, 0
+        before, said = len(open_mounts()), []
         with Exchanger(self.bundle.rootfs + "/volume/a", self.bundle.rootfs + "/volume/b"):
-            for _ in range(150):
+            # As long as it takes: how often the two meet is the scheduler's matter. The link is dangling inside the root.
+            end = time.monotonic() + 60
+            while len(said) < 150 or (len(set(said)) == 1 and time.monotonic() < end):
                 done = self.bundle.run("true")
-                inside += done.returncode == 0
-                failed += done.returncode == 1
                 self.assertEqual(os.listdir(outside), [], done.stderr)
-        self.assertEqual(inside + failed, 150)
-        self.assertGreater(failed, 0, "nothing raced")  # the link is dangling inside the root
-        self.assertGreater(inside, 0, "nothing ran")
+                self.assertIn(done.returncode, (0, 1), done.stderr)
+                said.append(done.returncode)
+        self.assertEqual(set(said), {0, 1}, f"nothing raced in {len(said)} runs")
         self.assertEqual(len(open_mounts()), before)
 
     def test_same_id_twice(self):

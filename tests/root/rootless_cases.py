@@ -150,6 +150,17 @@ class Rootless(Ordinary):
         self.config["mounts"].append(mount("/volume", "bind", source, "rbind", "rw", "relatime"))
         self.assertIn("nosuid,nodev,noatime", self.user_run("touch /volume/x; mount | grep ' on /volume '"))
 
+    def test_without_a_scope_its_properties_must_be_some(self):
+        """The user has no systemd here: what was asked of it is gone without, but not what nobody could be asked."""
+        self.single()
+        run = lambda: self.bundle.call("--systemd-cgroup", "run", "--bundle", self.bundle.path, self.bundle.name, **self.as_user)
+        self.config["process"]["args"] = ["true"]
+        for value, wanted in (("90", ""), ("soon", "annotations.org.systemd.property.TimeoutStopSec")):
+            self.config["annotations"] = {"org.systemd.property.TimeoutStopSec": value}
+            self.bundle.save()
+            done = run()
+            self.assertEqual((done.returncode == 0, wanted in done.stderr), (wanted == "", True), done.stderr)
+
     def test_refused_by_name(self):
         run = lambda: self.bundle.run("true", **self.as_user)
         self.config["linux"]["resources"] = {"pids": {"limit": 10}}

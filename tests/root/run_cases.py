@@ -61,6 +61,12 @@ class Run(Case):
         self.assertIn("/dev/extra/kvm character special file 1:3 640 7\n", out)
         self.assertIn("/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx\n3\n", out)
 
+    def test_devices_win_over_default_ones(self):
+        self.config["linux"]["devices"] = [{"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o622, "uid": 7, "gid": 8},
+                                           {"path": "/dev//full", "type": "c", "major": 1, "minor": 5}]
+        out = self.shell("stat -c '%n %t:%T %a %u:%g' /dev/null /dev/full /dev/zero")
+        self.assertEqual(out, "/dev/null 1:3 622 7:8\n/dev/full 1:5 666 0:0\n/dev/zero 1:5 666 0:0\n")
+
     def test_device_rules_forbid(self):
         with open("/proc/misc", encoding="utf-8") as file:  # a device that every kernel has and everybody may read
             minor = next(int(line.split()[0]) for line in file if "cpu_dma_latency" in line)
@@ -253,8 +259,11 @@ class Run(Case):
         self.assertIn("(rw,nosuid,nodev,", self.shell("mount | grep ' on /work '; touch /work/x /tmp/x"))
         self.assertIn("size=128k", self.shell("mount | grep ' on /work '"))
         self.assertIn("noexec", self.shell("mount | grep ' on /tmp '"))
-        self.config["mounts"][-1:] = [mount("/bin", "", "", "remount", "ro")]
-        self.refused("remount '/bin': is anything mounted right there?", self.bundle.run("true"))
+        for options in (["ro"], [], ["size=1m"], ["rslave"]):
+            self.config["mounts"][-1:] = [mount("/bin", "", "", "remount", *options)]
+            self.refused("remount '/bin': is anything mounted right there?: Invalid argument", self.bundle.run("true"))
+        self.config["mounts"][-1:] = [mount("/work", "", "", "remount")]
+        self.assertIn("(rw,nosuid,nodev,", self.shell("mount | grep ' on /work '"))
 
     def test_copy_symlink(self):
         os.symlink("no/such/place", self.bundle.path + "/link")

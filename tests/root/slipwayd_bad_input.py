@@ -52,7 +52,6 @@ CONTAINERS = [
     ({"mounts": [{"container_path": "/x", "host_path": "relative"}]}, "INVALID_ARGUMENT", ["mounts.host_path", "'relative'"]),
     ({"mounts": [{"container_path": "/a/../../x", "host_path": "/etc"}]}, "INVALID_ARGUMENT", ["mounts.container_path", "/a/../../x", ".."]),
     ({"mounts": [{"container_path": "/x", "host_path": "/etc", "propagation": 7}]}, "INVALID_ARGUMENT", ["mounts.propagation", "7"]),
-    ({"mounts": [{"container_path": "/proc/sys", "host_path": "/etc"}]}, "INVALID_ARGUMENT", ["/proc/sys", "/etc"]),
     ({"devices": [{"container_path": "/dev/x", "host_path": "/dev/no-such-device", "permissions": "rw"}]}, "NOT_FOUND", ["devices.host_path", "/dev/no-such-device"]),
     ({"devices": [{"container_path": "/dev/x", "host_path": "/etc/hostname", "permissions": "rw"}]}, "INVALID_ARGUMENT", ["devices.host_path", "/etc/hostname"]),
     ({"devices": [{"container_path": "/dev/x", "host_path": "/dev/null", "permissions": "rwx"}]}, "INVALID_ARGUMENT", ["devices.permissions", "'rwx'"]),
@@ -75,6 +74,12 @@ CONTAINERS = [
     ({"linux": {"security_context": {"privileged": True}}}, "INVALID_ARGUMENT", ["security_context.privileged", "true"]),
     ({"linux": {"security_context": {"namespace_options": {"pid": "POD"}}}}, "INVALID_ARGUMENT", ["namespace_options.pid", "POD", "CONTAINER"]),
     ({"linux": {"security_context": {"namespace_options": {"pid": "TARGET", "target_id": "nobody"}}}}, "INVALID_ARGUMENT", ["namespace_options.target_id", "nobody"]),
+]
+
+# What only their making shows.
+STARTS = [
+    ({"mounts": [{"container_path": "/proc/sys", "host_path": "/etc"}]}, "INVALID_ARGUMENT", ["/proc/sys", "/etc"]),
+    ({"command": ["/no/such/program"]}, "NOT_FOUND", ["/no/such/program"]),
 ]
 
 
@@ -128,6 +133,14 @@ class Requests(Case):
                 config = merged(self.daemon.container_config("bad", "/bin/true"), change)
                 self.refused(code, parts, self.daemon.call("CreateContainer", {"pod_sandbox_id": pod, "config": config, "sandbox_config": self.daemon.pod_config()}))
         self.assertEqual(self.daemon.cri("ListContainers", {}).get("containers", []), [])
+        for change, code, parts in STARTS:
+            with self.subTest(change=change):
+                config = merged(self.daemon.container_config("bad", "/bin/true"), change)
+                container = self.daemon.cri("CreateContainer", {"pod_sandbox_id": pod, "config": config, "sandbox_config": self.daemon.pod_config()})["container_id"]
+                self.refused(code, parts, self.daemon.call("StartContainer", {"container_id": container}))
+                status = self.daemon.status(container)
+                self.assertEqual((status["state"], status["reason"], status["exit_code"]), ("CONTAINER_EXITED", "StartError", 128))
+                self.daemon.cri("RemoveContainer", {"container_id": container})
         self.assertEqual([path for path in self.daemon.left() if "/containers/" in path], [])
         self.daemon.remove_pod(pod)
         self.nothing_left()

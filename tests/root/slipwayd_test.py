@@ -14,7 +14,8 @@ def main():
         sys.exit("slipwayd_test: needs root")
     os.environ["SLIPWAY_BUILD"] = os.path.realpath(sys.argv[1])
     sys.path[:0] = [HERE, HERE + "/../images"]
-    names = sys.argv[2:] or ["slipwayd_bad_input", "slipwayd_monitor"]
+    names = sys.argv[2:] or ["slipwayd_annotations", "slipwayd_bad_input", "slipwayd_cdi", "slipwayd_image_volumes", "slipwayd_monitor", "slipwayd_runtimes",
+                              "slipwayd_signatures"]
     result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromNames(names))
     sys.exit(0 if result.wasSuccessful() and result.testsRun > 0 else 1)
 

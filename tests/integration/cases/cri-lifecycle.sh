@@ -68,12 +68,30 @@ assert_eq "$(status "$c" exit_code)" 3
 assert_eq "$(status "$c" reason)" Error
 assert_contains "$(cat "$log" "$log.old")" 'partialbye'
 stop_container "$c"
-start_failed=$(create web "$pod" nosuch "$busybox" '.' /no/such/program 2>&1 || true)
-assert_contains "$start_failed" "/no/such/program" "a program that is not there"
+nosuch=$(create web "$pod" nosuch "$busybox" '.' /no/such/program)
+assert_fails "/no/such/program" start "$nosuch"
+assert_eq "$(status "$nosuch" state) $(status "$nosuch" reason) $(status "$nosuch" exit_code)" "CONTAINER_EXITED StartError 128" "a program that is not there"
+remove_container "$nosuch"
+
+# Until its start a container is files alone: no process, no cgroup; who stops it then finds it ended.
+waits=$(create web "$pod" waits "$busybox" '.' sleep 1000)
+assert_eq "$(find /sys/fs/cgroup -name "*$waits*" | wc -l)" 0 "cgroups of a container that was not started"
+stop_container "$waits" 30
+assert_eq "$(status "$waits" state) $(status "$waits" reason) $(status "$waits" exit_code)" "CONTAINER_EXITED Error 137" "one that was stopped before its start"
+assert_fails FAILED_PRECONDITION start "$waits"
+remove_container "$waits"
 remove_container "$c"
 remove_container "$c"
 assert_fails NOT_FOUND status "$c" state
 [[ -e $log ]] || fail "RemoveContainer took the log, which is the kubelet's"
+
+# CRI's own stop signal goes before TERM.
+signalled=$(started web "$pod" signalled "$busybox" '.stop_signal = "SIGNAL_SIGUSR1"' \
+  sh -c 'trap "exit 6" USR1; trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done')
+wait_for 20 "its traps" grep -qs ready "$CASE_DIR/logs/web/signalled.log"
+stop_container "$signalled"
+assert_eq "$(status "$signalled" exit_code) $(status "$signalled" stop_signal)" "6 SIGNAL_SIGUSR1"
+remove_container "$signalled"
 
 running=$(started web "$pod" second "$busybox" '.' sleep 1000)
 stop_pod "$pod"

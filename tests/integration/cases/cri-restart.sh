@@ -36,6 +36,29 @@ wait_for 10 "exit told" exited "$gone"
 assert_eq "$(status "$gone" exit_code)" 4
 assert_eq "$(exec_out "$living" echo here)" here
 
+# Between create and start there are files alone; in the middle of a start, whatever was made is gone on with or taken back.
+waits=$(create steady "$pod" waits "$busybox" . echo started)
+kill_slipwayd
+start_slipwayd
+assert_eq "$(status "$waits" state)" CONTAINER_CREATED
+start "$waits"
+wait_for 10 "its end" exited "$waits"
+assert_eq "$(log_of steady waits)" started
+for delay in 0.002 0.005 0.01 0.02 0.03 0.05; do
+  torn=$(create steady "$pod" "torn$delay" "$busybox" . sleep 1000)
+  (start "$torn" || true) >/dev/null 2>&1 &
+  starting=$!
+  sleep "$delay"
+  kill_slipwayd
+  wait "$starting" || true
+  start_slipwayd
+  state=$(status "$torn" state)
+  if [[ $state == CONTAINER_CREATED ]]; then start "$torn"; fi
+  assert_eq "$(status "$torn" state)" CONTAINER_RUNNING "killed after $delay s, then $state"
+  assert_eq "$(exec_out "$torn" echo here)" here
+  remove_container "$torn"
+done
+
 # A monitor that is killed takes its own pod with it and nothing else.
 other=$(run_pod other)
 victim=$(cri PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\", \"verbose\": true}" | jq -r '.info | to_entries[0].value | fromjson | .. | .monitor_pid? // empty' | head -n 1)

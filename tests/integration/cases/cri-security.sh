@@ -33,6 +33,8 @@ none='.linux.security_context.capabilities.drop_capabilities = ["ALL"]'
 assert_eq "$(show nocaps "$none" sh -c 'grep CapEff /proc/self/status' | tr -d '\t')" "CapEff:0000000000000000"
 one='.linux.security_context.capabilities = {drop_capabilities: ["ALL"], add_capabilities: ["CAP_NET_BIND_SERVICE"]}'
 assert_eq "$(show onecap "$one" sh -c 'grep CapEff /proc/self/status' | tr -d '\t')" "CapEff:0000000000000400"
+ambient='.linux.security_context |= (.run_as_user = {value: "1234"} | .capabilities.add_ambient_capabilities = ["CAP_NET_BIND_SERVICE"])'
+assert_eq "$(show ambient "$ambient" sh -c 'grep -E "Cap(Eff|Amb)" /proc/self/status | tr -d "\t" | tr "\n" " "')" "CapEff:0000000000000400 CapAmb:0000000000000400 "
 
 # Users: groups exactly as asked for; no_new_privs; umask; no descriptor of ours; no environment of ours.
 user='.linux.security_context |= (.run_as_user = {value: "1234"} | .run_as_group = {value: "5678"} | .supplemental_groups = ["42"] | .no_new_privs = true)'

@@ -22,7 +22,7 @@ pid=$(cri ContainerStatus "{\"container_id\": \"$id\", \"verbose\": true}" | jq 
 # Inside it is root, outside nobody that the host knows.
 inside=$(exec_out "$id" sh -c 'cat /proc/self/uid_map /proc/self/gid_map | tr -s " "; id -u; stat -c "%n %u:%g" / /bin/busybox /dev/null /dev/shm /etc/hosts /mapped/seven /plain/seven
   touch /mapped/new /root-file && ls /proc/1/root 2>&1 | head -1; touch /plain/new || true; readlink /proc/self/ns/user; cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/shm_rmid_forced; hostname' 2>&1)
-assert_contains "$inside" "$(printf ' 0 200000 65536\n 0 200000 65536\n0\n/ 0:0\n/bin/busybox 0:0\n/dev/null 0:0\n/dev/shm 0:0\n/etc/hosts 65534:65534\n/mapped/seven 7:8\n/plain/seven 65534:65534\n')" "what the container sees"
+assert_contains "$inside" "$(printf ' 0 200000 65536\n 0 200000 65536\n0\n/ 0:0\n/bin/busybox 0:0\n/dev/null 0:0\n/dev/shm 0:0\n/etc/hosts 0:0\n/mapped/seven 7:8\n/plain/seven 65534:65534\n')" "what the container sees"
 assert_contains "$inside" "$(printf '\n80\n1\nmapped')" "its sysctls and name"
 assert_lacks "$inside" "$(readlink /proc/self/ns/user)" "user namespace"
 assert_eq "$(stat -c %u:%g "$CASE_DIR/volume/new")" "0:0" "a file made through the mapped volume"
@@ -43,11 +43,23 @@ powers='.linux.security_context.apparmor.profile_type = "Unconfined" | .linux.se
 run_to_end mapped "$pod" admin "$busybox" "$own | $powers" sh -c 'mount -t tmpfs t /tmp && echo mounted; echo 1 2>/dev/null >/proc/sys/vm/drop_caches || echo refused; mknod /tmp/sda b 8 0 2>/dev/null || echo no device' >/dev/null
 assert_eq "$(log_of mapped admin)" "$(printf 'mounted\nrefused\nno device')" "SYS_ADMIN in the pod's user namespace"
 
+# What a device's vendor mounts is the host's root's, and no read-only bind is locked against SYS_ADMIN of the pod.
+mkdir -p /etc/cdi "$CASE_DIR/vendor"
+at_exit rmdir --ignore-fail-on-non-empty /etc/cdi
+at_exit rm -f /etc/cdi/slipway-case.json
+printf '{"cdiVersion": "0.6.0", "kind": "vendor.com/case", "devices": [{"name": "0", "containerEdits": {"mounts": [
+  {"hostPath": "%s", "containerPath": "/vendor", "options": ["ro", "bind"]}]}}]}' "$CASE_DIR/vendor" >/etc/cdi/slipway-case.json
+run_to_end mapped "$pod" device "$busybox" "$own | $powers | .CDI_devices = [{name: \"vendor.com/case=0\"}]" \
+  sh -c 'stat -c %u /vendor; touch /vendor/ro 2>/dev/null || echo refused; mount -o remount,bind,rw /vendor && touch /vendor/rw 2>/dev/null || echo refused again' >/dev/null
+assert_eq "$(log_of mapped device)" "$(printf '65534\nrefused\nrefused again')" "a device's mount in a pod with ids of its own"
+assert_eq "$(ls "$CASE_DIR/vendor")" "" "what the pod's root wrote into the host's"
+
 # The kernel's limits are said: secret volumes are a tmpfs, which Linux 6.1 cannot map.
 mkdir -p "$CASE_DIR/secret" && mount -t tmpfs secret "$CASE_DIR/secret" && at_exit umount "$CASE_DIR/secret"
 secret=".mounts = [{container_path: \"/secret\", host_path: \"$CASE_DIR/secret\", uidMappings: $map, gidMappings: $map}]"
 if [[ $(uname -r) == 6.1.* ]]; then
-  assert_fails "tmpfs, which Linux 6.3 and later can map" create mapped "$pod" secret "$busybox" "$own | $secret" true
+  refused=$(create mapped "$pod" secret "$busybox" "$own | $secret" true)
+  assert_fails "tmpfs, which Linux 6.3 and later can map" start "$refused"
 else
   run_to_end mapped "$pod" secret "$busybox" "$own | $secret" stat -c %u /secret >/dev/null
   assert_eq "$(log_of mapped secret)" 0

@@ -32,6 +32,9 @@ tell() {
 attach() { python3 "$LIB_DIR/conmon_client.py" attach "$bundle/attach" "$1"; }
 status_of() { s state "$1" | jq -r .status; }
 
+# names_terminal LOG: conmon may read a terminal between a line and its end, which makes a partial entry (P) of it.
+names_terminal() { grep -qE 'stdout [FP] /dev/pts/0' "$1" || fail "no terminal in $(cat "$1")"; }
+
 # exits NAME STATUS
 exits() {
   wait_for 10 "exit file of $1" test -e "$CASE_DIR/exits/$1"
@@ -61,7 +64,7 @@ s start two
 wait_for 10 "a line in the log" grep -q "33 77" "$CASE_DIR/two.log"
 assert_contains "$(attach 'hello\n')" "read hello"
 exits two 6
-assert_contains "$(cat "$CASE_DIR/two.log")" "stdout F /dev/pts/0"
+names_terminal "$CASE_DIR/two.log"
 s delete two
 
 # exec: its exit status is told to the caller.
@@ -88,7 +91,7 @@ assert_contains "$(cat "$CASE_DIR/plain.log")" "stdout F out b"
 assert_contains "$(cat "$CASE_DIR/plain.log")" "stderr F err"
 process true 'tty; exit 10'
 assert_eq "$(exec_in terminal --terminal | jq -s -c '[(.[0].data > 0), .[1].data]')" '[true,10]' "what exec with a terminal tells"
-assert_contains "$(cat "$CASE_DIR/terminal.log")" "stdout F /dev/pts/0"
+names_terminal "$CASE_DIR/terminal.log"
 process false 'exec no-such-program'
 jq '.args = ["no-such-program"]' "$CASE_DIR/process.json" >"$CASE_DIR/new" && mv "$CASE_DIR/new" "$CASE_DIR/process.json"
 assert_contains "$(exec_in absent)" "executable file not found in \$PATH"

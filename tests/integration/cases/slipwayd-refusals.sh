@@ -1,6 +1,6 @@
 #!/bin/bash
-# timeout: 400
-# slipwayd's refusals (tests/root) on a kernel with cgroup v2 alone: requests, plugins, images and registries that cannot be, and a full disk.
+# timeout: 900
+# slipwayd's refusals (tests/root) on a kernel with cgroup v2 alone: requests, plugins, images and registries that cannot be, a full disk; signatures, CDI.
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

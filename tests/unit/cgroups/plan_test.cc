@@ -69,7 +69,8 @@ TEST_CASE("cpu", "[cgroups][plan]") {
 TEST_CASE("pids", "[cgroups][plan]") {
   CHECK(plan(R"({"pids":{"limit":1024}})") == Lines{"pids.max=1024"});
   CHECK(plan(R"({"pids":{"limit":-1}})") == Lines{"pids.max=max?"});
-  CHECK(plan(R"({"pids":{"limit":0}})").empty());
+  CHECK(plan(R"({"pids":{"limit":0}})") == Lines{"pids.max=1"});  // a limit, and the least that a process can be born into
+  CHECK(plan(R"({"pids":{}})").empty());
 }
 
 TEST_CASE("-1 means no limit, less means nothing", "[cgroups][plan]") {

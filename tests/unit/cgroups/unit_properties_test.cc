@@ -14,6 +14,7 @@ struct Text {
   std::string operator()(bool value) const { return value ? "true" : "false"; }
   std::string operator()(std::uint64_t value) const { return value == kInfinity ? "infinity" : fmt::format("{}", value); }
   std::string operator()(const std::string& value) const { return value; }
+  std::string operator()(const Literal& value) const { return value.type; }
   template <class List>
   std::string operator()(const List& value) const {
     std::string out;
@@ -42,6 +43,7 @@ TEST_CASE("memory, swap and processes", "[cgroups][systemd]") {
   CHECK(plan(R"({"memory":{"limit":0,"swap":0}})").empty());
   CHECK(plan(R"({"pids":{"limit":12}})") == Lines{"TasksMax=12"});
   CHECK(plan(R"({"pids":{"limit":-1}})") == Lines{"TasksMax=infinity"});
+  CHECK(plan(R"({"pids":{"limit":0}})") == Lines{"TasksMax=1"});
 }
 
 TEST_CASE("cpu: a quota never becomes less by rounding", "[cgroups][systemd]") {

@@ -65,6 +65,9 @@ class FakeEngine final : public engine::Engine {
     return fail(Code::unimplemented, "this engine runs nothing");
   }
   Result<void> reopen_log(const std::string& id) override { return note("reopen_log " + id); }
+  Result<void> checkpoint_container(const std::string& id, const std::string& location, std::chrono::seconds timeout) override {
+    return note("checkpoint_container " + id + " " + location + " " + std::to_string(timeout.count()));
+  }
   Result<void> update_resources(const std::string& id, const engine::LinuxResources& patch) override {
     return note("update_resources " + id + " " + std::to_string(patch.cpu_shares));
   }
@@ -92,12 +95,16 @@ class FakeEngine final : public engine::Engine {
     out.processes = 2;
     out.links = {{.name = "eth0", .rx_bytes = 11, .tx_bytes = 22}};
     for (const auto& [container_id, container] : found->containers)
-      if (container.pod_id == id) out.containers.push_back(container_usage(container_id).take());
+      if (container->pod_id == id) out.containers.push_back(container_usage(container_id).take());
     return out;
   }
   std::shared_ptr<const engine::Snapshot> snapshot() const override {
     const std::lock_guard lock(mutex);
-    return std::make_shared<engine::Snapshot>(records);
+    if (frozen) return frozen;
+    auto out = std::make_shared<engine::Snapshot>();
+    out->pods.insert(records.pods.begin(), records.pods.end());
+    out->containers.insert(records.containers.begin(), records.containers.end());
+    return out;
   }
   Result<engine::PodRecord> find_pod(const std::string& id) const override { return find(snapshot()->pods, id, "pod"); }
   Result<engine::ContainerRecord> find_container(const std::string& id) const override {
@@ -112,7 +119,7 @@ class FakeEngine final : public engine::Engine {
     }
     engine::PodView out{pod->second, {}};
     for (const auto& [id, container] : found->containers)
-      if (container.pod_id == pod_id) out.containers.push_back(container);
+      if (container->pod_id == pod_id) out.containers.push_back(container);
     return out;
   }
   engine::PodEvents& events() override { return hub; }
@@ -125,7 +132,11 @@ class FakeEngine final : public engine::Engine {
 
   mutable std::mutex mutex;
   engine::PodEvents hub;
-  engine::Snapshot records;
+  struct {
+    std::map<std::string, engine::PodRecord> pods;
+    std::map<std::string, engine::ContainerRecord> containers;
+  } records;
+  std::shared_ptr<const engine::Snapshot> frozen;  // where set: what snapshot() gives
   std::vector<std::string> asked;
   std::optional<Error> failure;
   std::function<void()> on_call;  // runs within every call that is noted
@@ -141,14 +152,14 @@ class FakeEngine final : public engine::Engine {
     if (failure) return *failure;
     return {};
   }
-  template <class Map>
-  static Result<typename Map::mapped_type> find(const Map& map, const std::string& id, const char* what) {
+  template <class Record>
+  static Result<Record> find(const std::map<std::string, engine::Held<Record>>& map, const std::string& id, const char* what) {
     const auto at = map.lower_bound(id);
     if (at == map.end() || at->first.compare(0, id.size(), id) != 0) return fail(Code::not_found, "no {} '{}'", what, id);
     const auto next = std::next(at);
     if (at->first != id && next != map.end() && next->first.compare(0, id.size(), id) == 0)
       return fail(Code::invalid_argument, "{} '{}' is not the only one", what, id);
-    return at->second;
+    return *at->second;
   }
 };
 
@@ -158,8 +169,8 @@ class FakeImages final : public engine::Images {
                                    const std::stop_token& gone) override {
     user = auth.username;
     if (failure) return *failure;
-    if (reference == "stalls") return wait_for_the_end(gone);
     progress({"download", "layer1", 10, 20});
+    if (reference == "stalls") return wait_for_the_end(gone);
     progress({"download", "layer1", 20, 20});
     progress({"done", reference, 0, 0});
     engine::ImageRecord image;
@@ -186,11 +197,14 @@ class FakeImages final : public engine::Images {
     return {};
   }
   Result<engine::RootLayers> prepare_root(const engine::ImageRecord&, const std::string&) override { return engine::RootLayers{}; }
+  Result<std::vector<std::string>> hold(const engine::ImageRecord&, const std::string&) override { return std::vector<std::string>{}; }
+  Result<engine::RootLayers> root_of(const std::string&) const override { return engine::RootLayers{}; }
   Result<void> remove_root(const std::string&) override { return {}; }
   std::vector<std::string> roots() const override { return {}; }
   Result<std::string> read_file(const engine::ImageRecord&, const std::string&, std::size_t) const override {
     return fail(Code::not_found, "none");
   }
+  Result<void> check_path(const engine::ImageRecord&, const std::string&) const override { return {}; }
   Result<engine::FsUsage> usage() const override { return engine::FsUsage{9'000, "/var/lib/slipway", 123, 4}; }
   Result<engine::FsUsage> root_usage(const std::string&) const override { return engine::FsUsage{}; }
 

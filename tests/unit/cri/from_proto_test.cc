@@ -252,8 +252,16 @@ TEST_CASE("mounts and devices that cannot be are refused by field", "[cri]") {
     auto* mount = config.add_mounts();
     mount->set_container_path("/x");
     mount->mutable_image()->set_image("a");
+    check_refused(from_proto(config), "mounts.readonly");
+    mount->set_readonly(true);
     mount->set_image_sub_path("../../etc");
-    check_refused(from_proto(config), "mounts.image_sub_path");
+    const auto result = from_proto(config);
+    check_refused(result, "mounts.image_sub_path");
+    CHECK_THAT(result.error().message, Catch::StartsWith("ImageVolumeMountFailed"));
+    mount->set_image_sub_path("etc");
+    CHECK(from_proto(config).ok());
+    mount->add_mount_options("exec");
+    check_refused(from_proto(config), "mounts.mount_options: 'exec'");
   }
   SECTION("device letters") {
     auto* device = config.add_devices();

@@ -29,11 +29,14 @@ engine::PodUsage usage() {
   container.container.spec.user_specified_image = "nginx:1";
   container.container.resources.cpu_shares = 512;
   container.files = {30, 5};
+  container.tasks = {.sleeping = 4, .running = 1, .stopped = 2, .uninterruptible = 3};
+  container.open_files_limit = 1024;
+  container.cgroup.memory.emplace().min = 777;
   container.writable_layer = {9, "/var/lib/slipway/containers", 4096, 2, 1 << 30, 1000, 900};
   container.timestamp = 8'000'000'000;
   container.cgroup.pids = cgroups::Pids{5, cgroups::kNoLimit};
   container.cgroup.io = {{.name = "/dev/vda", .major = 253, .minor = 0, .rbytes = 77}};
-  container.cgroup.hugetlb = {{"2MB", 4096, cgroups::kNoLimit}};
+  container.cgroup.hugetlb = {{"2MB", 4096, cgroups::kNoLimit, 6}};
   container.cgroup.cpu_pressure = cgroups::Pressure{{0, 0, 0, 9'000'000}, cgroups::PressureLine{0, 0, 0, 4'000'000}};
   return out;
 }
@@ -126,6 +129,14 @@ TEST_CASE("values and labels of pods and containers", "[cri]") {
   CHECK(values_of(mine, "container_blkio_device_usage_total")[0] ==
         Values::value_type{with(container, {"/dev/vda", "253", "0", "Read"}), 77});
   CHECK(values_of(mine, "container_hugetlb_usage_bytes") == Values{{with(container, {"2MB"}), 4096}});
+  CHECK(values_of(mine, "container_hugetlb_failcnt") == Values{{with(container, {"2MB"}), 6}});
+  CHECK(values_of(mine, "container_tasks_state") == Values{{with(container, {"sleeping"}), 4},
+                                                           {with(container, {"running"}), 1},
+                                                           {with(container, {"stopped"}), 2},
+                                                           {with(container, {"uninterruptible"}), 3}});
+  CHECK(values_of(mine, "container_ulimits_soft") == Values{{with(container, {"max_open_files"}), 1024}});
+  CHECK(values_of(out.metrics(), "container_ulimits_soft").empty());
+  CHECK(values_of(mine, "container_spec_memory_reservation_limit_bytes") == Values{{container, 777}});
   CHECK(values_of(mine, "container_pressure_cpu_waiting_seconds_total") == Values{{container, 9}});
   CHECK(values_of(mine, "container_pressure_cpu_stalled_seconds_total") == Values{{container, 4}});
   CHECK(values_of(mine, "container_network_receive_bytes_total").empty());

@@ -149,7 +149,7 @@ TEST_CASE("verbose JSON hides variables' values, inspect shows them", "[cri]") {
   CHECK_THAT(to_json(pod), Contains("\"ips\": []") && Contains("\xef\xbf\xbd"));
 }
 
-TEST_CASE("errors become statuses; only a pull's unavailable registry changes its code", "[cri]") {
+TEST_CASE("errors become statuses; of a pull's an unavailable registry and an unaccepted signature change their code", "[cri]") {
   const auto status = to_status(fail(Code::failed_precondition, "bad \xff byte"));
   CHECK(status.error_code() == grpc::StatusCode::FAILED_PRECONDITION);
   CHECK(status.error_message() == "bad ? byte");
@@ -157,6 +157,9 @@ TEST_CASE("errors become statuses; only a pull's unavailable registry changes it
   const Error pull = as_pull_error(fail(Code::unavailable, "GET https://r/v2/: Connection refused"));
   CHECK(pull.code == Code::unknown);
   CHECK_THAT(pull.message, Catch::StartsWith("RegistryUnavailable"));
+  const Error refused = as_pull_error(fail(Code::aborted, "image 'r/a:1': it is rejected"));
+  CHECK(refused.code == Code::unknown);
+  CHECK(refused.message == "SignatureValidationFailed: image 'r/a:1': it is rejected");
   CHECK(as_pull_error(fail(Code::not_found, "x")).code == Code::not_found);
 }
 

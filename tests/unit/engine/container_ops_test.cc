@@ -18,8 +18,6 @@ TEST_CASE("a container that fails at any step leaves the pod as it was", "[engin
   const std::size_t cgroups = w.host.cgroups.size();
   w.host.faults.arm("prepare_root");
   CHECK_FALSE(w.engine->create_container(pod, web_container()).ok());
-  w.host.monitor(pod)->refuse["create"] = Code::internal;
-  CHECK_FALSE(w.engine->create_container(pod, web_container()).ok());
   ContainerSpec missing = web_container();
   missing.mounts = {{.container_path = "/data", .host_path = w.dir.path + "/not-there"}};
   CHECK(w.engine->create_container(pod, missing).error().code == Code::not_found);
@@ -30,21 +28,37 @@ TEST_CASE("a container that fails at any step leaves the pod as it was", "[engin
   CHECK(w.host.images.roots().empty());
   CHECK(w.host.cgroups.size() == cgroups);
   CHECK(w.engine->snapshot()->containers.empty());
-  w.host.monitor(pod)->refuse.clear();
   const std::string id = w.container(pod);
   CHECK(w.container(pod) == id);  // the same name and attempt: the same container
   REQUIRE(w.engine->start_container(id).ok());
   CHECK(w.engine->create_container(pod, web_container()).error().code == Code::already_exists);
 }
 
-TEST_CASE("an image volume is refused in the kubelet's words", "[engine]") {
+TEST_CASE("the volume of an image that is not here is refused in the kubelet's words", "[engine]") {
   World w;
   ContainerSpec spec = web_container();
-  spec.mounts = {{.container_path = "/data", .image = "registry.test/data:1"}};
+  spec.mounts = {{.container_path = "/data", .readonly = true, .image = "registry.test/data:1"}};
   const auto id = w.engine->create_container(w.pod(), spec);
   REQUIRE_FALSE(id.ok());
-  CHECK(id.error().code == Code::unimplemented);
+  CHECK(id.error().code == Code::not_found);
   CHECK_THAT(id.error().message, Catch::StartsWith("ImageVolumeMountFailed"));
+  CHECK_THAT(id.error().message, Catch::Contains("registry.test/data:1"));
+}
+
+TEST_CASE("an image volume is known by its id, and its layers are held", "[engine]") {
+  World w;
+  ContainerSpec spec = web_container();
+  spec.mounts = {{.container_path = "/data", .readonly = true, .image = "registry.test/web:1", .image_sub_path = "etc"}};
+  const std::string pod = w.pod();
+  const std::string id = w.container(pod, spec);
+  REQUIRE(w.engine->start_container(id).ok());
+  CHECK(w.record(id).spec.mounts[0].image == "registry.test/web:1");
+  CHECK(w.record(id).spec.mounts[0].image_ref == w.host.images.image.id);
+  const auto asked = w.host.monitor(pod)->created();
+  REQUIRE(asked.image_volumes_size() == 1);
+  CHECK(asked.image_volumes(0).source() == asked.bundle() + "/volumes/0");
+  CHECK(asked.image_volumes(0).lower(0) == "/layers/v");
+  CHECK(asked.image_volumes(0).sub_path() == "etc");
 }
 
 TEST_CASE("an image's endless passwd is an error, not memory", "[engine][attack]") {
@@ -151,13 +165,103 @@ TEST_CASE("StopPodSandbox ends a StopContainer that waits", "[engine]") {
   CHECK(w.record(id).state == ContainerState::exited);
 }
 
-TEST_CASE("a created container is removed without a signal it could not hear", "[engine]") {
+TEST_CASE("until its start a container is files alone, and ends without its monitor", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::size_t cgroups = w.host.cgroups.size();
+  const std::string id = w.container(pod);
+  CHECK(w.record(id).state == ContainerState::created);
+  CHECK(w.record(id).pid == 0);
+  CHECK_FALSE(w.host.monitor(pod)->knows(id));
+  CHECK(w.host.cgroups.size() == cgroups);
+  w.restart();
+  CHECK(w.record(id).state == ContainerState::created);
+  REQUIRE(w.engine->stop_container(id, 30s).ok());
+  CHECK(w.host.monitor(pod)->sent().empty());
+  CHECK(w.record(id).state == ContainerState::exited);
+  CHECK(w.record(id).exit_code == 137);
+  CHECK(w.record(id).reason == "Error");
+  CHECK(w.record(id).started_at == 0);
+  CHECK(w.record(id).finished_at > 0);
+  CHECK(w.engine->start_container(id).error().code == Code::failed_precondition);
+  CHECK(w.engine->remove_container(id).ok());
+  (void)w.container(pod);
+  CHECK(w.engine->remove_pod(pod).ok());
+  CHECK(w.host.monitor(pod)->sent().empty());
+  CHECK(w.nothing_left());
+}
+
+TEST_CASE("what its monitor cannot make is EXITED with StartError, and taken back", "[engine]") {
   World w;
   const std::string pod = w.pod();
   const std::string id = w.container(pod);
-  REQUIRE(w.engine->stop_container(id, 30s).ok());
-  CHECK(w.host.monitor(pod)->sent() == std::vector<std::string>{id + ":9:all"});
+  const std::size_t cgroups = w.host.cgroups.size();
+  w.host.monitor(pod)->refuse["create"] = Code::resource_exhausted;
+  const auto started = w.engine->start_container(id);
+  REQUIRE_FALSE(started.ok());
+  CHECK(started.error().code == Code::resource_exhausted);
+  CHECK_THAT(started.error().message, Catch::Contains(id) && Catch::Contains("refuses create"));
+  CHECK(w.record(id).state == ContainerState::exited);
+  CHECK(w.record(id).reason == "StartError");
+  CHECK(w.record(id).exit_code == 128);
+  CHECK_THAT(w.record(id).message, Catch::Contains("refuses create"));
+  CHECK_FALSE(w.host.monitor(pod)->knows(id));
+  CHECK(w.host.cgroups.size() == cgroups);
   CHECK(w.engine->remove_container(id).ok());
+}
+
+TEST_CASE("a stop in the middle of a start ends it, and nothing of it stays", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.container(pod);
+  w.host.monitor(pod)->on_create = [&](FakeMonitor&, const std::string&) { REQUIRE(w.engine->stop_container(id, 30s).ok()); };
+  const auto started = w.engine->start_container(id);
+  REQUIRE_FALSE(started.ok());
+  CHECK_THAT(started.error().message, Catch::Contains("stopped meanwhile"));
+  CHECK(w.record(id).exit_code == 137);
+  CHECK(w.record(id).reason == "Error");
+  CHECK_FALSE(w.host.monitor(pod)->knows(id));
+  CHECK(w.engine->remove_container(id).ok());
+}
+
+TEST_CASE("a process that dies while it waits for its start is a failed start", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string id = w.container(pod);
+  w.host.monitor(pod)->on_create = [&](FakeMonitor& monitor, const std::string& made) { monitor.exit(made, 137, true); };
+  CHECK_FALSE(w.engine->start_container(id).ok());
+  CHECK(w.record(id).reason == "StartError");
+  CHECK(w.engine->remove_container(id).ok());
+}
+
+TEST_CASE("a target that has ended since is told at the start", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  const std::string target = w.running(pod);
+  ContainerSpec spec = web_container("debugger");
+  spec.security.namespaces.pid = NamespaceMode::target;
+  spec.security.namespaces.target_id = target;
+  const std::string id = w.container(pod, spec);
+  w.host.monitor(pod)->exit(target, 0);
+  const auto started = w.engine->start_container(id);
+  REQUIRE_FALSE(started.ok());
+  CHECK(started.error().code == Code::failed_precondition);
+  CHECK_THAT(started.error().message, Catch::Contains("target_id") && Catch::Contains(target));
+  CHECK(w.record(id).reason == "StartError");
+}
+
+TEST_CASE("who runs in a pod's user namespace is mapped there", "[engine]") {
+  World w;
+  PodSpec pod = web_pod();
+  pod.security.namespaces.userns = true;
+  pod.security.namespaces.uid_mappings = pod.security.namespaces.gid_mappings = {{0, 100000, 65536}};
+  const std::string id = w.engine->run_pod(pod).take();
+  ContainerSpec spec = web_container();
+  spec.security.run_as_user = 70000;
+  const auto made = w.engine->create_container(id, spec);
+  REQUIRE_FALSE(made.ok());
+  CHECK(made.error().code == Code::invalid_argument);
+  CHECK_THAT(made.error().message, Catch::Contains("user 70000 is not mapped"));
 }
 
 TEST_CASE("a running container is removed by force, the pod with it", "[engine]") {

@@ -85,20 +85,25 @@ Result<MonitorReply> FakeMonitor::handle(const monitor::Request& request, std::s
   const std::lock_guard lock(mutex_);
   MonitorReply reply;
   const auto refused = [&](const char* what) -> Result<void> {
-    const auto found = refuse.find(what);
-    if (found == refuse.end()) return {};
-    return fail(found->second, "the monitor refuses {}", what);
+    if (!refuse.contains(what)) return {};
+    return fail(refuse.at(what), "the monitor refuses {}", what);
   };
   if (dead) return fail(Code::unavailable, "the monitor is dead");
   switch (request.call_case()) {
     case monitor::Request::kCreate:
       TRY(refused("create"));
-      containers_[request.create().id()].cgroup = request.create().cgroup();
+      if (containers_.contains(request.create().id())) return fail(Code::already_exists, "there is one");
+      created_ = request.create();
+      containers_[created_.id()].cgroup = created_.cgroup();
+      if (on_create) on_create(*this, created_.id());
       reply.reply.set_pid(4242);
       return reply;
     case monitor::Request::kStart: {
       TRY(refused("start"));
-      containers_[request.start().id()].state = monitor::ContainerState::RUNNING;
+      const auto found = containers_.find(request.start().id());
+      if (found == containers_.end() || found->second.state != monitor::ContainerState::CREATED)
+        return fail(Code::failed_precondition, "it does not wait");
+      found->second.state = monitor::ContainerState::RUNNING;
       return reply;
     }
     case monitor::Request::kSignal: {
@@ -195,6 +200,7 @@ monitor::Welcome FakeMonitor::welcome() {
   if (!config_.host_ipc()) namespaces.set_ipc("/proc/4000/fd/11");
   if (!config_.hostname().empty()) namespaces.set_uts("/proc/4000/fd/12");
   if (config_.share_pid()) namespaces.set_pid("/proc/4001/ns/pid");
+  if (config_.uid_maps_size() > 0) namespaces.set_user("/proc/4000/fd/13");
   namespaces.set_shm(config_.directory() + "/shm");
   namespaces.set_files(config_.directory() + "/files");
   auto& stage = *welcome.add_stages();
@@ -205,6 +211,7 @@ monitor::Welcome FakeMonitor::welcome() {
     auto& told = *welcome.add_containers();
     told.set_id(id);
     told.set_state(container.state);
+    told.set_cgroup(container.cgroup);
     *told.mutable_exit() = container.exit;
   }
   return welcome;
@@ -222,6 +229,16 @@ void FakeMonitor::detach() {
   const std::lock_guard lock(mutex_);
   client_.reset();
   hooks_ = {};
+}
+
+monitor::CreateContainer FakeMonitor::created() {
+  const std::lock_guard lock(mutex_);
+  return created_;
+}
+
+bool FakeMonitor::knows(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  return containers_.contains(id);
 }
 
 std::size_t FakeMonitor::kept_events() {
@@ -255,6 +272,7 @@ Result<std::unique_ptr<Engine>> FakeHost::open(const std::string& directory, con
   options.netns_directory = directory + "/netns";
   options.cgroup_driver = "cgroupfs";
   options.seccomp_localhost_root = directory + "/seccomp";
+  options.runtimes = runtimes;
   EngineParts parts;
   parts.images = &images;
   parts.network = &network;
@@ -262,6 +280,8 @@ Result<std::unique_ptr<Engine>> FakeHost::open(const std::string& directory, con
   parts.starter = std::make_unique<FakeStarter>(*this);
   parts.host.hostname = "node-1";
   parts.host.swap_accounting = true;
+  parts.host.selinux = selinux;
+  parts.labeller = labeller;
   parts.boot_id = boot_id;
   return open_engine(std::move(options), std::move(parts));
 }

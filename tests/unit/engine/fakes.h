@@ -67,6 +67,10 @@ class FakeImages final : public Images {
     roots_.insert(id);
     return RootLayers{{"/layers/2", "/layers/1"}, "/roots/" + id + "/upper", "/roots/" + id + "/work"};
   }
+  Result<std::vector<std::string>> hold(const ImageRecord&, const std::string&) override { return std::vector<std::string>{"/layers/v"}; }
+  Result<RootLayers> root_of(const std::string& id) const override {
+    return RootLayers{{"/layers/2", "/layers/1"}, "/roots/" + id + "/upper", "/roots/" + id + "/work"};
+  }
   Result<void> remove_root(const std::string& id) override {
     const std::lock_guard lock(mutex_);
     roots_.erase(id);
@@ -82,6 +86,7 @@ class FakeImages final : public Images {
     if (found->second.size() > limit) return fail(Code::resource_exhausted, "{} is longer than {} bytes", path, limit);
     return found->second;
   }
+  Result<void> check_path(const ImageRecord&, const std::string&) const override { return {}; }
   Result<FsUsage> usage() const override { return FsUsage{}; }
   Result<FsUsage> root_usage(const std::string&) const override { return FsUsage{1, "/", 4096, 2}; }
 
@@ -161,18 +166,22 @@ class FakeMonitor {
   void deliver();
 
   const monitor::PodConfig& config() const { return config_; }
+  monitor::CreateContainer created();  // the last request
+  bool knows(const std::string& id);
   std::size_t kept_events();
   std::vector<std::string> sent();   // the signals so far
   std::vector<std::string> signals;  // "ID:15", "ID:9:all"
   bool obeys_term = true;
   std::function<void(FakeMonitor&, const monitor::Exec&, std::vector<int>)> on_exec;
-  std::map<std::string, Code> refuse;  // "create", "start", "shutdown", …
+  std::function<void(FakeMonitor&, const std::string&)> on_create;  // before its answer
+  std::map<std::string, Code> refuse;                               // "create", "start", "shutdown", …
   std::atomic<bool> dead{false};
 
  private:
   void push(monitor::Event event);
 
   monitor::PodConfig config_;
+  monitor::CreateContainer created_;
   std::recursive_mutex mutex_;
   std::map<std::string, Container> containers_;
   std::deque<monitor::Event> events_;
@@ -202,6 +211,7 @@ class FakeHost {
   Result<std::unique_ptr<Engine>> open(const std::string& directory, const std::string& boot_id = "boot-1");
   std::shared_ptr<FakeMonitor> monitor(const std::string& pod_id);
   std::size_t living_monitors();
+  RuntimeHandlers runtimes;              // of the next engine's configuration
   void lose(const std::string& pod_id);  // its monitor dies
 
   Faults faults;
@@ -211,6 +221,8 @@ class FakeHost {
   std::map<std::string, std::shared_ptr<FakeMonitor>> monitors;
   std::set<std::string> cgroups;
   std::map<std::string, std::vector<std::string>> applied;  // by cgroup: resources as JSON
+  SelinuxPolicy selinux;
+  Labeller labeller = file_labels();
 };
 
 PodSpec web_pod(const std::string& name = "web");

@@ -19,7 +19,7 @@ TEST_CASE("a pod and a container, from run to remove", "[engine]") {
   const PodRecord record = w.engine->find_pod(pod.substr(0, 12)).take();
   CHECK(record.state == PodState::ready);
   CHECK(record.ips == std::vector<std::string>{"10.1.0.2"});
-  CHECK(record.cgroup == "/slipway/" + pod);
+  CHECK(record.cgroup == "/slipway/" + pod.substr(0, 40));
   CHECK(record.created_at > 0);
   std::vector<std::string> stages;
   for (const Stage& stage : record.stages) stages.push_back(stage.name);
@@ -32,7 +32,7 @@ TEST_CASE("a pod and a container, from run to remove", "[engine]") {
   CHECK(w.record(id).started_at > 0);
   CHECK(w.record(id).image_id == w.host.images.image.id);
   CHECK(w.record(id).stop_signal == "SIGTERM");
-  CHECK(w.record(id).cgroup == "/slipway/" + pod + "/" + id);
+  CHECK(w.record(id).cgroup == "/slipway/" + pod.substr(0, 40) + "/" + id);
 
   w.host.monitor(pod)->exit(id, 0);
   CHECK(w.record(id).state == ContainerState::exited);

@@ -52,6 +52,8 @@ class OneImage final : public Images {
     TRY(sys::make_directories(base + "/work", 0755));
     return RootLayers{{directory_ + "/rootfs"}, base + "/upper", base + "/work"};
   }
+  Result<std::vector<std::string>> hold(const ImageRecord&, const std::string&) override { return std::vector<std::string>{"/layers/v"}; }
+  Result<RootLayers> root_of(const std::string&) const override { return RootLayers{}; }
   Result<void> remove_root(const std::string& id) override {
     std::filesystem::remove_all(directory_ + "/roots/" + id);
     return {};
@@ -65,6 +67,7 @@ class OneImage final : public Images {
   Result<std::string> read_file(const ImageRecord&, const std::string& path, std::size_t limit) const override {
     return sys::read_file(directory_ + "/rootfs/" + path, limit);
   }
+  Result<void> check_path(const ImageRecord&, const std::string&) const override { return {}; }
   Result<FsUsage> usage() const override { return FsUsage{}; }
   Result<FsUsage> root_usage(const std::string&) const override { return FsUsage{}; }
 
@@ -271,10 +274,10 @@ TEST_CASE("a real pod survives slipwayd; exec, stop", "[root]") {
   CHECK_FALSE(missing.ok());
   CHECK(n.engine->container_usage(id).value().cgroup.cpu.usage_usec > 0);
   // Its shell and what an exec left behind; the shell's own sleep comes and goes, and what was killed may be on its way out.
-  Result<PodUsage> usage = n.engine->pod_usage(pod, UsageDetail::open_files);
+  Result<PodUsage> usage = n.engine->pod_usage(pod, UsageDetail::processes);
   for (int i = 0; i < 100 && usage.ok() && usage.value().processes > 3; ++i) {
     std::this_thread::sleep_for(50ms);  // lint: allow sleep, because it is the pause of a poll with an end
-    usage = n.engine->pod_usage(pod, UsageDetail::open_files);
+    usage = n.engine->pod_usage(pod, UsageDetail::processes);
   }
   REQUIRE(usage.ok());
   CHECK(usage.value().processes >= 2);
@@ -309,19 +312,38 @@ TEST_CASE("a real start that fails", "[root]") {
   ContainerSpec spec = n.spec("");
   spec.command = {"/no/such/program"};
   const auto id = n.engine->create_container(pod, spec);
-  std::string container;
-  if (id.ok()) {
-    container = id.value();
-    const auto started = n.engine->start_container(container);
-    REQUIRE_FALSE(started.ok());
-    INFO(started.error().message);
-    CHECK_THAT(started.error().message, Catch::Contains("/no/such/program"));
-    CHECK(n.engine->find_container(container).value().reason == "StartError");
-    CHECK(n.engine->find_container(container).value().exit_code == 128);
-    REQUIRE(n.engine->remove_container(container).ok());
-  } else {
-    CHECK_THAT(id.error().message, Catch::Contains("/no/such/program"));
-  }
+  REQUIRE(id.ok());
+  const auto started = n.engine->start_container(id.value());
+  REQUIRE_FALSE(started.ok());
+  CHECK_THAT(started.error().message, Catch::Contains("/no/such/program"));
+  CHECK(n.engine->find_container(id.value()).value().reason == "StartError");
+  CHECK(n.engine->find_container(id.value()).value().exit_code == 128);
+  REQUIRE(n.engine->remove_container(id.value()).ok());
+  REQUIRE(n.engine->remove_pod(pod).ok());
+  n.check_clean();
+}
+
+TEST_CASE("a container that was not started is files alone", "[root]") {
+  Node n;
+  const std::string pod = n.pod();
+  const auto id = n.engine->create_container(pod, n.spec("echo here"));
+  REQUIRE(id.ok());
+  const ContainerRecord record = n.engine->find_container(id.value()).take();
+  CHECK(record.pid == 0);
+  CHECK(n.engine->pod_usage(pod, UsageDetail::processes).value().processes == 0);
+  CHECK_FALSE(std::filesystem::exists(cgroups::open_root().value().path + "/" + record.cgroup));
+  n.open();
+  CHECK(n.engine->find_container(id.value()).value().state == ContainerState::created);
+  REQUIRE(n.engine->start_container(id.value()).ok());
+  CHECK(n.ended(id.value()).exit_code == 0);
+  // What cannot be made: the log's place is a directory.
+  ContainerSpec bad = n.spec("true");
+  std::filesystem::create_directories(n.dir.path + "/logs/" + bad.log_path);
+  const auto other = n.engine->create_container(pod, bad);
+  REQUIRE(other.ok());
+  CHECK_FALSE(n.engine->start_container(other.value()).ok());
+  CHECK(n.engine->find_container(other.value()).value().reason == "StartError");
+  REQUIRE(n.engine->stop_container(n.engine->create_container(pod, n.spec("true")).take(), 0s).ok());
   REQUIRE(n.engine->remove_pod(pod).ok());
   n.check_clean();
 }

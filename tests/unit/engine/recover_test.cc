@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "engine/record_codec.h"
 #include "engine/store.h"
 #include "tests/unit/engine/fakes.h"
 #include "tests/unit/temp_dir.h"
@@ -174,7 +175,8 @@ TEST_CASE("intents without a commit are undone by id", "[engine]") {
     half.id = std::string(64, 'f');
     half.pod_id = n.pod;
     half.cgroup = "/slipway/" + n.pod + "/" + half.id;
-    REQUIRE(store->begin(half).ok());
+    auto database = Database::open(n.dir.path + "/lib/slipway.db").take();  // as a slipwayd before ADR 33 left it
+    REQUIRE(database->put(Table::containers, {half.id, false, to_json(half)}).ok());
     std::filesystem::create_directories(n.dir.path + "/run/pods/" + pod.id + "/containers");
     std::filesystem::create_directories(n.dir.path + "/run/pods/" + n.pod + "/containers/" + half.id);
     REQUIRE(n.host.images.prepare_root(n.host.images.image, half.id).ok());
@@ -184,19 +186,23 @@ TEST_CASE("intents without a commit are undone by id", "[engine]") {
   n.start();
   CHECK(n.host.faults.calls("detach") == 1);
   CHECK(n.host.images.roots() == std::vector<std::string>{n.container});
-  CHECK(n.host.cgroups == std::set<std::string>{"/slipway/" + n.pod, "/slipway-monitors/" + n.pod});
+  CHECK(n.host.cgroups == std::set<std::string>{"/slipway/" + n.pod.substr(0, 40), "/slipway-monitors/" + n.pod});
   CHECK_FALSE(std::filesystem::exists(n.dir.path + "/run/pods/" + std::string(64, 'e')));
   CHECK_FALSE(std::filesystem::exists(n.dir.path + "/run/pods/" + n.pod + "/containers/" + std::string(64, 'f')));
   CHECK(n.engine->snapshot()->pods.size() == 1);
   CHECK(n.record().state == ContainerState::running);
 }
 
-TEST_CASE("a writable layer without a record goes", "[engine]") {
+TEST_CASE("a writable layer and a bundle without a record go", "[engine]") {
   Node n;
   n.engine.reset();
+  const std::string bundles = n.dir.path + "/run/pods/" + n.pod + "/containers/";
   REQUIRE(n.host.images.prepare_root(n.host.images.image, "left-over").ok());
+  std::filesystem::create_directories(bundles + "left-over/rootfs");
   n.start();
   CHECK(n.host.images.roots() == std::vector<std::string>{n.container});
+  CHECK_FALSE(std::filesystem::exists(bundles + "left-over"));
+  CHECK(std::filesystem::exists(bundles + n.container));
 }
 
 TEST_CASE("what a loss of power left without a record is given back: network, directory", "[engine]") {
@@ -231,4 +237,100 @@ TEST_CASE("the network of a living pod is not taken for a lost one's", "[engine]
   CHECK(eventually([&] { return n.host.faults.calls("reclaim") > before; }));  // the last thing of a start
   CHECK(n.host.faults.calls("detach_owed") == 0);
   CHECK(n.host.network.held() == 1);
+}
+
+namespace {
+
+// What a slipwayd did that was killed in the middle of StartContainer.
+std::string half_started(Node& n, monitor::ContainerState::State state) {
+  std::string id = n.engine->create_container(n.pod, web_container("second")).take();
+  monitor::Request request;
+  request.mutable_create()->set_id(id);
+  request.mutable_create()->set_cgroup(n.engine->find_container(id).value().cgroup);
+  n.engine.reset();
+  REQUIRE(n.host.monitor(n.pod)->handle(request, {}).ok());
+  if (state == monitor::ContainerState::EXITED) n.host.monitor(n.pod)->exit(id, 137);
+  return id;
+}
+
+}  // namespace
+
+TEST_CASE("a container that nobody has started yet is no lost one", "[engine]") {
+  Node n;
+  const std::string id = n.engine->create_container(n.pod, web_container("second")).take();
+  n.engine.reset();
+  n.start();
+  CHECK(n.engine->find_container(id).value().state == ContainerState::created);
+  REQUIRE(n.engine->start_container(id).ok());
+  CHECK(n.engine->find_container(id).value().state == ContainerState::running);
+}
+
+TEST_CASE("a start that was killed half way is gone on with, or begun anew", "[engine]") {
+  const auto state = GENERATE(monitor::ContainerState::CREATED, monitor::ContainerState::EXITED);
+  Node n;
+  const std::string id = half_started(n, state);
+  n.start();
+  CHECK(n.engine->find_container(id).value().state == ContainerState::created);
+  CHECK(n.engine->find_container(id).value().made == (state == monitor::ContainerState::CREATED));
+  REQUIRE(n.engine->start_container(id).ok());
+  CHECK(n.engine->find_container(id).value().state == ContainerState::running);
+  CHECK(n.engine->remove_container(id).ok());
+}
+
+TEST_CASE("a monitor that made it later than it was asked for all it has: begun anew", "[engine]") {
+  Node n;
+  const std::string id = n.engine->create_container(n.pod, web_container("second")).take();
+  monitor::Request request;
+  request.mutable_create()->set_id(id);
+  request.mutable_create()->set_cgroup(n.engine->find_container(id).value().cgroup);
+  REQUIRE(n.host.monitor(n.pod)->handle(request, {}).ok());
+  REQUIRE(n.engine->start_container(id).ok());
+  CHECK(n.engine->find_container(id).value().state == ContainerState::running);
+}
+
+TEST_CASE("what a stopped container's killed start had made is taken back", "[engine]") {
+  Node n;
+  const std::string id = n.engine->create_container(n.pod, web_container("second")).take();
+  monitor::Request request;
+  request.mutable_create()->set_id(id);
+  request.mutable_create()->set_cgroup(n.engine->find_container(id).value().cgroup);
+  REQUIRE(n.engine->stop_container(id, 0s).ok());
+  n.engine.reset();
+  REQUIRE(n.host.monitor(n.pod)->handle(request, {}).ok());
+  n.start();
+  CHECK(eventually([&] { return !n.host.monitor(n.pod)->knows(id); }));
+  CHECK(n.record().state == ContainerState::running);
+  CHECK(n.engine->find_container(id).value().exit_code == 137);
+}
+
+TEST_CASE("an unmade container ends with its monitor, and with the host", "[engine]") {
+  Node n;
+  const std::string id = n.engine->create_container(n.pod, web_container("second")).take();
+  SECTION("monitor") {
+    n.host.lose(n.pod);
+    CHECK(eventually([&] { return n.engine->find_container(id).value().state == ContainerState::exited; }));
+    CHECK(n.engine->find_container(id).value().reason == "MonitorLost");
+  }
+  SECTION("host") {
+    n.engine.reset();
+    n.host.monitor(n.pod)->dead = true;
+    n.start("boot-2");
+    CHECK(n.engine->find_container(id).value().exit_code == 255);
+  }
+}
+
+TEST_CASE("what a killed start makes late is ended by RemoveContainer", "[engine]") {
+  const bool stopped = GENERATE(false, true);
+  Node n;
+  const std::string id = n.engine->create_container(n.pod, web_container("second")).take();
+  monitor::Request request;
+  request.mutable_create()->set_id(id);
+  request.mutable_create()->set_cgroup(n.engine->find_container(id).value().cgroup);
+  if (stopped) REQUIRE(n.engine->stop_container(id, 0s).ok());
+  REQUIRE(n.host.monitor(n.pod)->handle(request, {}).ok());  // after Welcome, which said nothing of it
+  const auto removed = n.engine->remove_container(id);
+  INFO((removed.ok() ? std::string() : removed.error().message));
+  CHECK(removed.ok());
+  CHECK_FALSE(n.host.monitor(n.pod)->knows(id));
+  CHECK(n.record().state == ContainerState::running);
 }

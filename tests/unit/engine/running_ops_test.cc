@@ -143,6 +143,7 @@ TEST_CASE("UpdateContainerResources is a patch, and goes back when it fails", "[
   spec.resources.cpu_shares = 512;
   spec.resources.oom_score_adj = 5;
   const std::string id = w.container(w.pod(), spec);
+  REQUIRE(w.engine->start_container(id).ok());
   LinuxResources patch;
   patch.cpuset_cpus = "0-1";
   REQUIRE(w.engine->update_resources(id, patch).ok());
@@ -167,6 +168,42 @@ TEST_CASE("UpdateContainerResources is a patch, and goes back when it fails", "[
   CHECK_FALSE(w.engine->update_resources(id, patch).ok());
   CHECK(w.record(id).resources.memory_limit_in_bytes == 200 << 20);
   CHECK(oci::parse_resources(w.host.applied[w.record(id).cgroup].back()).take().memory->limit == 200 << 20);
+}
+
+TEST_CASE("new limits of a container that was not started are in what it will get", "[engine]") {
+  World w;
+  const std::string pod = w.pod();
+  ContainerSpec spec = web_container();
+  spec.resources.memory_limit_in_bytes = 100 << 20;
+  const std::string id = w.container(pod, spec);
+  const std::string bundle = w.dir.path + "/run/pods/" + pod + "/containers/" + id;
+  const auto config = [&] { return oci::parse_spec(sys::read_file(bundle + "/config.json", 1 << 20).take()).take(); };
+  const oci::Spec before = config();
+  LinuxResources patch;
+  patch.memory_limit_in_bytes = 200 << 20;
+  patch.oom_score_adj = 7;
+  REQUIRE(w.engine->update_resources(id, patch).ok());
+  w.restart();
+  CHECK(w.record(id).state == ContainerState::created);
+  CHECK(w.record(id).resources.memory_limit_in_bytes == 200 << 20);
+  const oci::Spec after = config();
+  CHECK(after.linux_.resources->memory->limit == 200 << 20);
+  CHECK(after.linux_.resources->memory->swap == 200 << 20);
+  CHECK(after.linux_.resources->devices.size() == before.linux_.resources->devices.size());
+  CHECK(after.process->oom_score_adj == 7);
+  CHECK(oci::parse_process(sys::read_file(bundle + "/process.json", 1 << 20).take()).take().oom_score_adj == 7);
+  CHECK(w.host.applied.empty());  // there is no cgroup
+  // The rest is as it was.
+  oci::Spec rest = after;
+  rest.linux_.resources = before.linux_.resources;
+  rest.process->oom_score_adj = before.process->oom_score_adj;
+  CHECK(oci::write_spec(rest) == oci::write_spec(before));
+
+  patch.memory_swap_limit_in_bytes = 1 << 20;
+  CHECK(w.engine->update_resources(id, patch).error().code == Code::invalid_argument);
+  CHECK(w.record(id).resources.memory_limit_in_bytes == 200 << 20);
+  CHECK(oci::write_spec(config()) == oci::write_spec(after));
+  REQUIRE(w.engine->start_container(id).ok());
 }
 
 TEST_CASE("usage and logs are of running containers", "[engine]") {
@@ -202,7 +239,7 @@ TEST_CASE("usage of a pod: its cgroup, its running containers; of one that is st
   int sockets[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
   const UniqueFd first(sockets[0]), second(sockets[1]);
-  const auto files = w.engine->pod_usage(pod, UsageDetail::open_files).take().files;  // the fake's processes: this one, three times
+  const auto files = w.engine->pod_usage(pod, UsageDetail::processes).take().files;  // the fake's processes: this one, three times
   CHECK(files.sockets >= 6);
   CHECK(files.descriptors >= files.sockets + 3);
   CHECK(w.engine->pod_usage("none", UsageDetail::counters).error().code == Code::not_found);

@@ -105,6 +105,24 @@ TEST_CASE("links lead inside the image, across layers, and end", "[image][attack
   CHECK(layers.read("loop") == "error " + std::string(to_string(Code::resource_exhausted)));
 }
 
+TEST_CASE("a path is there or not, as overlayfs would have it", "[image]") {
+  const Layers layers;
+  layers.file(0, "d/kept", "x");
+  layers.file(0, "gone/below", "x");
+  layers.whiteout(1, "gone");
+  layers.link(2, "to", "d");
+  layers.link(2, "loop", "loop");
+  REQUIRE(::mkfifo(layers.path(0, "fifo").c_str(), 0600) == 0);
+  const auto root = sys::open_path(layers.dir.path, O_RDONLY | O_DIRECTORY);
+  const auto stack = image::LayerStack::open(root.value(), layers.chains);
+  REQUIRE(stack.ok());
+  for (const char* there : {"d", "d/", "d/kept", "to/kept", "to", "/"}) CHECK(stack.value().check_path(there).ok());
+  for (const char* absent : {"gone", "gone/below", "d/other", "d/kept/x"})
+    CHECK(stack.value().check_path(absent).error().code == Code::not_found);
+  CHECK(stack.value().check_path("fifo").error().code == Code::failed_precondition);
+  CHECK(stack.value().check_path("loop").error().code == Code::resource_exhausted);
+}
+
 TEST_CASE("only regular files of bounded length are read", "[image][attack]") {
   const Layers layers;
   layers.file(0, "exact", std::string(100, 'x'));

@@ -15,11 +15,13 @@ TEST_CASE("a request comes back as it was", "[image]") {
   request.reference = "a/b";
   request.auth = {"u", "p\"\n", "a", "s", "i", "r"};
   request.insecure_registries = {"x:1"};
+  request.signature_policy = "/p";
   request.limits.parallel_layers = 5;
   const auto back = parse_request(write_request(request));
   REQUIRE(back.ok());
   CHECK(back.value().auth.password == "p\"\n");
   CHECK(back.value().insecure_registries == request.insecure_registries);
+  CHECK(back.value().signature_policy == "/p");
   CHECK(back.value().limits.parallel_layers == 5);
   CHECK_FALSE(parse_request("{}").ok());
   CHECK_FALSE(parse_request("{\"version\":1,\"root\":\"relative\"}").ok());

@@ -169,6 +169,33 @@ TEST_CASE("a container's root keeps its layers, over a restart too", "[image]") 
   for (const char* bad : {"", "..", "a/b", "x.tmp-1"}) CHECK(bench.store->prepare_root(image, bad).error().code == Code::invalid_argument);
 }
 
+TEST_CASE("a container's root keeps the layers of its image volumes, over a restart too", "[image]") {
+  const TestImage a = first(), b = second();
+  const TestServer server(two_images(a, b));
+  Bench bench;
+  const engine::ImageRecord image = bench.pull(server.host() + "/first");
+  const engine::ImageRecord data = bench.pull(server.host() + "/second");
+  const std::string id(64, 'c');
+  CHECK(bench.store->hold(data, id).error().code == Code::failed_precondition);  // no root yet
+  REQUIRE(bench.store->prepare_root(image, id).ok());
+  const auto held = bench.store->hold(data, id);
+  REQUIRE(held.ok());
+  CHECK(held.value().size() == data.layers.size());
+  const std::size_t all = bench.layers();
+  REQUIRE(bench.store->remove(data.id).ok());
+  CHECK(bench.layers() == all);
+  const auto root = bench.store->root_of(id);
+  REQUIRE(root.ok());
+  CHECK(root.value().lower.size() == image.layers.size());
+  bench.reopen();
+  CHECK(bench.store->root_of(id).value().lower == root.value().lower);
+  CHECK(bench.layers() == all);
+  CHECK(sys::exists(held.value()[0]));
+  REQUIRE(bench.store->remove_root(id).ok());
+  CHECK(bench.layers() < all);
+  CHECK(bench.store->hold(data, id).error().code == Code::not_found);  // nor its layers any more
+}
+
 TEST_CASE("overlayfs shows what the layers say", "[image]") {
   const TestImage a({make_tar({dir("./", 0711), file("gone"), dir("o/"), file("o/old"), file("kept")}),
                      make_tar({file(".wh.gone"), file("o/.wh..wh..opq"), file("o/new")})});
@@ -385,6 +412,35 @@ TEST_CASE("one of two callers that goes leaves the other its pull", "[image]") {
   leader.join();
   CHECK(one.ok());
   CHECK(bench.layers() == 2);
+}
+
+TEST_CASE("who joins a pull hears where it is", "[image]") {
+  const TestImage a = first();
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  const TestServer server([&](const ServedRequest& request) -> ServedReply {
+    if (request.target.find("/blobs/" + a.layer_digests[0]) != std::string::npos) released.wait();
+    return a.serve(request);
+  });
+  Bench bench;
+  std::promise<void> downloading;
+  std::atomic<bool> seen = false;
+  std::vector<std::string> heard;
+  std::thread leader([&] {
+    const auto progress = [&](const engine::Progress& p) {
+      if (p.stage == "download" && !seen.exchange(true)) downloading.set_value();
+    };
+    CHECK(bench.store->pull(server.host() + "/first", {}, progress, {}).ok());
+  });
+  downloading.get_future().wait();
+  Sleeper joiner([&] {
+    CHECK(bench.store->pull(server.host() + "/first", {}, [&](const engine::Progress& p) { heard.push_back(p.stage); }, {}).ok());
+  });
+  release.set_value();
+  joiner.join();
+  leader.join();
+  REQUIRE_FALSE(heard.empty());
+  CHECK(std::find(heard.begin(), heard.end(), "commit") != heard.end());
 }
 
 TEST_CASE("a load whose caller goes is ended", "[image]") {

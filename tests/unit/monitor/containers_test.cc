@@ -162,6 +162,24 @@ TEST_CASE("signals reach the init, cgroup.kill all", "[monitor][root]") {
   CHECK(pod.events.wait_exit("c2").code() == 137);
 }
 
+TEST_CASE("a stop signal that is to be sent once is", "[monitor][root]") {
+  PodFixture pod;
+  pod.start();
+  pod.run("c1", "trap 'echo got' TERM; trap 'exit 7' USR1; echo ready; while :; do busybox sleep 0.01; done");
+  REQUIRE(wait_for_text(pod.log_of("c1"), "ready"));
+  monitor::Request stop;
+  stop.mutable_signal()->set_id("c1");
+  stop.mutable_signal()->set_signal(SIGTERM);
+  stop.mutable_signal()->set_once(true);
+  REQUIRE(pod.call(stop).ok());
+  REQUIRE(wait_for_text(pod.log_of("c1"), "got"));
+  REQUIRE(pod.call(stop).ok());
+  REQUIRE(pod.signal("c1", SIGUSR1).ok());
+  CHECK(pod.events.wait_exit("c1").code() == 7);
+  CHECK(pod.log_lines("c1") == "stdout F ready\nstdout F got\n");
+  CHECK(pod.call(stop).ok());
+}
+
 TEST_CASE("an unfinished line is kept as a piece, a long one is split", "[monitor][root]") {
   PodFixture pod;
   pod.start();

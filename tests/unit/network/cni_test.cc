@@ -161,8 +161,15 @@ TEST_CASE("garbage, silence and death of a plugin are told apart", "[network]") 
 TEST_CASE("ready follows the directory", "[network]") {
   Host host;
   const auto network = host.open();
+  // A watcher's thread sees the change, a moment later.
+  const auto becomes = [&](const std::function<bool(const engine::Condition&)>& wanted) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(8);  // less than its look at any rate
+    while (!wanted(network->ready()) && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    return network->ready();
+  };
+  const auto ready = [&] { return becomes([](const auto& condition) { return condition.status; }).status; };
   const auto not_ready = [&](const std::string& why) {
-    const auto condition = network->ready();
+    const auto condition = becomes([&](const auto& now) { return now.message.find(why) != std::string::npos; });
     CHECK_FALSE(condition.status);
     CHECK(condition.reason == "NetworkPluginNotReady");
     CHECK_THAT(condition.message, Catch::Contains(why));
@@ -173,16 +180,24 @@ TEST_CASE("ready follows the directory", "[network]") {
   host.config("20-x.conf", R"({"cniVersion":"1.0.0","name":"n","type":"later"})");
   not_ready("CNI plugin 'later' is not in");
   host.good_plugin("later", kOneAddress);
-  CHECK(network->ready().status);
+  CHECK(ready());
   // The lexically first file counts, and a broken one is not skipped in silence.
   host.config("10-x.conflist", "{");
   not_ready("10-x.conflist: not JSON");
   CHECK_FALSE(network->attach(request()).ok());
   host.config("10-x.conflist", list_of(R"({"type":"later"})"));
-  CHECK(network->ready().status);
+  CHECK(ready());
   REQUIRE(::unlink((host.root + "/conf/10-x.conflist").c_str()) == 0);
   REQUIRE(::unlink((host.root + "/conf/20-x.conf").c_str()) == 0);
   not_ready("no network configuration in");
+  // The directory goes and comes again, with one above it.
+  const std::string conf = host.root + "/conf";
+  REQUIRE(::rename(conf.c_str(), (host.root + "/elsewhere").c_str()) == 0);
+  not_ready("no directory");
+  REQUIRE(::rename((host.root + "/elsewhere").c_str(), conf.c_str()) == 0);
+  not_ready("no network configuration in");
+  host.config("10-x.conflist", list_of(R"({"type":"later"})"));
+  CHECK(ready());
 }
 
 TEST_CASE("an ADD that was cut short is taken back after a restart with another configuration", "[network][crash]") {

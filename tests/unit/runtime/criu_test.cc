@@ -1,6 +1,10 @@
 // criu's messages, what is noted beside its images, and which of a container's mounts are the host's.
-#include <catch2/catch.hpp>
+#include <unistd.h>
 
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "runtime/criu/dump.h"
 #include "runtime/criu/external_mounts.h"
 #include "runtime/criu/messages.h"
 #include "runtime/criu/notes.h"
@@ -90,6 +94,15 @@ TEST_CASE("a request holds what was asked, by criu's numbers", "[criu]") {
   CHECK(hex(encode_notified(false)) == "08061800");
 }
 
+TEST_CASE("the annotation's configuration of criu is beneath the bundle", "[criu]") {
+  oci::Spec spec;
+  CHECK(config_file_of(spec, "/b").starts_with("/etc/criu/"));
+  for (const auto& [asked, file] : {std::pair{"", ""}, {"/a/criu.conf", "/a/criu.conf"}, {"criu.conf", "/b/criu.conf"}}) {
+    spec.annotations["org.criu.config"] = asked;
+    CHECK(config_file_of(spec, "/b") == file);
+  }
+}
+
 TEST_CASE("answers of criu", "[criu]") {
   const auto notification = decode_response(std::string_view("\x08\x06\x10\x01\x2a\x11\x0a\x0cpost-restore\x10\xac\x02", 23));
   REQUIRE(notification.ok());
@@ -116,6 +129,17 @@ TEST_CASE("of a log its first error and its last three are quoted", "[criu]") {
   for (int i = 1; i < 10; ++i) log += fmt::format("(00.{}) Error (criu/x.c:{}): e{}\n", i, i, i);
   CHECK(quote_errors(log) == "Error (criu/x.c:1): e1; …; Error (criu/x.c:7): e7; Error (criu/x.c:8): e8; Error (criu/x.c:9): e9");
   CHECK(quote_errors("Error (" + std::string(100'000, 'x')).size() <= 2000);
+}
+
+TEST_CASE("standard descriptors are told by what they are", "[criu]") {
+  const auto own = standard_descriptors("self");
+  REQUIRE(own.size() == 3);
+  for (int fd = 0; fd < 3; ++fd) {
+    std::error_code none;
+    CHECK(own[static_cast<std::size_t>(fd)] == std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), none).string());
+  }
+  CHECK(standard_descriptors(std::to_string(::getpid())) == own);
+  CHECK(standard_descriptors("0") == std::vector<std::string>(3));
 }
 
 TEST_CASE("notes are read as they were written", "[criu]") {
@@ -262,6 +286,7 @@ TEST_CASE("lines of mountinfo", "[criu]") {
   const auto lines = sys::parse_mountinfo("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue\n");
   REQUIRE(lines.ok());
   const sys::MountLine& line = lines.value().at(0);
+  CHECK((line.shared && line.slave));
   CHECK((line.id == 36 && line.parent == 35 && line.major == 98 && line.minor == 0));
   CHECK((line.root == "/mnt1" && line.point == "/mnt2" && line.type == "ext3"));
   for (const char* text :

@@ -147,7 +147,8 @@ TEST_CASE("what cannot be had leaves nothing behind", "[runtime][rdt]") {
 
 TEST_CASE("schemata are compared by value", "[runtime][rdt]") {
   const std::string file = "    L3:0=007ff;1=0000f\n    MB:0=  20;1= 100\n";
-  for (const char* line : {"L3:0=7ff", "L3:1=f;0=7FF", "L3:0=0x7ff", "MB:0=20", "MB:1=100;0=20"}) CHECK(runtime::has_schema(file, line));
+  for (const char* line : {"L3:0=7ff", "L3:1=f;0=7FF", "L3:0=0x7ff", "MB:0=20", "MB:1=100;0=20", "MB:0=20\n"})
+    CHECK(runtime::has_schema(file, line));
   for (const char* line : {"L3:0=7fe", "L3:2=f", "MB:0=2", "L2:0=f", "MB:1=0x64"}) CHECK_FALSE(runtime::has_schema(file, line));
 }
 

@@ -93,5 +93,6 @@ TEST_CASE("signals are read as people write them", "[runtime]") {
   CHECK(parse_signal("usr1").value() == 10);
   CHECK(parse_signal("SIGRTMIN+3").value() == 37);
   CHECK(parse_signal("RTMAX-1").value() == 63);
-  for (const char* bad : {"", "0", "65", "-1", "SIGFOO", "9x", "RTMIN+31", "RTMIN3"}) CHECK_FALSE(parse_signal(bad).ok());
+  for (const char* bad : {"", "0", "65", "-1", "SIGFOO", "9x", "RTMIN+31", "RTMIN3", "RTMIN+-33", "RTMAX--1"})
+    CHECK_FALSE(parse_signal(bad).ok());
 }

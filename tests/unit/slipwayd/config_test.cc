@@ -87,6 +87,26 @@ TEST_CASE("values that cannot be are refused by name", "[slipwayd]") {
     config.root = "var";
     refused("root: 'var' is not an absolute path");
   }
+  SECTION("TLS: a certificate without its key, a key without its certificate, authorities without either") {
+    config.streaming_tls_certificate = "/c.pem";
+    refused("streaming.tls_key is missing: streaming.tls_certificate is '/c.pem'");
+    config.streaming_tls_certificate.swap(config.streaming_tls_key);
+    refused("streaming.tls_certificate is missing");
+    config.streaming_tls_key.clear();
+    config.streaming_tls_client_ca = "/ca.pem";
+    refused("streaming.tls_client_ca: '/ca.pem' needs streaming.tls_certificate");
+    config.streaming_tls_certificate = "c.pem";
+    config.streaming_tls_key = "/k.pem";
+    refused("streaming.tls_certificate: 'c.pem' is not an absolute path");
+  }
+  SECTION("containerd's socket") {
+    config.containerd_socket = "/run/containerd/containerd.sock";
+    refused("containerd.socket: '/run/containerd/containerd.sock' is not of the form unix:///PATH");
+    config.containerd_socket = "unix:///run/slipway/slipway.sock";
+    refused("containerd.socket: 'unix:///run/slipway/slipway.sock' is `listen` already");
+    config.containerd_socket = "unix:///run/containerd/containerd.sock";
+    CHECK(check(config).ok());
+  }
   SECTION("tcp") {
     config.listen = "tcp://127.0.0.1:1";
     refused("listen: 'tcp://127.0.0.1:1'");

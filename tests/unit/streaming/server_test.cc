@@ -1,7 +1,4 @@
 // The streaming server over loopback on an engine of pipes: sessions, their ends, and clients that misbehave.
-#include <fcntl.h>
-#include <pty.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
@@ -9,9 +6,7 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
-#include "streaming/server.h"
-#include "tests/unit/cri/fakes.h"
-#include "tests/unit/streaming/stream_peer.h"
+#include "tests/unit/streaming/served.h"
 
 using namespace slipway;
 using namespace slipway::test;
@@ -20,115 +15,6 @@ using Catch::Contains;
 using Kind = streaming::StreamRequest::Kind;
 
 namespace {
-
-constexpr const char* kCommand = "v4.channel.k8s.io";
-constexpr const char* kForward = "portforward.k8s.io";
-
-UniqueFd nonblocking(int fd) {
-  REQUIRE(::fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
-  return UniqueFd(fd);
-}
-
-// A process as a test plays it: the other ends of its streams.
-struct Process {
-  UniqueFd in, out, err, terminal;
-  UniqueFd ended{::eventfd(0, EFD_CLOEXEC)};
-  std::atomic<int> code{0};
-  std::atomic<bool> made{false}, destroyed{false};
-
-  void exit(int with) {
-    code = with;
-    out.reset();
-    err.reset();
-    (void)::eventfd_write(ended.get(), 1);
-  }
-  // What it is given until the end of its input.
-  std::string read_all() const {
-    std::string got;
-    char buffer[4096];
-    pollfd polled{in.get(), POLLIN, 0};
-    while (::poll(&polled, 1, 20'000) == 1) {
-      const ssize_t n = ::read(in.get(), buffer, sizeof buffer);
-      if (n <= 0) return got;
-      got.append(buffer, static_cast<std::size_t>(n));
-    }
-    return got + " and no end";
-  }
-  static bool wait(const std::atomic<bool>& flag) {
-    const auto end = std::chrono::steady_clock::now() + 20s;
-    while (!flag && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-    return flag;
-  }
-};
-
-class PlayedStreams final : public engine::ProcessStreams {
- public:
-  explicit PlayedStreams(Process& process) : process_(process) {}
-  ~PlayedStreams() override { process_.destroyed = true; }
-  FdRef ended() const override { return process_.ended; }
-  Result<std::int32_t> exit_code() const override { return process_.code.load(); }
-
- private:
-  Process& process_;
-};
-
-struct Fixture {
-  explicit Fixture(std::chrono::seconds idle = 60s, std::chrono::seconds creation = 20s) {
-    engine.make_streams = [this](const engine::StreamSpec& spec) { return streams(spec); };
-    streaming::ServerOptions options;
-    options.idle = idle;
-    options.creation = creation;
-    auto started = streaming::Server::start(options, engine);
-    REQUIRE(started.ok());
-    server = std::move(started).take();
-  }
-  ~Fixture() { server->stop(); }
-
-  Result<std::unique_ptr<engine::ProcessStreams>> streams(const engine::StreamSpec& spec) {
-    if (refusal) return *refusal;
-    auto out = std::make_unique<PlayedStreams>(process);
-    furnish(spec, *out);
-    process.made = true;
-    return std::unique_ptr<engine::ProcessStreams>(std::move(out));
-  }
-  void furnish(const engine::StreamSpec& spec, engine::ProcessStreams& out) {
-    int pair[2];
-    if (spec.tty) {
-      int slave = -1;
-      REQUIRE(::openpty(pair, &slave, nullptr, nullptr, nullptr) == 0);
-      process.terminal.reset(slave);
-      out.terminal = nonblocking(pair[0]);
-      out.in.reset(::fcntl(pair[0], F_DUPFD_CLOEXEC, 3));
-      out.out.reset(::fcntl(pair[0], F_DUPFD_CLOEXEC, 3));
-      return;
-    }
-    const auto make = [&pair](UniqueFd& ours, UniqueFd& its, bool to_process) {
-      REQUIRE(::pipe2(pair, O_CLOEXEC) == 0);
-      ours = nonblocking(pair[to_process ? 1 : 0]);
-      its.reset(pair[to_process ? 0 : 1]);
-    };
-    if (spec.in) make(out.in, process.in, true);
-    if (spec.out) make(out.out, process.out, false);
-    if (spec.err) make(out.err, process.err, false);
-  }
-
-  std::string url(Kind kind = Kind::exec, bool tty = false, bool in = true) {
-    streaming::StreamRequest request{kind, "c", {}};
-    request.spec.command = {"x"};
-    request.spec.tty = tty;
-    request.spec.in = in;
-    request.spec.out = true;
-    request.spec.err = !tty;
-    const auto made = server->url(request);
-    REQUIRE(made.ok());
-    return made.value();
-  }
-
-  tests::FakeEngine engine;
-  Process process;
-  std::optional<Error> refusal;
-  std::unique_ptr<streaming::Server> server;
-};
 
 // Ports that do not answer until the end of this, which has to come before the server's.
 class HeldDials {
@@ -159,21 +45,6 @@ class HeldDials {
   std::atomic<bool> held_ = true;
   std::atomic<int> count_ = 0;
 };
-
-void open_all(SpdyPeer& peer, bool tty = false) {
-  for (const char* type : {"error", "stdin", "stdout"}) peer.open(type);
-  peer.open(tty ? "resize" : "stderr");
-}
-
-void say(FdRef fd, std::string_view text) {
-  REQUIRE(::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-}
-
-std::string upgrade_web_socket(Connection& connection) {
-  return connection.ask(
-      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-      "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n");
-}
 
 }  // namespace
 
@@ -405,15 +276,7 @@ TEST_CASE("WebSocket: channels, the closing of one, a message that is too large"
   Fixture f;
   {
     Connection connection(f.url());
-    CHECK_THAT(upgrade_web_socket(connection), Contains("101 Switching Protocols") && Contains("v5.channel.k8s.io"));
-    connection.write(web_socket_frame(2, std::string("\0typed", 6)) + web_socket_frame(2, std::string("\xff\0", 2)));
-    REQUIRE(Process::wait(f.process.made));
-    CHECK(f.process.read_all() == "typed");
-    say(f.process.out, "out");
-    f.process.exit(5);
-    std::string all = connection.rest;
-    while (connection.read(all)) continue;
-    CHECK_THAT(all, Contains("\x01out") && Contains("ExitCode"));
+    check_web_socket_exec(f, connection);
   }
   Connection connection(f.url());
   upgrade_web_socket(connection);

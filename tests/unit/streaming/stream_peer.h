@@ -16,12 +16,14 @@
 
 #include "base/unique_fd.h"
 #include "streaming/spdy_session.h"
+#include "streaming/tls.h"
 
 namespace slipway::test {
 
 class Connection {
  public:
-  explicit Connection(const std::string& url) {
+  // `trust`: by TLS.
+  explicit Connection(const std::string& url, const streaming::TlsTrust* trust = nullptr) {
     const std::size_t colon = url.rfind(':');
     const std::size_t slash = url.find('/', colon);
     path_ = url.substr(slash);
@@ -31,6 +33,10 @@ class Connection {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     fd.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    if (trust == nullptr) return;
+    auto made = streaming::connect_tls(fd, *trust, "127.0.0.1");
+    if (!made.ok()) FAIL(made.error().message);
+    tls = std::move(made).take();
   }
 
   // The reply's head; what came behind it is in `rest`.
@@ -45,7 +51,8 @@ class Connection {
   }
   void write(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t n = ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t n = tls != nullptr ? SSL_write(tls.get(), bytes.data(), static_cast<int>(bytes.size()))
+                                       : ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (n <= 0) return;  // the server has closed: what it said shows
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
@@ -53,15 +60,16 @@ class Connection {
   // false: the end of the connection. Fails the test when nothing comes for long.
   bool read(std::string& into) {
     pollfd polled{fd.get(), POLLIN, 0};
-    REQUIRE(::poll(&polled, 1, 20'000) == 1);
+    if (tls == nullptr || SSL_pending(tls.get()) == 0) REQUIRE(::poll(&polled, 1, 20'000) == 1);
     char buffer[4096];
-    const ssize_t n = ::recv(fd.get(), buffer, sizeof buffer, 0);
+    const ssize_t n = tls != nullptr ? SSL_read(tls.get(), buffer, sizeof buffer) : ::recv(fd.get(), buffer, sizeof buffer, 0);
     if (n <= 0) return false;
     into.append(buffer, static_cast<std::size_t>(n));
     return true;
   }
 
   UniqueFd fd;
+  streaming::SslPtr tls;
   std::string rest;
 
  private:
@@ -71,7 +79,7 @@ class Connection {
 // What a SPDY client hears.
 class SpdyPeer final : private streaming::SpdyEvents {
  public:
-  SpdyPeer(const std::string& url, const std::string& protocol) : connection(url) {
+  SpdyPeer(const std::string& url, const std::string& protocol, const streaming::TlsTrust* trust = nullptr) : connection(url, trust) {
     head = connection.ask("Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: " + protocol + "\r\n");
   }
   streaming::StreamId open(const std::string& type) { return ids[type] = session.open({{"streamtype", type}}); }

@@ -29,6 +29,20 @@ TEST_CASE("a spawned program has its arguments, environment and only its descrip
   CHECK(child.value().wait().value().code == 7);
 }
 
+TEST_CASE("what a program says comes with its end", "[sys]") {
+  const auto said = [](const char* script, int timeout_ms, std::size_t limit) {
+    return sys::run_to_end({.program = "/bin/sh", .argv = {"sh", "-c", script}, .env = {"PATH=/bin"}, .own_group = true}, timeout_ms,
+                           limit);
+  };
+  const auto ran = said("echo out; echo err >&2; exit 3", 60'000, 100);
+  REQUIRE(ran.ok());
+  CHECK(ran.value().status.code == 3);
+  CHECK(ran.value().said == "out\nerr\n");
+  CHECK(said("echo more than that", 60'000, 4).error().code == Code::resource_exhausted);
+  CHECK(said("sleep 1000 & wait", 0, 100).error().code == Code::deadline_exceeded);
+  CHECK(sys::run_to_end({.program = "/no/such", .argv = {"x"}}, 0, 100).error().code == Code::not_found);
+}
+
 TEST_CASE("a signal's end is told as 128 + n", "[sys]") {
   auto child = sys::spawn({.program = "/bin/sleep", .argv = {"sleep", "100"}});
   REQUIRE(child.ok());

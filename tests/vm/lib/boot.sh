@@ -22,13 +22,14 @@ kvm_runs() {
 }
 
 # qemu_arguments RUN_DIR: fills the array QEMU. Disks: vda root, vdb images, vdc payload, vdd results, vde --disk; the last, where
-# MODULES names one, the modules of a kernel that is not the root disk's. FIRST is the guest's first program.
+# MODULES names one, the modules of a kernel that is not the root disk's. FIRST is the guest's first program, SECURITY its security module.
 qemu_arguments() {
   local run=$1 accel append
   # shellcheck disable=SC2153
   accel=$(accelerator "$KERNEL")
   # no_timer_check: an emulated timer is late on a busy host, which the kernel would take for a broken IO-APIC.
-  append="console=ttyS0 panic=-1 quiet mitigations=off no_timer_check cgroup_no_v1=all apparmor=1 security=apparmor"
+  # shellcheck disable=SC2153
+  append="console=ttyS0 panic=-1 quiet mitigations=off no_timer_check cgroup_no_v1=all $SECURITY=1 security=$SECURITY"
   append+=" slipway.project=$PROJECT_DIR slipway.init=$FIRST"
   [[ -z $MODULES ]] || append+=" slipway.modules=/dev/vd$([[ -z $DISK ]] && echo e || echo f)"
   QEMU=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
