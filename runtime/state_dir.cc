@@ -139,9 +139,10 @@ void StateDir::remove_start_fifo() const {
 }
 
 Result<void> StateDir::remove() const {
-  if (removed()) return {};  // and its name may be another one's
   // What is known to be there, and with that it is empty; the tree's removal is for what is not known.
-  for (const char* name : {kRecord, kConfig}) (void)::unlinkat(dir_.get(), name, 0);
+  const bool had_record = ::unlinkat(dir_.get(), kRecord, 0) == 0;
+  if (!had_record && removed()) return {};  // and its name may be another one's
+  (void)::unlinkat(dir_.get(), kConfig, 0);
   if (::unlinkat(parent_.get(), id_.c_str(), AT_REMOVEDIR) == 0) return {};
   return sys::remove_tree(parent_, id_);
 }

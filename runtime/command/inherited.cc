@@ -28,7 +28,8 @@ std::string_view variable(const char* name) {
 
 // Sockets that are meant for another process are not ours to hand on.
 Result<int> activated() {
-  if (to_number<int>(variable("LISTEN_PID")) != ::getpid()) return 0;
+  const auto meant = to_number<int>(variable("LISTEN_PID"));
+  if (!meant || *meant != ::getpid()) return 0;
   const std::string_view asked = variable("LISTEN_FDS");
   const auto count = to_number<int>(asked);
   if (!count || *count < 0 || *count > kMost)
