@@ -57,14 +57,10 @@ Result<void> plan_names(const oci::Spec& spec, LaunchPlan& plan) {
   return {};
 }
 
-Result<void> plan_root(const CreateRequest& request, const UserNamespace* user, LaunchPlan& plan) {
+Result<void> plan_root(const CreateRequest& request, const MountPlan& mounts, LaunchPlan& plan) {
   const oci::Spec& spec = *request.spec;
-  TRY_ASSIGN(const MountPlan mounts, plan_mounts(spec, request.bundle));
-  TRY_ASSIGN(sys::DetachedMount root, make_root(spec, request.bundle, request.overlay, user));
-  TRY(make_mounts(spec, mounts, root, user, request.image_volumes, plan));
-  TRY(plan_masks(spec, plan));
+  TRY(plan_entries(spec, mounts, plan));
   init::RootPlan& out = plan.init.root;
-  out.fd = plan.own(root.release());
   out.readonly = spec.root && spec.root->readonly;
   // A hook may want to mount or write in the root: it knows root.path, not where a detached mount goes.
   if (has_create_hooks(spec)) out.attach_at = plan.keep(root_path(spec, request.bundle));
@@ -74,6 +70,27 @@ Result<void> plan_root(const CreateRequest& request, const UserNamespace* user, 
   out.make_directory = cwd.empty() ? nullptr : plan.keep(cwd);
   plan.init.terminal.console = process_of(spec).terminal;
   return {};
+}
+
+// The root and what is mounted in it, all detached.
+Result<void> make_root_and_mounts(const CreateRequest& request, const MountPlan& mounts, const UserNamespace* user, LaunchPlan& plan) {
+  const oci::Spec& spec = *request.spec;
+  TRY_ASSIGN(sys::DetachedMount root, make_root(spec, request.bundle, request.overlay, user));
+  TRY(make_mounts(spec, mounts, root, user, request.image_volumes, plan));
+  TRY(make_masks(plan));
+  plan.init.root.fd = plan.own(root.release());
+  return {};
+}
+
+// In the order in which init takes them (init/protocol.h).
+std::vector<int> awaited_mounts(const LaunchPlan& plan) {
+  const init::RootPlan& root = plan.init.root;
+  std::vector<int> out = {root.fd};
+  if (!plan.masked.empty()) out.insert(out.end(), {root.mask_file, root.mask_directory});
+  for (const init::MountEntry& entry : plan.mounts) {
+    if (entry.awaited) out.push_back(entry.fd);
+  }
+  return out;
 }
 
 Result<void> plan_host_mounts(const CreateRequest& request, LaunchPlan& plan, Undo& undo) {
@@ -119,6 +136,13 @@ Result<void> move_net_devices(const CreateRequest& request, pid_t pid) {
 // The runner has something to do between the environment's making and the change of the root.
 bool has_work_outside(const oci::Spec& spec) {
   return has_create_hooks(spec) || !spec.linux_.net_devices.empty() || spec.linux_.intel_rdt;
+}
+
+// Whether init may begin without its mounts: nobody needs them before, and all that init is told of them is known. Of what a user
+// namespace may not make (device nodes) it is not: in its place come mounts.
+bool mounts_can_wait(const CreateRequest& request, const UserNamespace* user, const LaunchPlan& plan) {
+  const bool plain = user == nullptr && plan.init.user_namespace < 0 && plan.init.birth == init::Birth::none;
+  return plain && !plan.init.root.host_mounts && !has_work_outside(*request.spec) && sys::in_initial_user_namespace();
 }
 
 // The environment is made, the root not changed (config.md: prestart, createRuntime, createContainer).
@@ -195,12 +219,21 @@ Result<Created> create(const CreateRequest& request) {
   TRY(make_cgroup(request, place, undo));
   clock.end("cgroup");
   TRY(make_rdt(request, plan, undo).context("linux.intelRdt"));
-  TRY(plan_root(request, user, plan));
+  TRY_ASSIGN(const MountPlan mounts, plan_mounts(*request.spec, request.bundle));
+  TRY(plan_root(request, mounts, plan));
+  const auto make_all = [&] { return make_root_and_mounts(request, mounts, user, plan); };
+  const bool beside = mounts_can_wait(request, user, plan);
+  if (beside) plan.init.root.awaited = true;
+  if (!beside) TRY(make_all());
   if (plan.init.root.host_mounts) TRY(plan_host_mounts(request, plan, undo));
   clock.end("mounts");
   plan.init.hooks = has_work_outside(*request.spec);
   LaunchRequest launch_request = launch_request_of(request, place, plan, &hooks_began);
   launch_request.namespaces = namespaces;
+  launch_request.make_mounts = [&]() -> Result<std::vector<int>> {
+    TRY(make_all());
+    return awaited_mounts(plan);
+  };
   if (place.exists()) launch_request.cgroup = place.cgroup().dir().get();
   launch_request.may_leave_cgroup = [&] { return place.own && may_go_without_cgroup(request); };
   TRY_ASSIGN(Launched launched, launch(plan, launch_request));

@@ -9,9 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <span>
 
 #include "base/log.h"
 #include "base/weaken.h"
@@ -85,7 +87,7 @@ Result<void> check_preserved(int count) {
   return {};
 }
 
-Result<Launched> clone_init(const LaunchPlan& plan, const LaunchRequest& request) {
+Result<Launched> clone_init(LaunchPlan& plan, const LaunchRequest& request) {
   clone_args args = {};
   int pidfd = -1;
   args.flags = request.namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
@@ -239,15 +241,29 @@ Result<void> converse(const LaunchPlan& plan, const LaunchRequest& request, Laun
 }
 
 // An init that is gone already said why: that is heard next. Any other error would leave it waiting, and us for it.
+Result<void> unless_gone(Result<void> sent) {
+  const bool gone = !sent.ok() && (sent.error().sys_errno == EPIPE || sent.error().sys_errno == ECONNRESET);
+  return gone ? Result<void>{} : std::move(sent);
+}
+
+Result<void> tell_mounts(const Launched& launched, std::span<const int> fds) {
+  while (!fds.empty()) {
+    const auto some = fds.first(std::min<std::size_t>(fds.size(), init::kMostDescriptors));
+    const init::Message message{init::Kind::mounts, init::Step::none, static_cast<std::uint32_t>(some.size()), 0};
+    auto sent = sys::send_packet(launched.sync, {reinterpret_cast<const char*>(&message), sizeof message}, some);
+    TRY(unless_gone(std::move(sent)).context("hand init its mounts"));
+    fds = fds.subspan(some.size());
+  }
+  return {};
+}
+
 Result<void> tell_confinement(const LaunchPlan& plan, const Launched& launched) {
   init::Told told;
   told.message = {init::Kind::confinement, init::Step::none, static_cast<std::uint32_t>(plan.filter.size()), 0};
   TRY_ASSIGN(told.ignored_signals, ignored_signals());
   std::string packet(reinterpret_cast<const char*>(&told), sizeof told);
   packet.append(reinterpret_cast<const char*>(plan.filter.data()), plan.filter.size() * sizeof plan.filter[0]);
-  auto sent = sys::send_packet(launched.sync, packet);
-  const bool gone = !sent.ok() && (sent.error().sys_errno == EPIPE || sent.error().sys_errno == ECONNRESET);
-  return gone ? Result<void>{} : std::move(sent).context("hand init its seccomp filter");
+  return unless_gone(sys::send_packet(launched.sync, packet)).context("hand init its seccomp filter");
 }
 
 // While the read-only mount of our file is open it is the root of a mount namespace, and whoever gets at it by /proc/PID/exe may make it
@@ -258,6 +274,11 @@ void end_mount(const LaunchPlan& plan, const LaunchRequest& request, init::Birth
 }
 
 Result<void> go_on(LaunchPlan& plan, const LaunchRequest& request, Launched& launched, Attempt& attempt) {
+  if (plan.init.root.awaited) {
+    TRY_ASSIGN(const std::vector<int> made, request.make_mounts());
+    plan.init.root.awaited = false;  // a second attempt has them from its birth on
+    TRY(tell_mounts(launched, made));
+  }
   if (!attempt.confined && request.confine) TRY(request.confine());
   attempt.confined = true;
   end_mount(plan, request, init::Birth::late);

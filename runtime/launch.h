@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -22,7 +23,10 @@ struct LaunchRequest {
   int start_fd = -1;
   int preserve_fds = 0;
   Seal* seal = nullptr;  // the process leaves the runner's own file first; nullptr: that one may be seen
-  // What confines the container and takes time: LaunchPlan::filter, device rules. Called once, right after the clone, while init works;
+  // With RootPlan::awaited: makes what init waits for and gives its descriptors, in init's order. Called once, right after the clone. Its
+  // error is the launch's.
+  std::function<Result<std::vector<int>>()> make_mounts;
+  // What confines the container and takes time: LaunchPlan::filter, device rules. Called once, after that, while init works;
   // init executes nothing before it is done. Its error is the launch's.
   std::function<Result<void>()> confine;
   // With InitPlan::hooks: called when namespaces and mounts are made and the root is not changed yet. Its error is the launch's.

@@ -52,6 +52,7 @@ constexpr std::pair<init::Step, const char*> kPlain[] = {
     {init::Step::terminal_control, "make the terminal the controlling one"},
     {init::Step::root_readonly, "make the root read-only"},
     {init::Step::hooks, "wait for the runner's hooks"},
+    {init::Step::mounts, "receive the mounts"},
     {init::Step::confinement, "wait for the filter and the device rules"},
     {init::Step::pivot, "change the root"},
     {init::Step::scheduler, "set process.scheduler"},

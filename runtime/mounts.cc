@@ -235,53 +235,55 @@ Result<const char*> link_text(const std::string& path, LaunchPlan& plan) {
   return plan.keep(std::string(text, static_cast<std::size_t>(n)));
 }
 
-// The host's nodes for those that could not be made.
-Result<void> bind_devices(Making& making, LaunchPlan& plan) {
+// The host's nodes for those that could not be made, as entries before that of number `at`.
+Result<void> bind_devices(Making& making, LaunchPlan& plan, std::size_t& at) {
   for (const RefusedDevice& device : making.refused) {
     TRY_ASSIGN(UniqueFd mount, clone_device(device));
     init::MountEntry entry;
     entry.target = plan.keep(device.target);
     entry.fd = plan.own(std::move(mount));
-    plan.mounts.push_back(entry);
+    plan.mounts.insert(plan.mounts.begin() + static_cast<std::ptrdiff_t>(at++), entry);
   }
   making.refused.clear();
   return {};
 }
 
-Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& plan) {
+Result<init::MountEntry> plan_entry(const oci::Spec& spec, const PlannedMount& planned, LaunchPlan& plan) {
   init::MountEntry entry;
   entry.target = plan.keep(planned.target);
   entry.real_target = planned.real_target;
   entry.readonly_last = planned.readonly_last;
-  sys::DetachedMount mount;
+  if (planned.maker == Maker::remount) leave_remount(planned, entry, plan);
+  if (planned.maker == Maker::init) leave_to_init(spec, planned, entry, plan);
+  if (planned.maker == Maker::bind && planned.options.copy_symlink) {
+    TRY_ASSIGN(entry.link, link_text(planned.source, plan));
+  }
+  entry.awaited = planned.maker != Maker::remount && planned.maker != Maker::init && entry.link == nullptr;
+  return entry;
+}
+
+Result<sys::DetachedMount> make_mount(Making& making, const PlannedMount& planned) {
   switch (planned.maker) {
-    case Maker::remount: leave_remount(planned, entry, plan); break;
-    case Maker::init: leave_to_init(making.spec, planned, entry, plan); break;
-    case Maker::filesystem: {
-      TRY_ASSIGN(mount, make_here(making, planned));
-      break;
-    }
+    case Maker::filesystem: return make_here(making, planned);
     case Maker::bind: {
-      if (planned.options.copy_symlink) {
-        TRY_ASSIGN(entry.link, link_text(planned.source, plan));
-        if (entry.link != nullptr) break;
-      }
-      if (const ImageVolume* image = making.image_of(planned)) {
-        TRY_ASSIGN(mount, make_image(making, planned, *image));
-        break;
-      }
-      TRY_ASSIGN(mount, make_bind(making, planned, planned.source));
-      break;
+      const ImageVolume* image = making.image_of(planned);
+      return image != nullptr ? make_image(making, planned, *image) : make_bind(making, planned, planned.source);
     }
     case Maker::cgroup_bind: {
       TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-      TRY_ASSIGN(mount, make_bind(making, planned, root.path));
-      break;
+      return make_bind(making, planned, root.path);
     }
+    default: return fail(Code::internal, "'{}' is not the runner's to make", planned.target);
   }
-  if (mount.get() >= 0) entry.fd = plan.own(mount.release());
-  plan.mounts.push_back(entry);
-  return bind_devices(making, plan);
+}
+
+// `at`: its entry's number, then the next one's.
+Result<void> make_one(Making& making, const PlannedMount& planned, LaunchPlan& plan, std::size_t& at) {
+  init::MountEntry& entry = plan.mounts[at++];
+  if (!entry.awaited) return {};
+  TRY_ASSIGN(sys::DetachedMount mount, make_mount(making, planned));
+  entry.fd = plan.own(mount.release());
+  return bind_devices(making, plan, at);
 }
 
 // Without a mount over /dev the devices go into the root's own, which must be a real directory (CVE-2026-41579).
@@ -294,13 +296,25 @@ Result<void> populate_root_dev(Making& making, FdRef root) {
 
 }  // namespace
 
-Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, const UserNamespace* user,
-                         const std::vector<ImageVolume>& images, LaunchPlan& plan) {
+Result<void> plan_entries(const oci::Spec& spec, const MountPlan& mounts, LaunchPlan& plan) {
   if (!spec.linux_.mount_label.empty()) TRY(check_selinux_label("linux.mountLabel", spec.linux_.mount_label));
-  Making making{spec, mounts, root.fd(), user, images, {}, {}};
   plan.mounts.reserve(mounts.mounts.size());
   for (std::size_t i = 0; i < mounts.mounts.size(); ++i) {
-    auto made = make_one(making, mounts.mounts[i], plan);
+    auto planned = plan_entry(spec, mounts.mounts[i], plan);
+    if (!planned.ok()) return std::move(planned).error().within("mounts[{}] '/{}'", i, mounts.mounts[i].target);
+    plan.mounts.push_back(planned.value());
+  }
+  for (const std::string& path : spec.linux_.readonly_paths) plan.readonly_paths.push_back(plan.keep(clean_in_root(path)));
+  for (const std::string& path : spec.linux_.masked_paths) plan.masked.push_back(plan.keep(clean_in_root(path)));
+  return {};
+}
+
+Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const sys::DetachedMount& root, const UserNamespace* user,
+                         const std::vector<ImageVolume>& images, LaunchPlan& plan) {
+  Making making{spec, mounts, root.fd(), user, images, {}, {}};
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < mounts.mounts.size(); ++i) {
+    auto made = make_one(making, mounts.mounts[i], plan, at);
     // CRI's word for it, which has to be the first one that the kubelet reads.
     if (!made.ok() && making.image_of(mounts.mounts[i]) != nullptr)
       return std::move(made).error().within("ImageVolumeMountFailed: the image volume at '/{}'", mounts.mounts[i].target);
@@ -308,13 +322,11 @@ Result<void> make_mounts(const oci::Spec& spec, const MountPlan& mounts, const s
   }
   if (!mounts.dev_is_mounted) TRY(populate_root_dev(making, root.fd()));
   TRY(make_other_devices(root.fd(), spec.linux_.devices, user, making.refused));
-  return bind_devices(making, plan);
+  return bind_devices(making, plan, at);
 }
 
-Result<void> plan_masks(const oci::Spec& spec, LaunchPlan& plan) {
-  for (const std::string& path : spec.linux_.readonly_paths) plan.readonly_paths.push_back(plan.keep(clean_in_root(path)));
-  if (spec.linux_.masked_paths.empty()) return {};
-  for (const std::string& path : spec.linux_.masked_paths) plan.masked.push_back(plan.keep(clean_in_root(path)));
+Result<void> make_masks(LaunchPlan& plan) {
+  if (plan.masked.empty()) return {};
   TRY_ASSIGN(sys::DetachedMount file, clone_null());
   TRY_ASSIGN(sys::DetachedMount directory, sys::make_filesystem("tmpfs", {}, MOUNT_ATTR_RDONLY));
   plan.init.root.mask_file = plan.own(file.release());

@@ -58,7 +58,8 @@ struct Change {
 };
 
 struct MountEntry {
-  int fd = -1;                 // a detached mount of the runner's; -1: `type` is made here, because it takes its namespace from its maker
+  int fd = -1;                 // a detached mount of the runner's; -1: `type` is made here, because it takes its namespace from its maker,
+  bool awaited = false;        // … or it is the runner's and comes by message
   const char* type = nullptr;  // of fsopen(2)
   View<FsOption> options;
   std::uint64_t attributes = 0;    // MOUNT_ATTR_… of fsmount(2)
@@ -75,7 +76,8 @@ struct MountEntry {
 };
 
 struct RootPlan {
-  int fd = -1;                      // detached; -1: the process joins a container whose root is set up
+  int fd = -1;                      // detached; -1: the process joins a container whose root is set up, or `awaited`
+  bool awaited = false;             // detached mounts come by message (protocol.h): this one, the masks', those of `mounts`
   const char* attach_at = nullptr;  // root.path, where hooks look for it before the root is changed; nullptr: over "/"
   bool readonly = false;
   bool pivot = true;              // false: --no-pivot, only where the host's root is an initramfs

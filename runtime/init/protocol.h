@@ -2,6 +2,9 @@
 //
 //   init                                  runner
 //     ── born + its pidfd ────────────▶     (only with a second clone: from the first process, which then ends)
+//     ◀── mounts + descriptors ────────     (only with RootPlan::awaited) made beside init: the root, the masks' file and directory if
+//     there are
+//                                           masks, the entries' in their order; more than a packet holds come in several
 //     ◀── confinement + the filter ────     what the runner made while init made the mounts: the device rules are in force too
 //     ── environment ─────────────────▶     (only with hooks) namespaces and mounts are made; the runner runs hooks
 //     ◀── environment ─────────────────     and lets init change the root
@@ -31,9 +34,10 @@ enum class Kind : std::uint16_t {
   environment = 5,
   listening = 6,    // `index` is the descriptor
   confinement = 7,  // the seccomp filter's instructions follow in the same packet
+  mounts = 8,       // `index` descriptors come with it
 };
 
-// What was being done. `index` says which one of several.
+// What was being done. `index` says which one of several. The numbers stay: `start` may be of a newer slipway than the init that waits.
 enum class Step : std::uint16_t {
   none = 0,
   close_descriptors,
@@ -92,7 +96,11 @@ enum class Step : std::uint16_t {
   start,
   no_process,
   exec,
+  mounts,
 };
+
+// Of one message.
+inline constexpr std::uint32_t kMostDescriptors = 16;
 
 struct Failure {
   Step step = Step::none;

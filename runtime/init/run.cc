@@ -27,6 +27,7 @@ constexpr StepFunction kSteps[] = {
     raise_loopback,           // needs CAP_NET_ADMIN
     set_names,                //
     write_proc,               // through the host's procfs, not through one that a mount of the container covers
+    receive_mounts,           // what the runner made meanwhile
     attach_root,              //
     await_confinement_early,  // with hooks, which use the same socket
     await_hooks_early,        // born late: what hooks look for is gone afterwards
@@ -73,8 +74,9 @@ void report(const InitPlan& plan, const Failure& failure) noexcept {
 
 }  // namespace
 
-void run(const InitPlan& plan) noexcept {
+void run(InitPlan& plan) noexcept {
   Progress progress;
+  progress.root = &plan.root;
   Failure failure;
   for (const StepFunction step : kSteps) {
     failure = step(plan, progress);

@@ -7,6 +7,7 @@
 
 namespace slipway::runtime::init {
 
-[[noreturn]] void run(const InitPlan& plan) noexcept;
+// The plan is this process's own copy: the mounts that come by message are filled in.
+[[noreturn]] void run(InitPlan& plan) noexcept;
 
 }  // namespace slipway::runtime::init

@@ -20,6 +20,7 @@ struct Confinement {
 // What a step leaves for a later one.
 struct Progress {
   Confinement confinement;
+  RootPlan* root = nullptr;        // of the plan, for what comes by message
   int terminal = -1;               // the pty's slave
   bool directory_refused = false;  // chdir as root failed; again as the user
   const char* program = nullptr;   // the candidate that may be executed
@@ -58,6 +59,8 @@ Failure enter_user_namespace(const InitPlan&, Progress&) noexcept;
 Failure be_born_early(const InitPlan&, Progress&) noexcept;
 Failure join_pid(const InitPlan&, Progress&) noexcept;
 Failure be_born_late(const InitPlan&, Progress&) noexcept;
+// step_received.cc
+Failure receive_mounts(const InitPlan&, Progress&) noexcept;
 // step_mounts.cc
 Failure attach_root(const InitPlan&, Progress&) noexcept;
 Failure pivot_first(const InitPlan&, Progress&) noexcept;

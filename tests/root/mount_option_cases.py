@@ -63,6 +63,17 @@ ELSEWHERE = {"remount": "run_cases", "tmpcopyup": "run_cases", "idmap": "namespa
 
 
 class MountOptions(Case):
+    def test_more_mounts_than_a_packet_of_descriptors_holds(self):
+        targets = [f"/many/{i}" for i in range(40)]
+        self.config["mounts"] += [mount(target, "tmpfs", f"source{target[1:]}", "rw") for target in targets]
+        lines = [line.split(" - ") for line in self.shell("cat /proc/self/mountinfo").splitlines()]
+        seen = {front.split()[4]: back.split()[1] for front, back in lines if front.split()[4].startswith("/many/")}
+        self.assertEqual(seen, {target: f"source{target[1:]}" for target in targets})
+
+    def test_a_mount_that_cannot_be_made_leaves_nothing(self):
+        self.config["mounts"] += [mount("/v", "tmpfs", "tmpfs", "size=nonsense")]
+        self.refused("mounts[", self.bundle.run("true"))
+
     def see(self, options, **entry):
         """What the container has at /v and beneath it: {path: (options, optional fields, superblock's options)}."""
         self.config["mounts"] = self.config["mounts"][:7] + [mount("/v", "tmpfs", "tmpfs", *options) | entry]
