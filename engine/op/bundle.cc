@@ -1,4 +1,4 @@
-// Writing and reading a bundle's files.
+// Writing, reading and removing a bundle's files.
 #include "engine/op/bundle.h"
 
 #include <fcntl.h>
@@ -43,6 +43,12 @@ Result<monitor::CreateContainer> kept_request(const std::string& bundle) {
   monitor::CreateContainer request;
   if (!request.ParseFromString(text)) return fail(Code::data_loss, "'{}' is no request to a monitor", path);
   return request;
+}
+
+Result<void> remove_bundle(const PodPaths& paths, const std::string& container_id) {
+  auto bundles = sys::open_path(paths.directory + "/containers", O_RDONLY | O_DIRECTORY);
+  if (!bundles.ok()) return bundles.error().code == Code::not_found ? Result<void>{} : Result<void>(std::move(bundles).error());
+  return sys::remove_tree(bundles.value(), container_id);
 }
 
 }  // namespace slipway::engine

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "engine/paths.h"
 #include "oci/spec.h"
 #include "slipway/monitor.pb.h"
 
@@ -15,5 +16,8 @@ Result<oci::Spec> read_config(const std::string& bundle);
 
 Result<void> keep_request(const std::string& bundle, const monitor::CreateContainer& request);
 Result<monitor::CreateContainer> kept_request(const std::string& bundle);
+
+// All of it; absent = ok.
+Result<void> remove_bundle(const PodPaths& paths, const std::string& container_id);
 
 }  // namespace slipway::engine

@@ -105,7 +105,7 @@ class CreateContainer {
     TRY(undo.add("remove the writable layer", [this] { return context_.images->remove_root(record_.id); }));
     TRY_ASSIGN(const RootLayers layers, context_.images->prepare_root(image_, record_.id));
     timer_.begin("bundle");
-    TRY(undo.add("remove the bundle", [this] { return remove_bundle(); }));
+    TRY(undo.add("remove the bundle", [this] { return remove_bundle(paths_, record_.id); }));
     TRY(write_bundle(spec));
     TRY_ASSIGN(const monitor::CreateContainer request, monitor_request(layers));
     TRY(keep_request(bundle_, request));
@@ -212,12 +212,6 @@ class CreateContainer {
     if (spec.hooks && runtime_->own()) TRY(sys::make_directories(bundle_ + "/rootfs", 0755));  // where hooks look for the root
     if (!record_.log_path.empty()) TRY(sys::make_directories(record_.log_path.substr(0, record_.log_path.rfind('/')), 0755));
     return write_specs(bundle_, spec);
-  }
-
-  Result<void> remove_bundle() {
-    auto parent = sys::open_path(paths_.directory + "/containers", O_RDONLY | O_DIRECTORY);
-    if (!parent.ok()) return parent.error().code == Code::not_found ? Result<void>{} : Result<void>(std::move(parent).error());
-    return sys::remove_tree(parent.value(), record_.id);
   }
 
   // What the monitor will be asked.

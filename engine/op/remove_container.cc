@@ -1,9 +1,9 @@
 // RemoveContainer: killed if it still runs, then monitor's entry, writable layer, bundle, record. The log file stays.
 #include <thread>
 
+#include "engine/op/bundle.h"
 #include "engine/op/ops.h"
 #include "engine/runtime_handlers.h"
-#include "sys/file.h"
 
 namespace slipway::engine {
 
@@ -35,12 +35,7 @@ Result<void> remove_container_files(Context& context, const ContainerRecord& rec
   TRY(delete_in_runtime(record, bundle_path(context.paths_of(record.pod_id), record.id)));
   TRY(context.cgroups->kill_and_remove(record.cgroup));
   TRY(context.images->remove_root(record.id));
-  auto bundles = sys::open_path(context.paths_of(record.pod_id).directory + "/containers", O_RDONLY | O_DIRECTORY);
-  if (bundles.ok()) {
-    TRY(sys::remove_tree(bundles.value(), record.id));
-  } else if (bundles.error().code != Code::not_found) {
-    return std::move(bundles).error();
-  }
+  TRY(remove_bundle(context.paths_of(record.pod_id), record.id));
   return context.store->remove_container(record.id);
 }
 
