@@ -5,13 +5,15 @@
 #include <array>
 #include <charconv>
 
+#include "oci/json_writer.h"
+
 namespace slipway::oci::json {
 namespace {
 
 bool is_space(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
-// What stands for itself in a string, whatever the rest of the text says.
+// What stands for itself in a string, whatever the rest of the text says; read and written alike.
 constexpr auto kPlain = [] {
   std::array<bool, 256> plain{};
   for (unsigned c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
@@ -311,27 +313,52 @@ Result<Document> Document::parse(std::string_view text, const Limits& limits) {
   return Parser(text, limits).run();
 }
 
-void append_quoted(std::string& out, std::string_view text) {
+namespace {
+
+void append_escaped(std::string& out, unsigned char c) {
   static constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += "\\u00";
-          out += kHex[static_cast<unsigned char>(c) >> 4];
-          out += kHex[static_cast<unsigned char>(c) & 0xFU];
-        } else {
-          out += c;
-        }
-    }
+  switch (c) {
+    case '"': out += "\\\""; return;
+    case '\\': out += "\\\\"; return;
+    case '\n': out += "\\n"; return;
+    case '\t': out += "\\t"; return;
+    case '\r': out += "\\r"; return;
+    default:
+      out += "\\u00";
+      out += kHex[c >> 4];
+      out += kHex[c & 0xFU];
   }
+}
+
+void append_text(std::string& out, std::string_view text, Bytes strings) {
   out += '"';
+  const char* const end = text.data() + text.size();
+  const char* run = text.data();  // of what stands for itself
+  for (const char* p = run; p < end;) {
+    const auto c = static_cast<unsigned char>(*p);
+    const std::size_t plain = kPlain[c] || (c >= 0x80 && strings == Bytes::any) ? 1 : c >= 0x80 ? utf8_length(p, end) : 0;
+    p += plain;
+    if (plain != 0) continue;
+    out.append(run, static_cast<std::size_t>(p - run));
+    if (c >= 0x80) {
+      append_utf8(out, 0xFFFD);
+    } else {
+      append_escaped(out, c);
+    }
+    run = ++p;
+  }
+  out.append(run, static_cast<std::size_t>(end - run));
+  out += '"';
+}
+
+}  // namespace
+
+void append_quoted(std::string& out, std::string_view text) {
+  append_text(out, text, Bytes::any);
+}
+
+void append_quoted_utf8(std::string& out, std::string_view text) {
+  append_text(out, text, Bytes::utf8);
 }
 
 }  // namespace slipway::oci::json

@@ -1,37 +1,14 @@
 // The values of spec.h as JSON: compact, members in the specification's order, empty ones left out.
 #include <concepts>
 
-#include "oci/json.h"
+#include "oci/json_writer.h"
 #include "oci/names.h"
 #include "oci/parse.h"
 
 namespace slipway::oci {
 namespace {
 
-// One object or array being written; the destructor closes it.
-class Writer {
- public:
-  Writer(std::string& out, char open, char close) : out_(out), close_(close) { out_ += open; }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
-  ~Writer() { out_ += close_; }
-
-  std::string& next() {
-    if (!first_) out_ += ',';
-    first_ = false;
-    return out_;
-  }
-  std::string& member(std::string_view name) {
-    json::append_quoted(next(), name);
-    out_ += ':';
-    return out_;
-  }
-
- private:
-  std::string& out_;
-  char close_;
-  bool first_ = true;
-};
+using json::Writer;
 
 struct ObjectWriter : Writer {
   explicit ObjectWriter(std::string& out) : Writer(out, '{', '}') {}

@@ -51,6 +51,23 @@ TEST_CASE("a record is the same after JSON", "[engine]") {
   CHECK(again.value().spec.mounts[0].propagation == Propagation::bidirectional);
 }
 
+TEST_CASE("a record's text is JSON whatever it holds, and holds nothing that is empty", "[engine]") {
+  ContainerRecord container;
+  container.id = "c1";
+  container.message = "a \"quote\", a\nline, \x01 and a stray \xff byte, \xe2\x82";
+  const std::string text = to_json(container);
+  const auto back = container_from_json(text);
+  REQUIRE(back.ok());
+  CHECK(back.value().message == "a \"quote\", a\nline, \x01 and a stray \xef\xbf\xbd byte, \xef\xbf\xbd\xef\xbf\xbd");
+  CHECK(to_json(back.value()).size() == to_json(container).size());
+  CHECK(text.find("[]") == std::string::npos);
+  CHECK(text.find("\"\"") == std::string::npos);
+  CHECK(to_json(container_from_json(to_json(ContainerRecord())).value()) == to_json(ContainerRecord()));
+  CHECK(to_json(pod_from_json(to_json(PodRecord())).value()) == to_json(PodRecord()));
+  CHECK(container_from_json(R"({"id":"c","spec":{"command":[],"working_dir":"","labels":{}},"reason":""})")
+            .ok());  // as they were written before
+}
+
 TEST_CASE("a record of another slipwayd is read: unknown fields ignored, missing ones default", "[engine]") {
   const auto record = pod_from_json(R"({"id":"p","of_a_later_version":[1],"state":"ready"})");
   REQUIRE(record.ok());

@@ -1,5 +1,5 @@
 // The JSON reader against a general library's: what is accepted, what it means, and that limits hold.
-#include "oci/json.h"
+#include "oci/json_writer.h"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
@@ -192,4 +192,8 @@ TEST_CASE("quoting survives reading", "[oci][json]") {
   const auto d = Document::parse(text, {});
   REQUIRE(d.ok());
   CHECK(d.value().root().text == all);
+  text.clear();
+  append_quoted_utf8(text, "a\xff\xc3\xa9\"\x1f");
+  CHECK(text == "\"a\xef\xbf\xbd\xc3\xa9\\\"\\u001f\"");
+  CHECK(Document::parse(text, {.strings = Bytes::utf8}).ok());
 }
