@@ -61,7 +61,7 @@ Result<void> LayerDisk::read(const std::string& chain) {
       ::fstatat(dir_.get(), (chain + "/" + kLayerFs).c_str(), &fs, AT_SYMLINK_NOFOLLOW) != 0)
     return fail_errno(errno, "stat layer {}", chain);
   if (!S_ISDIR(fs.st_mode)) return fail(Code::data_loss, "layer {} has no directory", chain);
-  layers_[chain] = {info, marker.st_mtim.tv_sec};
+  layers_[chain] = {info, marker.st_mtim.tv_sec, {fs.st_uid, fs.st_gid, fs.st_mode & 07777}};
   return {};
 }
 

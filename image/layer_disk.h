@@ -20,6 +20,8 @@ class LayerDisk {
 
   FdRef directory() const { return dir_; }
   bool has(const std::string& chain) const { return layers_.count(chain) != 0; }
+  // Of the root directory of a layer that is here.
+  const Owner& owner(const std::string& chain) const { return layers_.at(chain).root; }
   // A worker has made these: their markers are read. data_loss where one is missing.
   Result<void> learn(const std::vector<std::string>& chains);
   // Takes the names of all layers away that are not kept and (but for those in `now`) older than an hour: a failed pull's layers
@@ -37,6 +39,7 @@ class LayerDisk {
   struct Layer {
     LayerInfo info;
     std::int64_t made = 0;  // seconds since 1970
+    Owner root;
   };
   explicit LayerDisk(UniqueFd dir) : dir_(std::move(dir)) {}
   Result<void> read(const std::string& chain);

@@ -11,6 +11,8 @@
 // CHAIN is the 64 hex digits of the layer's chain id (image-spec config.md): layers with equal parents and content are shared.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -36,6 +38,13 @@ inline constexpr std::string_view kLock = ".lock";
 struct LayerInfo {
   std::uint64_t bytes = 0;  // on the disk
   std::uint64_t inodes = 0;
+};
+
+// Of a layer's root directory, and so of the root of a container whose topmost layer it is.
+struct Owner {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  mode_t mode = 0755;
 };
 
 bool is_chain(std::string_view name);  // 64 lower-case hex digits

@@ -63,8 +63,26 @@ struct Measure {
   }
 };
 
-Result<void> make_directory(FdRef parent, const char* name, mode_t mode) {
-  if (::mkdirat(parent.get(), name, mode) != 0 && errno != EEXIST) return fail_errno(errno, "make '{}'", name);
+Result<void> make_directory(FdRef parent, const std::string& path, mode_t mode) {
+  if (::mkdirat(parent.get(), path.c_str(), mode) != 0 && errno != EEXIST) return fail_errno(errno, "make '{}'", path);
+  return {};
+}
+
+// Not by a rename: without its work directory a root is none, and who finds it removes it.
+Result<void> write_layers(FdRef parent, const std::string& path, const std::vector<std::string>& chains) {
+  TRY(fault::point("write a root's layers"));
+  TRY_ASSIGN(const UniqueFd file, sys::open_at(parent, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  TRY(sys::write_all(file, fmt::format("{}\n", fmt::join(chains, "\n"))).context("'{}'", path));
+  fault::moment("a root's layers are written");
+  return {};
+}
+
+// The owner first: to change it takes set-id bits away.
+Result<void> give(FdRef parent, const std::string& path, const Owner& as) {
+  const bool roots_own = as.uid == 0 && as.gid == 0;  // as everything that slipwayd makes
+  if (!roots_own && ::fchownat(parent.get(), path.c_str(), as.uid, as.gid, AT_SYMLINK_NOFOLLOW) != 0)
+    return fail_errno(errno, "set the root's owner");
+  if (::fchmodat(parent.get(), path.c_str(), as.mode, 0) != 0) return fail_errno(errno, "set the root's mode");
   return {};
 }
 
@@ -105,23 +123,17 @@ std::string Roots::work(const std::string& id) const {
   return path_ + "/" + id + "/" + kWork;
 }
 
-Result<void> Roots::prepare(const std::string& id, const std::vector<std::string>& chains, FdRef top) {
+Result<void> Roots::prepare(const std::string& id, const std::vector<std::string>& chains, const Owner* top) {
   const auto known = used_.find(id);
   if (known != used_.end() && known->second.chains == chains && sys::exists(work(id))) return {};
   used_[id] = {chains, chains.size()};
-  TRY(make_directory(dir_, id.c_str(), 0700));
+  TRY(make_directory(dir_, id, 0700));
   fault::moment("a writable layer's directory is made");
-  TRY_ASSIGN(const UniqueFd dir, sys::open_at(dir_, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  TRY(sys::replace_file(dir, kLayersFile, fmt::format("{}\n", fmt::join(chains, "\n")), 0600));
-  TRY(make_directory(dir, kUpper, 0755));
-  TRY_ASSIGN(const UniqueFd upper, sys::open_at(dir, kUpper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  struct stat st {};
-  if (top.get() >= 0) {
-    if (::fstat(top.get(), &st) != 0) return fail_errno(errno, "stat the topmost layer");
-    if (::fchown(upper.get(), st.st_uid, st.st_gid) != 0 || ::fchmod(upper.get(), st.st_mode & 07777) != 0)
-      return fail_errno(errno, "set the root's mode");
-  }
-  return make_directory(dir, kWork, 0700);  // last: its presence says that the others are there
+  TRY(write_layers(dir_, id + "/" + kLayersFile, chains));
+  const std::string upper = id + "/" + kUpper;
+  TRY(make_directory(dir_, upper, 0755));
+  if (top != nullptr) TRY(give(dir_, upper, *top));
+  return make_directory(dir_, id + "/" + kWork, 0700);  // last: its presence says that the others are there
 }
 
 Result<void> Roots::hold(const std::string& id, const std::vector<std::string>& chains) {

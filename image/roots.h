@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "engine/ports.h"
+#include "image/layout.h"
 
 namespace slipway::image {
 
@@ -20,8 +21,8 @@ class Roots {
   // `containers` is ROOT/containers at `path`. Reads what is there and removes leftovers.
   static Result<Roots> open(UniqueFd containers, std::string path);
 
-  // Idempotent. `top` is the topmost layer's directory: its owner and mode become the root's.
-  Result<void> prepare(const std::string& id, const std::vector<std::string>& chains, FdRef top);
+  // Idempotent. `top` is the topmost layer's directory, whose owner and mode become the root's; null where there is none.
+  Result<void> prepare(const std::string& id, const std::vector<std::string>& chains, const Owner* top);
   // Further layers that the container needs; a root that prepare() made.
   Result<void> hold(const std::string& id, const std::vector<std::string>& chains);
   // Takes the name away; the tree itself goes by sweep(), outside of locks. The leftover's name; empty where there was none.

@@ -18,6 +18,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "image/catalogue.h"
+#include "image/file_cache.h"
 #include "image/layer_disk.h"
 #include "image/layer_files.h"
 #include "image/records.h"
@@ -127,8 +128,10 @@ class Store : public engine::Images {
   std::vector<std::string> roots() const override;
   // A stack's descriptors keep the layers' files readable even if the image is removed meanwhile.
   Result<std::string> read_file(const engine::ImageRecord& image, const std::string& path, std::size_t limit) const override {
-    TRY_ASSIGN(const LayerStack stack, LayerStack::open(disk_.directory(), image.layers).context("image {}", image.id));
-    return stack.read_file(path, limit).context("image {}", image.id);
+    return files_.read(image.layers.empty() ? image.id : image.layers.back(), path, limit, [&]() -> Result<std::string> {
+      TRY_ASSIGN(const LayerStack stack, LayerStack::open(disk_.directory(), image.layers).context("image {}", image.id));
+      return stack.read_file(path, limit).context("image {}", image.id);
+    });
   }
   Result<void> check_path(const engine::ImageRecord& image, const std::string& path) const override {
     TRY_ASSIGN(const LayerStack stack, LayerStack::open(disk_.directory(), image.layers).context("image {}", image.id));
@@ -173,6 +176,7 @@ class Store : public engine::Images {
   Catalogue catalogue_;
   LayerDisk disk_;
   Roots roots_;
+  mutable FileCache files_;
   UniqueFd stop_;
   std::list<std::shared_ptr<InFlight>> in_flight_;
   int inside_ = 0;
@@ -392,11 +396,8 @@ Result<engine::RootLayers> Store::prepare_root(const engine::ImageRecord& image,
     return fail(Code::invalid_argument, "container id '{}' is not usable", container_id);
   const std::lock_guard lock(mutex_);
   engine::RootLayers out;
-  UniqueFd top;
   TRY_ASSIGN(out.lower, directories_of(image.layers).context("image {}", image.id));
-  if (!image.layers.empty()) {
-    TRY_ASSIGN(top, sys::open_beneath(disk_.directory(), image.layers.back() + "/" + kLayerFs, O_RDONLY | O_DIRECTORY));
-  }
+  const Owner* const top = image.layers.empty() ? nullptr : &disk_.owner(image.layers.back());
   TRY(roots_.prepare(container_id, image.layers, top).context("root of container '{}'", container_id));
   out.upper = roots_.upper(container_id);
   out.work = roots_.work(container_id);
