@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <map>
+#include <mutex>
 #include <set>
 #include <string_view>
 
@@ -71,6 +74,39 @@ constexpr auto kGrants = std::to_array<Grant>({
 
 // One of the 14 common capabilities that the table counts on: without it its call goes.
 constexpr Grant kInTable[] = {{"CAP_SYS_CHROOT", "chroot"}};
+
+// Which capabilities that matter are there: a bit each of the two lists. The same bits are the same profile.
+std::uint64_t key_of(std::span<const std::string> capabilities) {
+  static_assert(kGrants.size() + std::size(kInTable) <= 64);
+  std::uint64_t bits = 0;
+  for (const std::string& name : capabilities) {
+    for (std::size_t i = 0; i < kGrants.size(); ++i)
+      if (kGrants[i].capability == name) bits |= std::uint64_t{1} << i;
+    for (std::size_t i = 0; i < std::size(kInTable); ++i)
+      if (kInTable[i].capability == name) bits |= std::uint64_t{1} << (kGrants.size() + i);
+  }
+  return bits;
+}
+
+constexpr std::size_t kMostKept = 8;  // of 8 KiB each
+
+class Texts {
+ public:
+  std::shared_ptr<const std::string> find(std::uint64_t key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = kept_.find(key);
+    return found == kept_.end() ? nullptr : found->second;
+  }
+  void keep(std::uint64_t key, const std::shared_ptr<const std::string>& text) {
+    const std::lock_guard lock(mutex_);
+    if (kept_.size() == kMostKept) kept_.clear();
+    kept_.insert_or_assign(key, text);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::uint64_t, std::shared_ptr<const std::string>> kept_;
+};
 
 struct Row {
   std::string_view syscall;
@@ -163,6 +199,16 @@ Result<Seccomp> default_profile(std::span<const std::string> capabilities) {
   for (const std::string_view name : granted) plain.names.emplace_back(name);
   out.syscalls.insert(out.syscalls.end(), std::make_move_iterator(special.begin()), std::make_move_iterator(special.end()));
   return out;
+}
+
+Result<std::shared_ptr<const std::string>> default_profile_text(std::span<const std::string> capabilities) {
+  static Texts texts;
+  const std::uint64_t key = key_of(capabilities);
+  if (auto kept = texts.find(key)) return kept;
+  TRY_ASSIGN(const Seccomp profile, default_profile(capabilities));
+  const auto text = std::make_shared<const std::string>(write_seccomp(profile));
+  texts.keep(key, text);
+  return text;
 }
 
 }  // namespace slipway::oci

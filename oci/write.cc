@@ -4,6 +4,7 @@
 #include "oci/json_writer.h"
 #include "oci/names.h"
 #include "oci/parse.h"
+#include "oci/seccomp_default.h"
 
 namespace slipway::oci {
 namespace {
@@ -303,7 +304,8 @@ void write(std::string& out, const MemoryPolicy& v) {
   o.put("flags", v.flags);
 }
 
-void write(std::string& out, const Linux& v) {
+// `profile`: what stands in the place of `seccomp`.
+void write(std::string& out, const Linux& v, std::string_view profile) {
   ObjectWriter o(out);
   o.put("uidMappings", v.uid_mappings);
   o.put("gidMappings", v.gid_mappings);
@@ -314,7 +316,11 @@ void write(std::string& out, const Linux& v) {
   o.put("namespaces", v.namespaces);
   o.put("devices", v.devices);
   if (!v.net_devices.empty()) o.put("netDevices", v.net_devices);
-  o.put("seccomp", v.seccomp);
+  if (profile.empty()) {
+    o.put("seccomp", v.seccomp);
+  } else {
+    o.member("seccomp") += profile;
+  }
   o.put("rootfsPropagation", v.rootfs_propagation);
   o.put("maskedPaths", v.masked_paths);
   o.put("readonlyPaths", v.readonly_paths);
@@ -342,7 +348,7 @@ void write(std::string& out, const Hooks& v) {
   o.put("poststop", v.poststop);
 }
 
-void write(std::string& out, const Spec& v) {
+void write(std::string& out, const Spec& v, std::string_view profile) {
   ObjectWriter o(out);
   o.put("ociVersion", v.oci_version);
   o.put("process", v.process);
@@ -352,7 +358,7 @@ void write(std::string& out, const Spec& v) {
   o.put("mounts", v.mounts);
   o.put("hooks", v.hooks);
   o.put("annotations", v.annotations);
-  o.put("linux", v.linux_);
+  write(o.member("linux"), v.linux_, profile);
 }
 
 template <class T>
@@ -383,15 +389,26 @@ void ObjectWriter::put(std::string_view name, const T& value) {
 }  // namespace
 
 std::string write_spec(const Spec& spec) {
+  return write_spec(spec, {});
+}
+
+std::string write_spec(const Spec& spec, std::string_view profile) {
   std::string out;
   out.reserve(16 << 10);
-  write(out, spec);
+  write(out, spec, profile);
   return out;
 }
 
 std::string write_process(const Process& process) {
   std::string out;
   write(out, process);
+  return out;
+}
+
+std::string write_seccomp(const Seccomp& profile) {
+  std::string out;
+  out.reserve(8 << 10);
+  write(out, profile);
   return out;
 }
 

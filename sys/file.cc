@@ -161,14 +161,15 @@ Result<void> remove_temporaries(FdRef dir) {
 
 Result<void> make_directories(const std::string& path, mode_t mode) {
   TRY(fault::point("make directories"));
-  if (::mkdir(path.c_str(), mode) == 0) return {};  // most often all but the last are there
+  if (::mkdir(path.c_str(), mode) == 0) return {};  // most often all but the last are there, or that too
+  struct stat st {};
+  if (errno == EEXIST && ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return {};
   std::string walked = path.starts_with('/') ? "/" : "";
   for (const std::string& part : components(path)) {
     walked += part;
     if (::mkdir(walked.c_str(), mode) != 0 && errno != EEXIST) return fail_errno(errno, "make directory '{}'", walked);
     walked += '/';
   }
-  struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return fail_errno(errno, "make directory '{}'", path);
   if (!S_ISDIR(st.st_mode)) return fail_errno(ENOTDIR, "make directory '{}'", path);
   return {};

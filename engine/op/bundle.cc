@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 
+#include "base/fault.h"
 #include "oci/parse.h"
+#include "oci/seccomp_default.h"
 #include "sys/file.h"
 
 namespace slipway::engine {
@@ -14,7 +16,27 @@ constexpr const char* kProcess = "process.json";       // what exec starts from
 constexpr const char* kRequest = "request";            // a serialised CreateContainer
 constexpr std::size_t kRequestLimit = 64 * 1024 - 64;  // a packet to the monitor without its envelope (monitor/link.h)
 
+Result<void> write_new(FdRef dir, const char* name, std::string_view text) {
+  TRY(fault::point("write a new bundle's file"));
+  TRY_ASSIGN(const UniqueFd fd, sys::open_at(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  TRY(sys::write_all(fd, text).context("'{}'", name));
+  fault::moment("a new bundle's file is written");
+  return {};
+}
+
 }  // namespace
+
+Result<void> make_bundle(const std::string& bundle, const PlannedSpec& planned, const monitor::CreateContainer& request) {
+  const std::string packet = request.SerializeAsString();
+  if (packet.size() > kRequestLimit)
+    return fail(Code::invalid_argument, "layers, volumes and image mounts take {} bytes to tell the monitor, more than {}", packet.size(),
+                kRequestLimit);
+  TRY(sys::make_directories(bundle, 0700));
+  TRY_ASSIGN(const UniqueFd dir, sys::open_path(bundle, O_RDONLY | O_DIRECTORY));
+  TRY(write_new(dir, kConfig, oci::write_spec(planned.spec, planned.profile_text())));
+  TRY(write_new(dir, kProcess, oci::write_process(*planned.spec.process)));
+  return write_new(dir, kRequest, packet);
+}
 
 Result<void> write_specs(const std::string& bundle, const oci::Spec& spec) {
   TRY_ASSIGN(const UniqueFd dir, sys::open_path(bundle, O_RDONLY | O_DIRECTORY));
@@ -26,15 +48,6 @@ Result<oci::Spec> read_config(const std::string& bundle) {
   const std::string path = bundle + "/" + kConfig;
   TRY_ASSIGN(const std::string json, sys::read_file(path, oci::kMaxDocument));
   return oci::parse_spec(json).context("{}", path);
-}
-
-Result<void> keep_request(const std::string& bundle, const monitor::CreateContainer& request) {
-  const std::string text = request.SerializeAsString();
-  if (text.size() > kRequestLimit)
-    return fail(Code::invalid_argument, "layers, volumes and image mounts take {} bytes to tell the monitor, more than {}", text.size(),
-                kRequestLimit);
-  TRY_ASSIGN(const UniqueFd dir, sys::open_path(bundle, O_RDONLY | O_DIRECTORY));
-  return sys::replace_file(dir, kRequest, text, 0600);
 }
 
 Result<monitor::CreateContainer> kept_request(const std::string& bundle) {

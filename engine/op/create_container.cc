@@ -44,12 +44,14 @@ Result<SelinuxLabels> labels_of(const Context& context, const PodRecord& pod, co
 }
 
 // Before the pod is locked: a big volume takes minutes, and who asks again or mounts it too waits for the walk that is under way.
-Result<void> relabel_volumes(Context& context, const PodRecord& pod, const ContainerSpec& spec, StageNote& note) {
+Result<void> relabel_volumes(Context& context, const std::string& pod_id, const ContainerSpec& spec, StageNote& note) {
   std::vector<Mount> asked;
   std::copy_if(spec.mounts.begin(), spec.mounts.end(), std::back_inserter(asked),
                [](const Mount& mount) { return mount.selinux_relabel && mount.image.empty(); });
   if (asked.empty()) return {};
-  TRY_ASSIGN(const SelinuxLabels labels, labels_of(context, pod, spec));
+  const auto pod = context.store->pod(pod_id);
+  if (!pod) return {};
+  TRY_ASSIGN(const SelinuxLabels labels, labels_of(context, *pod, spec));
   if (labels.mount.empty() || labels.unconfined) return {};
   TRY_ASSIGN(const std::vector<ResolvedMount> volumes, resolve_mounts(asked));
   for (const ResolvedMount& volume : volumes) {
@@ -98,17 +100,15 @@ class CreateContainer {
     timer_.begin("image");
     TRY_ASSIGN(image_, context_.images->find(record_.spec.image));
     timer_.begin("spec");
-    TRY_ASSIGN(const oci::Spec spec, plan());
-    TRY(oci::validate(spec));
-    TRY(cgroups::plan_writes(*spec.linux_.resources));  // for its errors
+    TRY_ASSIGN(const PlannedSpec planned, plan());
+    TRY(oci::validate(planned.spec));
+    TRY(cgroups::plan_writes(*planned.spec.linux_.resources));  // for its errors
     timer_.begin("root");
     TRY(undo.add("remove the writable layer", [this] { return context_.images->remove_root(record_.id); }));
     TRY_ASSIGN(const RootLayers layers, context_.images->prepare_root(image_, record_.id));
     timer_.begin("bundle");
     TRY(undo.add("remove the bundle", [this] { return remove_bundle(paths_, record_.id); }));
-    TRY(write_bundle(spec));
-    TRY_ASSIGN(const monitor::CreateContainer request, monitor_request(layers));
-    TRY(keep_request(bundle_, request));
+    TRY(write_bundle(planned, layers));
     timer_.end();
     record_.stages = timer_.take();
     return context_.store->commit(record_);
@@ -124,7 +124,7 @@ class CreateContainer {
     return {};
   }
 
-  Result<oci::Spec> plan() {
+  Result<PlannedSpec> plan() {
     SpecInputs in;
     in.runtime = runtime_;
     in.pod = &pod_;
@@ -161,7 +161,7 @@ class CreateContainer {
     const std::string& asked = record_.spec.stop_signal.empty() ? image_.config.stop_signal : record_.spec.stop_signal;
     TRY_ASSIGN(const int signal, parse_signal(asked.empty() ? "SIGTERM" : asked));
     record_.stop_signal = signal_name(signal);
-    return build_spec(in);
+    return plan_spec(in);
   }
 
   Result<ResolvedUser> user() {
@@ -207,11 +207,12 @@ class CreateContainer {
     return std::optional<std::string>(std::move(text));
   }
 
-  Result<void> write_bundle(const oci::Spec& spec) {
-    TRY(sys::make_directories(bundle_, 0700));
-    if (spec.hooks && runtime_->own()) TRY(sys::make_directories(bundle_ + "/rootfs", 0755));  // where hooks look for the root
+  Result<void> write_bundle(const PlannedSpec& planned, const RootLayers& layers) {
     if (!record_.log_path.empty()) TRY(sys::make_directories(record_.log_path.substr(0, record_.log_path.rfind('/')), 0755));
-    return write_specs(bundle_, spec);
+    TRY_ASSIGN(const monitor::CreateContainer request, monitor_request(layers));
+    TRY(make_bundle(bundle_, planned, request));
+    if (planned.spec.hooks && runtime_->own()) TRY(sys::make_directories(bundle_ + "/rootfs", 0755));  // where hooks look for the root
+    return {};
   }
 
   // What the monitor will be asked.
@@ -274,7 +275,7 @@ Result<std::string> create_container(Context& context, const std::string& pod_id
   TRY(check(spec));
   const std::string key = fmt::format("{}/{}/{}", pod_id, spec.metadata.name, spec.metadata.attempt);
   return context.creating.join(key, "CreateContainer", context.timeouts.lock, [&](const auto& note) -> Result<std::string> {
-    if (const auto pod = context.store->pod(pod_id)) TRY(relabel_volumes(context, *pod, spec, *note));
+    TRY(relabel_volumes(context, pod_id, spec, *note));
     TRY_ASSIGN(const auto guard, context.pod_locks.lock(pod_id, context.timeouts.lock, note));
     const std::optional<PodRecord> pod = context.store->pod(pod_id);
     if (!pod) return fail(Code::not_found, "there is no pod '{}'", pod_id);

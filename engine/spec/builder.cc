@@ -46,24 +46,26 @@ std::map<std::string, std::string> plan_annotations(const SpecInputs& in) {
   return planned;
 }
 
-Result<std::optional<oci::Seccomp>> plan_seccomp(const SpecInputs& in, const oci::Capabilities& capabilities) {
+Result<void> plan_seccomp(const SpecInputs& in, PlannedSpec& planned) {
   const SecurityContext& security = in.container->security;
-  if (security.privileged) return std::optional<oci::Seccomp>{};
+  const std::vector<std::string>& capabilities = planned.spec.process->capabilities->bounding;
+  if (security.privileged) return {};
   switch (security.seccomp.type) {
     case ProfileType::implied:
-    case ProfileType::unconfined: return std::optional<oci::Seccomp>{};
+    case ProfileType::unconfined: return {};
     case ProfileType::runtime_default: {
-      TRY_ASSIGN(oci::Seccomp profile, oci::default_profile(capabilities.bounding));
-      return std::optional<oci::Seccomp>(std::move(profile));
+      TRY_ASSIGN(planned.profile, oci::default_profile_text(capabilities));
+      return {};
     }
     case ProfileType::localhost: {
       if (!in.localhost_profile) return fail(Code::internal, "seccomp profile '{}' was not read", security.seccomp.localhost_ref);
-      auto profile = oci::parse_seccomp_profile(*in.localhost_profile, {.capabilities = capabilities.bounding, .kernel = in.host->kernel});
+      auto profile = oci::parse_seccomp_profile(*in.localhost_profile, {.capabilities = capabilities, .kernel = in.host->kernel});
       if (!profile.ok()) return std::move(profile).error().within("seccomp profile '{}'", security.seccomp.localhost_ref);
-      return std::optional<oci::Seccomp>(std::move(profile).take());
+      planned.spec.linux_.seccomp = std::move(profile).take();
+      return {};
     }
   }
-  return std::optional<oci::Seccomp>{};
+  return {};
 }
 
 // The container's root must let propagation through where a mount of it wants it (mount_namespaces(7)).
@@ -158,11 +160,20 @@ Result<std::vector<oci::Namespace>> plan_namespaces(const SpecInputs& in) {
 }
 
 Result<oci::Spec> build_spec(const SpecInputs& in) {
+  TRY_ASSIGN(PlannedSpec planned, plan_spec(in));
+  if (planned.profile) {
+    TRY_ASSIGN(planned.spec.linux_.seccomp, oci::default_profile(planned.spec.process->capabilities->bounding));
+  }
+  return std::move(planned.spec);
+}
+
+Result<PlannedSpec> plan_spec(const SpecInputs& in) {
   const SecurityContext& security = in.container->security;
   if (security.privileged && !in.pod->spec.security.privileged)
     return fail(Code::invalid_argument, "security_context.privileged: true, but a privileged container needs a privileged pod");
 
-  oci::Spec spec;
+  PlannedSpec planned;
+  oci::Spec& spec = planned.spec;
   const bool own = in.runtime == nullptr || in.runtime->own();
   spec.oci_version = own ? kOciVersion : kForeignOciVersion;
   TRY_ASSIGN(spec.process, plan_process(in));
@@ -182,7 +193,7 @@ Result<oci::Spec> build_spec(const SpecInputs& in) {
   kernel.cgroups_path = own ? in.cgroup : foreign_cgroups_path(in.cgroup);
   kernel.mount_label = in.labels.mount;
   kernel.rootfs_propagation = plan_propagation(in.mounts);
-  TRY_ASSIGN(kernel.seccomp, plan_seccomp(in, *spec.process->capabilities));
+  TRY(plan_seccomp(in, planned));
   if (all_devices(in)) kernel.devices = in.host_devices;
   for (const ResolvedDevice& device : in.devices) {
     const auto same = [&](const oci::Device& d) { return d.path == device.device.path; };
@@ -194,7 +205,7 @@ Result<oci::Spec> build_spec(const SpecInputs& in) {
     kernel.masked_paths = security.masked_paths;
     kernel.readonly_paths = security.readonly_paths;
   }
-  return spec;
+  return planned;
 }
 
 }  // namespace slipway::engine

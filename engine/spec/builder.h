@@ -4,8 +4,10 @@
 // is what the golden tests hold. Sections: CRI v1 LinuxContainerConfig → runtime-spec config.md, config-linux.md.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -49,6 +51,16 @@ struct SpecInputs {
 };
 
 Result<oci::Spec> build_spec(const SpecInputs& in);
+
+// The same, to be written by write_spec(spec, *profile): the default seccomp profile, which is half of a spec and the same for most, comes
+// as its text. Null where the spec holds its profile, or has none.
+struct PlannedSpec {
+  oci::Spec spec;
+  std::shared_ptr<const std::string> profile;
+
+  std::string_view profile_text() const { return profile ? std::string_view(*profile) : std::string_view(); }
+};
+Result<PlannedSpec> plan_spec(const SpecInputs& in);
 
 // Whether the container gets the host's devices, and may use all there are.
 bool all_devices(const SpecInputs& in);

@@ -9,6 +9,7 @@
 #include "engine/apparmor.h"
 #include "engine/spec/builder.h"
 #include "oci/parse.h"
+#include "oci/seccomp_default.h"
 
 using namespace slipway;
 using namespace slipway::engine;
@@ -58,6 +59,9 @@ void compare(const std::string& name, Case& c) {
   const auto valid = oci::validate(spec.value());
   if (!valid.ok()) FAIL(valid.error().message);
   const std::string text = nlohmann::json::parse(oci::write_spec(spec.value())).dump(2) + "\n";
+  const auto planned = plan_spec(c.in);
+  REQUIRE(planned.ok());
+  CHECK(oci::write_spec(planned.value().spec, planned.value().profile_text()) == oci::write_spec(spec.value()));
   const std::string path = std::string(SLIPWAY_SOURCE_DIR) + "/tests/golden/engine/" + name + ".json";
   if (std::getenv("SLIPWAY_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text;
   std::ifstream file(path);

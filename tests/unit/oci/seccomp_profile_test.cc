@@ -53,6 +53,22 @@ TEST_CASE("capabilities add their calls", "[oci][seccomp]") {
   CHECK(rules_of(p.value(), "chroot").empty());  // CAP_SYS_CHROOT is not among them
 }
 
+TEST_CASE("the default profile's text is the profile as it is written, made once for capabilities that mean the same", "[oci][seccomp]") {
+  const std::vector<std::string> common = {"CAP_CHOWN", "CAP_SYS_CHROOT"}, same = {"CAP_SYS_CHROOT", "CAP_KILL"}, few = {"CAP_CHOWN"};
+  const auto text = default_profile_text(common);
+  REQUIRE(text.ok());
+  CHECK(*text.value() == write_seccomp(default_profile(common).value()));
+  CHECK(default_profile_text(same).value() == text.value());
+  CHECK(*default_profile_text(few).value() == write_seccomp(default_profile(few).value()));
+  CHECK(*default_profile_text(few).value() != *text.value());
+  for (const char* name : {"CAP_BPF", "CAP_DAC_READ_SEARCH", "CAP_PERFMON", "CAP_SYSLOG", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE",
+                           "CAP_SYS_RAWIO", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG"}) {  // more than are kept
+    const std::vector<std::string> one = {name};
+    CHECK(*default_profile_text(one).value() == write_seccomp(default_profile(one).value()));
+  }
+  CHECK(*default_profile_text(common).value() == *text.value());
+}
+
 TEST_CASE("a localhost profile with conditions", "[oci][seccomp]") {
   const char* text = R"({"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"defaultErrno":"ENOSYS",
     "archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]},{"architecture":"SCMP_ARCH_AARCH64","subArchitectures":["SCMP_ARCH_ARM"]}],
