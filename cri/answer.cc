@@ -122,7 +122,6 @@ void TimedCall::finish(const Result<void>& result, const std::function<void()>& 
   {
     const std::lock_guard lock(mutex_);
     const bool first = !std::exchange(answered_, true);
-    alarm_.Cancel();
     if (!first) {
       if (!result.ok()) log_failure(handler_, lane_, result.error());
       return;
@@ -130,6 +129,7 @@ void TimedCall::finish(const Result<void>& result, const std::function<void()>& 
   }
   if (result.ok()) fill_reply();
   finisher(reactor_, lane_, handler_)(result);
+  alarm_.Cancel();  // after the reply: it wakes a thread of gRPC's
 }
 
 grpc::ServerUnaryReactor* not_there(grpc::CallbackServerContext* context, std::string_view what) {
