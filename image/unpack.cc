@@ -241,16 +241,20 @@ Result<void> Unpacker::make_link(const TarEntry& entry, FdRef parent, const std:
   TRY_ASSIGN(const std::string target, clean_path(entry.link).context("link to '{}'", entry.link));
   if (target == path) return {};
   if (target.empty()) return fail(Code::invalid_argument, "a hard link to the root");
-  // In the layer itself: a hard link cannot reach a lower one.
-  TRY_ASSIGN(const UniqueFd from,
-             sys::open_in_root(root_, directory_of(target).empty() ? "." : directory_of(target), O_RDONLY | O_DIRECTORY)
-                 .context("hard link to '{}'", target));
-  const std::string from_name = base_of(target);
+  // In the layer itself: a hard link cannot reach a lower one. Mostly it is of the same directory, and no more than one call.
+  const std::string directory = directory_of(target), from_name = base_of(target);
+  UniqueFd opened;
+  if (directory != directory_of(path)) {
+    TRY_ASSIGN(opened,
+               sys::open_in_root(root_, directory.empty() ? "." : directory, O_RDONLY | O_DIRECTORY).context("hard link to '{}'", target));
+  }
+  const FdRef from = opened ? FdRef(opened) : parent;
+  if (::linkat(from.get(), from_name.c_str(), parent.get(), name.c_str(), 0) == 0) return {};
+  const int error = errno;
   struct stat st {};
   if (::fstatat(from.get(), from_name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, "hard link to '{}'", target);
   if (S_ISDIR(st.st_mode)) return fail(Code::invalid_argument, "a hard link to the directory '{}'", target);
-  if (::linkat(from.get(), from_name.c_str(), parent.get(), name.c_str(), 0) == 0) return {};
-  if (errno != EEXIST) return fail_errno(errno, "hard link to '{}'", target);
+  if (error != EEXIST) return fail_errno(error, "hard link to '{}'", target);
   struct stat there {};
   if (::fstatat(parent.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_dev == st.st_dev && there.st_ino == st.st_ino)
     return {};
