@@ -27,7 +27,8 @@ constexpr StepFunction kSteps[] = {
     raise_loopback,           // needs CAP_NET_ADMIN
     set_names,                //
     write_proc,               // through the host's procfs, not through one that a mount of the container covers
-    receive_mounts,           // what the runner made meanwhile
+    drop_bounding,            // needs CAP_SETPCAP; here, while the runner makes the mounts
+    receive_mounts,           //
     attach_root,              //
     await_confinement_early,  // with hooks, which use the same socket
     await_hooks_early,        // born late: what hooks look for is gone afterwards
@@ -45,7 +46,6 @@ constexpr StepFunction kSteps[] = {
     set_limits,               // needs CAP_SYS_RESOURCE
     schedule,                 // needs CAP_SYS_NICE
     enter_directory,          // as root, for directories that only root may search
-    drop_bounding,            // needs CAP_SETPCAP
     set_user,                 // needs CAP_SETUID, CAP_SETGID
     check_directory,          // as the user; and it must be inside the root
     forbid_new_privileges,    //
