@@ -27,7 +27,9 @@ constexpr StepFunction kSteps[] = {
     raise_loopback,           // needs CAP_NET_ADMIN
     set_names,                //
     write_proc,               // through the host's procfs, not through one that a mount of the container covers
-    drop_bounding,            // needs CAP_SETPCAP; here, while the runner makes the mounts
+    make_private,             //
+    make_own_mounts,          // in their namespaces, and …
+    drop_bounding,            // … what needs CAP_SETPCAP, while the runner makes its mounts
     receive_mounts,           //
     attach_root,              //
     await_confinement_early,  // with hooks, which use the same socket

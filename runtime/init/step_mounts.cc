@@ -213,13 +213,32 @@ int open_target(int root, const char* path, bool directory, std::uint64_t resolv
   return fd >= 0 || errno != ENOENT ? fd : make_target(root, path, directory, resolve);
 }
 
+// Nothing that is mounted here may reach the host, and pivot_root refuses a shared parent.
+Failure make_private(const InitPlan& plan, Progress&) noexcept {
+  const bool own_tree = (plan.root.fd >= 0 || plan.root.awaited) && !plan.root.host_mounts;
+  mount_attr attr{};
+  attr.propagation = MS_PRIVATE;
+  if (own_tree && ::mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) != 0) return failed(Step::root_propagation);
+  return {};
+}
+
+Failure make_own_mounts(const InitPlan& plan, Progress&) noexcept {
+  if (!plan.root.awaited) return {};
+  std::uint32_t index = 0;
+  for (const MountEntry& entry : plan.root.mounts) {
+    if (entry.type != nullptr && !entry.remount) {
+      const int mount = make_filesystem(plan, entry);
+      if (mount < 0) return failed(Step::mount_make, index);
+      const_cast<MountEntry&>(entry).fd = mount;  // our copy of the runner's vector
+    }
+    ++index;
+  }
+  return {};
+}
+
 Failure attach_root(const InitPlan& plan, Progress&) noexcept {
   if (plan.root.fd < 0) return enter_root(plan.enter_root);
   if (plan.root.host_mounts) return attach_on_host(plan.root);
-  // Nothing that is mounted here may reach the host, and pivot_root refuses a shared parent.
-  mount_attr attr{};
-  attr.propagation = MS_PRIVATE;
-  if (::mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) != 0) return failed(Step::root_propagation);
   if (plan.root.attach_at != nullptr) {
     const int target = ::openat(AT_FDCWD, plan.root.attach_at, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (target < 0 || attach(plan.root.fd, target) != 0) return failed(Step::root_attach, 1);

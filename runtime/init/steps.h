@@ -62,6 +62,8 @@ Failure be_born_late(const InitPlan&, Progress&) noexcept;
 // step_received.cc
 Failure receive_mounts(const InitPlan&, Progress&) noexcept;
 // step_mounts.cc
+Failure make_private(const InitPlan&, Progress&) noexcept;
+Failure make_own_mounts(const InitPlan&, Progress&) noexcept;  // those of its namespaces, while the runner makes the others
 Failure attach_root(const InitPlan&, Progress&) noexcept;
 Failure pivot_first(const InitPlan&, Progress&) noexcept;
 Failure await_hooks_early(const InitPlan&, Progress&) noexcept;
