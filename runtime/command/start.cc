@@ -93,7 +93,10 @@ Result<void> start_container(const StateDir& dir, const ContainerRecord& record)
   start->reset();
   auto reported = await_report(report, record);
   dir.remove_start_fifo();
-  if (!reported.ok()) return told(dir, std::move(reported).error());
+  if (!reported.ok()) {
+    (void)end(*process);  // it is on its way out, or gone: who hears of the failure finds it stopped
+    return told(dir, std::move(reported).error());
+  }
   if (!record.hooks) return {};
   // "If any poststart hook fails, the runtime MUST generate an error, stop the container" (runtime.md of 1.3, "Lifecycle", 9).
   auto done = run_poststart(dir, record, *process);

@@ -27,7 +27,8 @@ class Hybrid(Case):
         self.assertEqual(self.bundle.state_of()["status"], "paused")
         self.assertEqual(self.bundle.call("resume", self.bundle.name).returncode, 0)
         self.assertEqual(self.bundle.call("kill", "--all", self.bundle.name, "KILL").returncode, 0)
-        until("nobody", lambda: self.pids() == [])
+        until("stopped", lambda: self.bundle.state_of()["status"] == "stopped")  # a cgroup is left before a process has ended
+        self.assertEqual(self.pids(), [])
         self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
         self.assertFalse(os.path.exists(self.bundle.cgroup()))
 
