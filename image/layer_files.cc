@@ -71,8 +71,11 @@ Result<LayerStack> LayerStack::open(FdRef layers, const std::vector<std::string>
   std::vector<UniqueFd> roots;
   for (auto chain = chains.rbegin(); chain != chains.rend(); ++chain) {
     if (!is_chain(*chain)) return fail(Code::invalid_argument, "'{}' is no layer's chain id", *chain);
-    TRY_ASSIGN(UniqueFd dir, sys::open_beneath(layers, *chain + "/" + kLayerFs, O_RDONLY | O_DIRECTORY));
-    roots.push_back(std::move(dir));
+    auto dir = sys::open_beneath(layers, *chain + "/" + kLayerFs, O_RDONLY | O_DIRECTORY);
+    // Not "not found": that is said of a file which the image has not.
+    if (!dir.ok() && dir.error().code == Code::not_found) return fail(Code::failed_precondition, "layer {} is not there", *chain);
+    TRY_ASSIGN(UniqueFd root, std::move(dir));
+    roots.push_back(std::move(root));
   }
   return LayerStack(std::move(roots));
 }

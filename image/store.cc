@@ -126,7 +126,6 @@ class Store : public engine::Images {
   Result<engine::RootLayers> root_of(const std::string& container_id) const override;
   Result<void> remove_root(const std::string& container_id) override;
   std::vector<std::string> roots() const override;
-  // A stack's descriptors keep the layers' files readable even if the image is removed meanwhile.
   Result<std::string> read_file(const engine::ImageRecord& image, const std::string& path, std::size_t limit) const override {
     return files_.read(image.layers.empty() ? image.id : image.layers.back(), path, limit, [&]() -> Result<std::string> {
       TRY_ASSIGN(const LayerStack stack, LayerStack::open(disk_.directory(), image.layers).context("image {}", image.id));
@@ -366,6 +365,7 @@ Result<void> Store::collect(const std::vector<std::string>& candidates) {
     for (const auto& [id, layers] : roots_.used()) kept.insert(layers.chains.begin(), layers.chains.end());
     const std::vector<std::string> unused = disk_.detach(kept, garbage_);
     leftovers.insert(leftovers.end(), unused.begin(), unused.end());
+    if (!leftovers.empty()) files_.layers_go();
     garbage_.clear();
   }
   Result<void> swept = disk_.sweep(leftovers);

@@ -45,3 +45,13 @@ TEST_CASE("what is big, other failures and the oldest are not kept", "[image]") 
   CHECK(image.read("999", "etc/passwd", std::string("new")).value() == "999");
   CHECK(image.read("0", "etc/passwd", std::string("new")).value() == "new");
 }
+
+TEST_CASE("what is looked up while layers go away is not kept", "[image]") {
+  FileCache cache;
+  const auto torn = cache.read("a", "etc/passwd", 100, [&]() -> Result<std::string> {
+    cache.layers_go();
+    return fail(Code::not_found, "a layer's file is gone, and a lower one has none");
+  });
+  CHECK_FALSE(torn.ok());
+  CHECK(cache.read("a", "etc/passwd", 100, [] { return Result<std::string>("root:x:0:0"); }).value() == "root:x:0:0");
+}

@@ -98,6 +98,22 @@ TEST_CASE("a pulled image is recorded, found and still there after a restart", "
   CHECK(bench.store->usage().value().mountpoint == bench.root);
 }
 
+TEST_CASE("what is not found while a layer is missing is not taken for the image's", "[image]") {
+  const TestImage a = first(), b = second();
+  const TestServer server(two_images(a, b));
+  Bench bench;
+  const auto image = bench.store->pull(server.host() + "/first:v1", {}, {}, {});
+  REQUIRE(image.ok());
+  for (const std::string& chain : image.value().layers) {
+    const std::string layer = bench.root + "/layers/" + chain;
+    std::filesystem::rename(layer, layer + ".away");
+    CHECK(bench.store->read_file(image.value(), "etc/passwd", 100).error().code == Code::failed_precondition);
+    std::filesystem::rename(layer + ".away", layer);
+  }
+  CHECK(bench.store->read_file(image.value(), "etc/passwd", 100).value() == "root:x:0:0\n");
+  CHECK(bench.store->read_file(image.value(), "etc/group", 100).error().code == Code::not_found);
+}
+
 TEST_CASE("removing an image removes the layers nobody else has", "[image]") {
   const TestImage a = first(), b = second();
   const TestServer server(two_images(a, b));
