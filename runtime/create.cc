@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "base/log.h"
@@ -140,7 +141,9 @@ bool has_work_outside(const oci::Spec& spec) {
 
 // Whether init may begin without its mounts: nobody needs them before, and all that init is told of them is known. Of what a user
 // namespace may not make (device nodes) it is not: in its place come mounts.
-bool mounts_can_wait(const CreateRequest& request, const UserNamespace* user, const LaunchPlan& plan) {
+// Nor is /proc/PID/ns/user of who holds a user namespace for an id-mapped mount ours to open, once the launch has made us undumpable.
+bool mounts_can_wait(const CreateRequest& request, const UserNamespace* user, const MountPlan& mounts, const LaunchPlan& plan) {
+  if (std::any_of(mounts.mounts.begin(), mounts.mounts.end(), [](const PlannedMount& mount) { return mount.map_ids; })) return false;
   const bool plain = user == nullptr && plan.init.user_namespace < 0 && plan.init.birth == init::Birth::none;
   return plain && !plan.init.root.host_mounts && !has_work_outside(*request.spec) && sys::in_initial_user_namespace();
 }
@@ -222,7 +225,7 @@ Result<Created> create(const CreateRequest& request) {
   TRY_ASSIGN(const MountPlan mounts, plan_mounts(*request.spec, request.bundle));
   TRY(plan_root(request, mounts, plan));
   const auto make_all = [&] { return make_root_and_mounts(request, mounts, user, plan); };
-  const bool beside = mounts_can_wait(request, user, plan);
+  const bool beside = mounts_can_wait(request, user, mounts, plan);
   if (beside) plan.init.root.awaited = true;
   if (!beside) TRY(make_all());
   if (plan.init.root.host_mounts) TRY(plan_host_mounts(request, plan, undo));

@@ -57,10 +57,17 @@ class Sorter {
     return {};
   }
 
-  // As it is written, or where links lead. Of several over each other the last is the one to be seen.
+  // As it is written, or where links lead. Of several over each other the one to be seen has none on it; their order says nothing (ADR 34).
   Result<std::uint64_t> find(const std::string& target) {
-    for (auto line = facts_.container.rbegin(); line != facts_.container.rend(); ++line) {
-      if (line->point == "/" + target) return line->id;
+    std::vector<std::uint64_t> there;
+    std::set<std::uint64_t> covered;
+    for (const sys::MountLine& line : facts_.container) {
+      if (line.point != "/" + target) continue;
+      there.push_back(line.id);
+      covered.insert(line.parent);
+    }
+    for (const std::uint64_t id : there) {
+      if (covered.count(id) == 0) return id;
     }
     auto id = facts_.mount_at(target);
     if (!id.ok() && id.error().code == Code::not_found) return std::uint64_t{0};  // the container took it away

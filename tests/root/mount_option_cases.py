@@ -145,6 +145,17 @@ class MountOptions(Case):
             for path in ("/v", "/v/sub"):
                 self.has(f"{name} at {path}", seen[path][0], there, absent)
 
+    def test_mapped_ids_without_the_right_to_trace(self):
+        """Whoever holds the user namespace for them is looked at by /proc/PID/ns."""
+        volume = self.volume()
+        volume["uidMappings"] = volume["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        self.config["mounts"].append(mount("/v", "bind", volume.pop("source"), "bind") | volume)
+        self.config["process"]["args"] = ["true"]
+        self.bundle.save()
+        command = ["setpriv", "--bounding-set", "-sys_ptrace", self.bundle.slipway, "--root", self.bundle.state]
+        done = subprocess.run(command + ["run", "--bundle", self.bundle.path, self.bundle.name], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_propagation(self):
         volume = self.volume()
         for part in ("", "/sub"):

@@ -1,8 +1,10 @@
 // criu's messages, what is noted beside its images, and which of a container's mounts are the host's.
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <tuple>
 
 #include "runtime/criu/dump.h"
 #include "runtime/criu/external_mounts.h"
@@ -270,6 +272,32 @@ TEST_CASE("a container with as many mounts over each other as the kernel allows 
   const auto found = find_external_mounts(plan, stacked);
   REQUIRE(found.ok());
   CHECK(found.value().back().name == "/data one");
+}
+
+// Which of them has the lower number is chance (ADR 34), and with it, since Linux 6.8, which is listed first.
+TEST_CASE("of mounts over each other the uppermost counts, wherever it is listed", "[criu]") {
+  MountFacts last = facts(), first = facts();
+  sys::MountLine upper = last.container[6];
+  upper.id = 30;
+  upper.parent = 41;
+  upper.minor = 77;
+  upper.major = 0;
+  last.host[0].minor = first.host[0].minor = 77;
+  last.container.push_back(upper);
+  first.container.insert(first.container.begin() + 1, upper);
+  MountPlan plan;
+  plan.mounts = {planned("data one", Maker::bind)};
+  const auto one = find_external_mounts(plan, last), other = find_external_mounts(plan, first);
+  REQUIRE(one.ok());
+  REQUIRE(other.ok());
+  CHECK(shown(one.value()).find("/data one 0 /data one \n") != std::string::npos);
+  std::vector<ExternalMount> a = one.value(), b = other.value();
+  const auto by_name = [](const ExternalMount& l, const ExternalMount& r) {
+    return std::tie(l.name, l.beneath) < std::tie(r.name, r.beneath);
+  };
+  std::sort(a.begin(), a.end(), by_name);
+  std::sort(b.begin(), b.end(), by_name);
+  CHECK(shown(a) == shown(b));
 }
 
 TEST_CASE("a mount point that criu cannot be told of is named", "[criu]") {
