@@ -16,6 +16,7 @@ call=("$SLIPWAY_TESTS/cri_call" "unix://$SOCKET" PullImage "$request") # the pro
 layers=$CASE_DIR/root/images/layers
 workers() { grep -lsE '^Name:.slipway-image' /proc/[0-9]*/status | wc -l; }
 half_a_layer() { compgen -G "$layers/*.tmp*" && [[ -n $(find "$layers" -path '*.tmp*/fs/*' -print -quit) ]]; }
+connections() { grep -cF " $SOCKET" /proc/net/unix || true; }
 ended() { [[ $(workers) == 0 && -z $(ls "$layers") ]]; }
 
 # Its deadline.
@@ -33,9 +34,12 @@ wait_for 15 "end of the worker" ended
 CRI_CALL_DEADLINE_MS=100000 "${call[@]}" >/dev/null 2>&1 &
 first=$!
 wait_for 30 "half a layer" half_a_layer
+before=$(connections)
 CRI_CALL_DEADLINE_MS=100000 "${call[@]}" >/dev/null 2>&1 &
 second=$!
-sleep 1 # the second one has joined; a worker of its own would be seen
+another() { (($(connections) > before)); }
+wait_for 30 "the second client" another
+sleep 2 # its request comes with the connection: it has joined; a worker of its own would be seen
 kill -KILL "$first"
 wait "$first" 2>/dev/null || true
 sleep 1
