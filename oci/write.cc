@@ -284,7 +284,7 @@ void write(std::string& out, const std::map<std::string, NetDevice>& v) {
 
 void write(std::string& out, const Personality& v) {
   ObjectWriter o(out);
-  o.put("domain", v.domain);
+  json::append_quoted(o.member("domain"), v.domain);  // also where it is empty, or this would read as no personality at all
   o.put("flags", v.flags);
 }
 
