@@ -18,6 +18,8 @@ struct ObjectWriter : Writer {
   void put(std::string_view name, const std::string& text) {
     if (!text.empty()) json::append_quoted(member(name), text);
   }
+  // What an object must have: also where it is empty, or the object would read as none at all.
+  void put_required(std::string_view name, const std::string& text) { json::append_quoted(member(name), text); }
   void put(std::string_view name, bool value) {
     if (value) member(name) += "true";
   }
@@ -78,7 +80,7 @@ void write(std::string& out, const Capabilities& v) {
 
 void write(std::string& out, const Scheduler& v) {
   ObjectWriter o(out);
-  o.put("policy", v.policy);
+  o.put_required("policy", v.policy);
   o.put("nice", v.nice);
   o.put("priority", v.priority);
   o.put("flags", v.flags);
@@ -89,7 +91,7 @@ void write(std::string& out, const Scheduler& v) {
 
 void write(std::string& out, const IoPriority& v) {
   ObjectWriter o(out);
-  o.put("class", v.io_class);
+  o.put_required("class", v.io_class);
   o.put("priority", v.priority);
 }
 
@@ -284,7 +286,7 @@ void write(std::string& out, const std::map<std::string, NetDevice>& v) {
 
 void write(std::string& out, const Personality& v) {
   ObjectWriter o(out);
-  json::append_quoted(o.member("domain"), v.domain);  // also where it is empty, or this would read as no personality at all
+  o.put_required("domain", v.domain);
   o.put("flags", v.flags);
 }
 
@@ -299,7 +301,7 @@ void write(std::string& out, const IntelRdt& v) {
 
 void write(std::string& out, const MemoryPolicy& v) {
   ObjectWriter o(out);
-  o.put("mode", v.mode);
+  o.put_required("mode", v.mode);
   o.put("nodes", v.nodes);
   o.put("flags", v.flags);
 }
