@@ -41,7 +41,7 @@ assert_fails "executable file not found" run --rm "$rootfs" three no-such-progra
 # What a caller sets.
 gives 0 run --rm --env A=B --cwd /bin --read-only --cap-drop CAP_CHOWN --seccomp \
   --mount "type=bind,src=$CASE_DIR,dst=/tmp,options=rbind:ro" "$rootfs" set /bin/sh -c \
-  'echo $A; /bin/busybox pwd; /bin/grep -E "^(CapBnd|Seccomp):" /proc/self/status; echo x >/x; echo x >/tmp/x; true'
+  'exec 2>&1; echo $A; /bin/busybox pwd; /bin/grep -E "^(CapBnd|Seccomp):" /proc/self/status; echo x >/x; echo x >/tmp/x; true'
 assert_eq "$out" "B
 /bin
 CapBnd:	00000000a80425fa

@@ -33,6 +33,21 @@ def expect_all(lines, count):
         fail(f"{len(lines)} lines, {count} expected; the first difference is line {different}: {lines[different:different + 2]}")
 
 
+class Blocked(Exception):
+    """A write took too long, or the guest had no processor while it lasted."""
+
+
+def undisturbed(part, *arguments):
+    """Three times at most: what slipway makes a container wait for comes again, a busy machine's hiccup does not."""
+    for attempt in range(3):
+        try:
+            return part(*arguments)
+        except Blocked as blocked:
+            if attempt == 2:
+                fail(str(blocked))
+            print(f"again: {blocked}", flush=True)
+
+
 class Pacer:
     """The container that writes, with its log and its own word about how long it had to wait."""
 
@@ -83,7 +98,7 @@ class Pacer:
         lines, longest, late = self.said()
         print(f"result: {what}: {lines} lines, longest write {longest} us, longest sleep too long by {late} us", flush=True)
         if longest > BLOCK_LIMIT + late:
-            fail(f"{what}: a write took {longest} us")
+            raise Blocked(f"{what}: a write took {longest} us")
 
 
 def writers():
@@ -101,8 +116,8 @@ def through_kills(node, kills):
                 os.kill(pid, signal.SIGKILL)
     pacer.wait_exit()
     expect_all(lines_of(pacer.log), pacer.count)
-    pacer.check_block(f"{kills} kills of slipwayd, {kills // 4} of the log writer")
     node.remove_pod(pacer.pod)
+    pacer.check_block(f"{kills} kills of slipwayd, {kills // 4} of the log writer")
 
 
 def rotated(node):
@@ -137,12 +152,12 @@ def stalled(node, disk):
     finally:
         subprocess.run(["fsfreeze", "--unfreeze", disk], check=True)
     pacer.wait_exit()
-    pacer.check_block("a stalled disk")
     check_losses(pacer, 30)
     quiet.wait_exit()
     expect_all(lines_of(quiet.log), quiet.count)
     node.remove_pod(quiet.pod)
     node.remove_pod(pacer.pod)
+    pacer.check_block("a stalled disk")
 
 
 def check_losses(pacer, seconds):
@@ -190,9 +205,9 @@ def full(node, disk):
     pacer.wait_for_lines(20000)
     os.unlink(ballast)
     pacer.wait_exit()
-    pacer.check_block("a full disk")
     check_losses(pacer, 10)
     node.remove_pod(pacer.pod)
+    pacer.check_block("a full disk")
 
 
 def main():
@@ -204,12 +219,12 @@ def main():
     node.start()
     try:
         node.image = node.pull(arguments.image)
-        through_kills(node, arguments.kills)
+        undisturbed(through_kills, node, arguments.kills)
         rotated(node)
         if os.environ.get("SLOW_DISK"):
-            stalled(node, os.environ["SLOW_DISK"])
+            undisturbed(stalled, node, os.environ["SLOW_DISK"])
         if os.environ.get("FULL_DISK"):
-            full(node, os.environ["FULL_DISK"])
+            undisturbed(full, node, os.environ["FULL_DISK"])
     finally:
         node.stop()
 
