@@ -213,10 +213,16 @@ class Rootless(Ordinary):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
 
+        def name_of(child):
+            try:
+                with open(f"/proc/{child}/comm", encoding="utf-8") as file:
+                    return file.read()
+            except OSError:  # a helper of the runner's, gone meanwhile: ENOENT, or ESRCH while it is read
+                return ""
+
         def sleeps():
             with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="utf-8") as file:
-                return any(os.path.exists(f"/proc/{child}/comm") and open(f"/proc/{child}/comm", encoding="utf-8").read() == "sleep\n"
-                           for child in file.read().split())
+                return "sleep\n" in map(name_of, file.read().split())
         # Its record comes after the program: a runner that is killed before leaves a process that nobody knows.
         until("the program runs", lambda: sleeps() and self.bundle.state_of())
         return f"/proc/{process.pid}/exe"
