@@ -175,10 +175,10 @@ Json node_of(Client& client, const Options& options) {
 }
 
 // Server by server in turn, as the single pods; the larger a crowd, the fewer the rounds.
-void race_crowds(std::deque<Client>& clients, const std::vector<int>& crowds, std::map<std::string, Samples>& samples) {
+void race_crowds(std::deque<Client>& clients, const Options& options, std::map<std::string, Samples>& samples) {
   int number = 3'000'000;
-  for (const int count : crowds) {
-    const int rounds = std::max(2, 30 / count);
+  for (const int count : options.crowds) {
+    const int rounds = std::max(2, options.rounds / count);
     for (int round = 0; round < rounds; ++round) {
       for (std::size_t i = 0; i < clients.size(); ++i) {
         Client& client = clients[(i + static_cast<std::size_t>(round)) % clients.size()];
@@ -213,7 +213,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "\rround %d of %d", round + 1, options.rounds);
   }
   std::fprintf(stderr, "\n");
-  race_crowds(clients, options.crowds, samples);
+  race_crowds(clients, options, samples);
   for (Client& client : clients) {
     for (const auto& [call, values] : samples[client.name()]) out["calls"][client.name()][call] = summary(values);
     if (options.probes > 0) out["probes"][client.name()] = probes_of(client, options);

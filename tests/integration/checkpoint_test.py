@@ -387,7 +387,7 @@ class Namespaces(Criu):
 
     def test_hooks_make_the_network_again(self):
         log = self.bundle.path + "/hooks"
-        script = (f'kind=$0; state=$(cat); pid=$(echo "$state" | jq .pid); echo "$kind $(echo "$state" | jq -r .status)" >> {log}; '
+        script = (f'kind=$0; state=$(cat); pid=$(echo "$state" | gojq .pid); echo "$kind $(echo "$state" | gojq -r .status)" >> {log}; '
                   '[ "$kind" != createRuntime ] || nsenter -t "$pid" -n ip link add dummy7 type dummy')
         kinds = ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
         self.config["hooks"] = {kind: [{"path": "/bin/sh", "args": [kind, "-c", script, kind], "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]

@@ -80,7 +80,6 @@ class Batch {
     arguments.SetMaxReceiveMessageSize(64 << 20);
     // slipwayd is killed and started again all the time.
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 100);
     return grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
   }

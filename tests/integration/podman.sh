@@ -56,7 +56,7 @@ podman_foreground() {
   assert_contains "$out" "Permission denied"
   gives 125 run --no-such-flag box true
   assert_eq "$(echo to stdin | run -i box cat)" "to stdin"
-  gives 6 python3 "$LIB_DIR/pty_client.py" 24x80 expect=ready 'send=echo $((40+2))\n' expect=42 resize=33x77 'send=stty size\n' \
+  gives 6 python3 "$LIB_DIR/pty_client.py" 24x80 expect=ready 'send=echo $((40+2))\n' expect=42 resize=33x77 "send=$(when_size 33 77)\\n" \
     'expect=33 77' 'send=exit 6\n' -- "${PODMAN[@]}" run --rm -it --network none box sh -c 'tty; echo ready; exec sh'
   assert_contains "$out" /dev/pts/0
 }

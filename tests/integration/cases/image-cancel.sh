@@ -16,7 +16,7 @@ call=("$SLIPWAY_TESTS/cri_call" "unix://$SOCKET" PullImage "$request") # the pro
 layers=$CASE_DIR/root/images/layers
 workers() { grep -lsE '^Name:.slipway-image' /proc/[0-9]*/status | wc -l; }
 half_a_layer() { compgen -G "$layers/*.tmp*" && [[ -n $(find "$layers" -path '*.tmp*/fs/*' -print -quit) ]]; }
-connections() { grep -cF " $SOCKET" /proc/net/unix || true; }
+connections() { find "/proc/$SLIPWAYD_PID/fd" -lname 'socket:*' | wc -l; } # what it listens at has another name in /proc/net/unix
 ended() { [[ $(workers) == 0 && -z $(ls "$layers") ]]; }
 
 # Its deadline.

@@ -24,7 +24,7 @@ gives 125 slipctl exec -i no-such-container true </dev/null
 assert_fails "--timeout goes with neither" slipctl exec -i --timeout 3 main true
 
 echo "$SECONDS s: exec -it: size, a new size, typing, the exit code"
-gives 3 at_terminal 33x99 raw=yes 'expect=/ #' 'send=stty size\r' 'expect=33 99' 'resize=40x120' 'send=stty size; tty\r' 'expect=40 120' 'expect=/dev/pts' \
+gives 3 at_terminal 33x99 raw=yes 'expect=/ #' 'send=stty size\r' 'expect=33 99' 'resize=40x120' "send=$(when_size 40 120); tty\\r" 'expect=40 120' 'expect=/dev/pts' \
   'send=echo ca""t runs; cat\r' 'expect=cat runs' 'send=typed\r' 'expect=typed' 'expect=typed' 'send=\x03' 'expect=#' 'send=exit 3\r' -- slipctl exec -it main sh
 echo "$SECONDS s: a signal to slipctl: the command ends, the terminal is as before"
 gives 143 at_terminal 24x80 'expect=up' raw=yes 'signal=TERM' -- slipctl exec -it main sh -c 'echo up; exec sleep 1007'

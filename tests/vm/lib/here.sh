@@ -47,7 +47,7 @@ exec "$@"'
 
 # What the tests call and a bare host may lack: program and Debian package.
 HERE_TOOLS=(/usr/lib/cni/bridge=containernetworking-plugins nft=nftables iptables=iptables ip=iproute2
-  docker-registry=docker-registry jq=jq curl=curl)
+  docker-registry=docker-registry gojq=gojq curl=curl)
 
 # One sentence, or nothing when nothing is missing.
 missing_here() {
