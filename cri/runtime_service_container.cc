@@ -65,7 +65,7 @@ grpc::ServerUnaryReactor* RuntimeService::ListContainers(grpc::CallbackServerCon
   return answer(Lane::read, context, [this, request, response]() -> Result<void> {
     const auto snapshot = backend_.engine.snapshot();
     for (const auto& [id, container] : snapshot->containers)
-      if (matches(request->filter(), container)) *response->add_containers() = to_container(container);
+      if (matches(request->filter(), container)) put_container(container, response->add_containers());
     return {};
   });
 }
@@ -76,7 +76,7 @@ grpc::ServerWriteReactor<v1::StreamContainersResponse>* RuntimeService::StreamCo
     std::vector<v1::Container> out;
     const auto snapshot = backend_.engine.snapshot();
     for (const auto& [id, container] : snapshot->containers)
-      if (matches(request->filter(), container)) out.push_back(to_container(container));
+      if (matches(request->filter(), container)) put_container(container, &out.emplace_back());
     return out;
   };
   return stream_list<v1::StreamContainersResponse>(backend_.workers, Lane::read, list, [](auto& m) { return m.add_containers(); });

@@ -80,7 +80,7 @@ grpc::ServerUnaryReactor* RuntimeService::ListPodSandbox(grpc::CallbackServerCon
   return answer(Lane::read, context, [this, request, response]() -> Result<void> {
     const auto snapshot = backend_.engine.snapshot();
     for (const auto& [id, pod] : snapshot->pods)
-      if (matches(request->filter(), pod)) *response->add_items() = to_sandbox(pod);
+      if (matches(request->filter(), pod)) put_sandbox(pod, response->add_items());
     return {};
   });
 }
@@ -91,7 +91,7 @@ grpc::ServerWriteReactor<v1::StreamPodSandboxesResponse>* RuntimeService::Stream
     std::vector<v1::PodSandbox> out;
     const auto snapshot = backend_.engine.snapshot();
     for (const auto& [id, pod] : snapshot->pods)
-      if (matches(request->filter(), pod)) out.push_back(to_sandbox(pod));
+      if (matches(request->filter(), pod)) put_sandbox(pod, &out.emplace_back());
     return out;
   };
   return stream_list<v1::StreamPodSandboxesResponse>(backend_.workers, Lane::read, list, [](auto& m) { return m.add_pod_sandboxes(); });

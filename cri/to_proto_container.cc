@@ -58,11 +58,9 @@ void put_mount(const engine::Mount& mount, v1::Mount* out) {
 
 }  // namespace
 
-v1::Container to_container(const engine::ContainerRecord& container) {
-  v1::Container out;
-  put_common(container, &out);
-  out.set_pod_sandbox_id(container.pod_id);
-  return out;
+void put_container(const engine::ContainerRecord& container, v1::Container* out) {
+  put_common(container, out);
+  out->set_pod_sandbox_id(container.pod_id);
 }
 
 v1::ContainerStatus to_status(const engine::ContainerRecord& container, const engine::ImageRecord* image) {

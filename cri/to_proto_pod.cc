@@ -61,10 +61,8 @@ v1::PodSandboxMetadata to_metadata(const engine::PodMetadata& metadata) {
   return out;
 }
 
-v1::PodSandbox to_sandbox(const engine::PodRecord& pod) {
-  v1::PodSandbox out;
-  put_common(pod, &out);
-  return out;
+void put_sandbox(const engine::PodRecord& pod, v1::PodSandbox* out) {
+  put_common(pod, out);
 }
 
 v1::PodSandboxStatus to_status(const engine::PodRecord& pod) {

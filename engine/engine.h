@@ -37,12 +37,12 @@ struct EngineOptions {
   RuntimeHandlers runtimes;
 };
 
-// An immutable record, which one snapshot after another shares until it changes.
+// An immutable record, which one snapshot after another shares until it changes. Implicit: it is what it stands for.
 template <class Record>
 class Held {
  public:
-  Held(Record record) : record_(std::make_shared<const Record>(std::move(record))) {}  // implicit: a record is what it stands for
-  operator const Record&() const { return *record_; }
+  Held(Record record) : record_(std::make_shared<const Record>(std::move(record))) {}  // NOLINT(google-explicit-constructor)
+  operator const Record&() const { return *record_; }                                  // NOLINT(google-explicit-constructor)
   const Record& operator*() const { return *record_; }
   const Record* operator->() const { return record_.get(); }
 

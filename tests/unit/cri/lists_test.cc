@@ -1,4 +1,5 @@
 // Lists of a full node: their cost, their sizes; and calls whose clients do not wait long enough.
+#include <algorithm>
 #include <ctime>
 
 #include "engine/stage_note.h"
@@ -61,16 +62,19 @@ TEST_CASE("300 pods with 600 containers are listed in little time", "[cri][lists
   // By clients that are processes of their own: what this one needs is the server's, connections included.
   for (const char* list : {"ListPodSandbox", "ListContainers"}) {
     constexpr int kRounds = 20;
-    const double begin = cpu_seconds();
+    std::vector<double> each;
     for (int i = 0; i < kRounds; ++i) {
+      const double begin = cpu_seconds();
       auto client = sys::spawn({.program = CRI_CALL, .argv = {"cri_call", "unix://" + f.dir.path + "/cri.sock", list, "{}"}});
       REQUIRE(client.ok());
       CHECK(client.value().wait().value().code == 0);
+      each.push_back((cpu_seconds() - begin) * 1000);
     }
-    const double each = (cpu_seconds() - begin) / kRounds * 1000;
-    WARN(list << ": " << each << " ms of the server's processor time");
+    std::sort(each.begin(), each.end());
+    const double middle = each[kRounds / 2];
+    WARN(list << ": " << middle << " ms of the server's processor time");
 #ifndef __SANITIZE_ADDRESS__
-    CHECK(each < 10);
+    CHECK(middle < 10);
 #endif
   }
 }
