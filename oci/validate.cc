@@ -111,6 +111,11 @@ bool is_interface_name(std::string_view name) {
          name.find_first_of("/: \t\n\v\f\r%") == std::string_view::npos;
 }
 
+// "eth%d": the first number that is free there.
+bool is_interface_template(std::string_view name) {
+  return name.ends_with("%d") && is_interface_name(std::string(name.substr(0, name.size() - 2)) + "0");
+}
+
 Result<void> check_net_devices(const Linux& l) {
   if (l.net_devices.empty()) return {};
   if (find_namespace(l, NamespaceType::network) == nullptr)
@@ -119,6 +124,7 @@ Result<void> check_net_devices(const Linux& l) {
   for (const auto& [host, device] : l.net_devices) {
     const std::string& name = device.name.empty() ? host : device.name;
     if (!is_interface_name(host)) return wrong("linux.netDevices: '{}' is not the name of a device", host);
+    if (is_interface_template(device.name)) continue;
     if (!is_interface_name(name)) return wrong("linux.netDevices.{}.name: '{}' is not the name of a device", host, name);
     if (!names.insert(name).second) return wrong("linux.netDevices.{}.name: '{}' comes twice", host, name);
   }

@@ -105,7 +105,7 @@ std::string_view to_string(Status status) {
   return "unknown";
 }
 
-std::string write_state(const ContainerRecord& record, Status status) {
+std::string write_state(const ContainerRecord& record, Status status, std::string_view owner) {
   std::string out = "{";
   add_text(out, "ociVersion", record.oci_version);
   add_text(out, "id", record.id);
@@ -115,7 +115,7 @@ std::string write_state(const ContainerRecord& record, Status status) {
   add_text(out, "rootfs", record.rootfs);
   add_text(out, "created", record.created);
   add_annotations(out, record.annotations);
-  add_text(out, "owner", "root");
+  add_text(out, "owner", owner);
   return out + "}";
 }
 

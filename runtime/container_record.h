@@ -39,7 +39,7 @@ enum class Status { creating, created, running, paused, stopped };
 std::string_view to_string(Status status);
 
 // The state of the specification (runtime.md, "State"), with runc's additions rootfs, created and owner.
-std::string write_state(const ContainerRecord& record, Status status);
+std::string write_state(const ContainerRecord& record, Status status, std::string_view owner);
 
 // The specification's members alone, as hooks and seccomp agents get them.
 std::string write_hook_state(const ContainerRecord& record, Status status);

@@ -1,8 +1,11 @@
 // Moving network devices, and back.
 #include "runtime/net_devices.h"
 
+#include <net/if.h>
 #include <sched.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "base/log.h"
@@ -46,6 +49,28 @@ Result<void> move_there(const End& here, const End& there, const std::string& na
   return move_one(here, there, link, moved.back(), true);
 }
 
+// A name with %d at its end stands for the first number that is free in the container and that no other device is to have (config-linux.md,
+// "Network Devices"). What somebody takes meanwhile is an error of the move.
+Result<std::string> name_there(const End& there, const oci::Linux& config, const std::string& host, const oci::NetDevice& device) {
+  if (device.name.empty()) return host;
+  if (!device.name.ends_with("%d")) return device.name;
+  const auto is_wanted = [&](const std::string& name) {
+    return std::any_of(config.net_devices.begin(), config.net_devices.end(),
+                       [&](const auto& other) { return (other.second.name.empty() ? other.first : other.second.name) == name; });
+  };
+  const std::string begin = device.name.substr(0, device.name.size() - 2);
+  constexpr int kMost = 1000;
+  for (int number = 0; number < kMost; ++number) {
+    std::string name = begin + std::to_string(number);
+    if (name.size() >= IFNAMSIZ) break;
+    if (is_wanted(name)) continue;
+    const auto taken = there.socket.link_index(name);
+    if (!taken.ok() && taken.error().code == Code::not_found) return name;
+    if (!taken.ok()) return taken.error();
+  }
+  return fail(Code::resource_exhausted, "no name like '{}' is free in the container", device.name);
+}
+
 // The error is already another one; what stays there shares the end of the namespace.
 void move_back(const End& here, const End& there, const std::vector<Moved>& moved) {
   for (auto device = moved.rbegin(); device != moved.rend(); ++device) {
@@ -67,7 +92,8 @@ Result<void> move_net_devices(const oci::Spec& spec, FdRef network_namespace) {
   const End there{there_socket, network_namespace};
   std::vector<Moved> moved;
   for (const auto& [name, device] : spec.linux_.net_devices) {
-    auto done = move_there(here, there, name, device.name.empty() ? name : device.name, moved);
+    const auto now = name_there(there, spec.linux_, name, device);
+    auto done = now.ok() ? move_there(here, there, name, now.value(), moved) : Result<void>(now.error());
     if (done.ok()) continue;
     move_back(here, there, moved);
     return std::move(done).error().within("linux.netDevices.{}", name);

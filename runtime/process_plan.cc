@@ -3,6 +3,9 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <set>
+
 #include "base/log.h"
 #include "runtime/capabilities.h"
 #include "runtime/paths.h"
@@ -55,13 +58,22 @@ Result<void> plan_filter(const oci::Seccomp& seccomp, LaunchPlan& plan) {
   return {};
 }
 
+// Of several values of one name the last one counts, as in runc and crun; getenv(3) would take the first.
+void plan_environment(const std::vector<std::string>& env, LaunchPlan& plan) {
+  std::set<std::string_view> names;
+  plan.envp.reserve(env.size() + 1);
+  for (auto entry = env.rbegin(); entry != env.rend(); ++entry) {
+    if (names.insert(std::string_view(*entry).substr(0, entry->find('='))).second) plan.envp.push_back(entry->c_str());
+  }
+  std::reverse(plan.envp.begin(), plan.envp.end());
+}
+
 Result<void> plan_program(const oci::Process& process, LaunchPlan& plan) {
   if (process.args.empty() || process.args[0].empty()) return fail(Code::invalid_argument, "process.args: no program given");
   if (!process.cwd.starts_with('/')) return fail(Code::invalid_argument, "process.cwd: '{}' is not absolute", process.cwd);
   plan.argv.reserve(process.args.size() + 1);
   for (const std::string& arg : process.args) plan.argv.push_back(arg.c_str());
-  plan.envp.reserve(process.env.size() + 1);
-  for (const std::string& entry : process.env) plan.envp.push_back(entry.c_str());
+  plan_environment(process.env, plan);
   for (std::string& path : program_candidates(process.args[0], process.env)) plan.candidates.push_back(plan.keep(std::move(path)));
   plan.init.working_directory = plan.keep(process.cwd);
   return {};

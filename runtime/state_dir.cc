@@ -152,6 +152,12 @@ bool StateDir::removed() const {
   return ::fstat(dir_.get(), &st) == 0 && st.st_nlink == 0;
 }
 
+Result<uid_t> StateDir::owner() const {
+  struct stat st = {};
+  if (::fstat(dir_.get(), &st) != 0) return fail_errno(errno, "fstat of the state folder of '{}'", id_);
+  return st.st_uid;
+}
+
 Result<std::optional<std::uint64_t>> process_start_time(pid_t pid) {
   auto text = sys::read_line_file_at(FdRef(AT_FDCWD), fmt::format("/proc/{}/stat", pid));
   if (!text.ok() && (text.error().sys_errno == ENOENT || text.error().sys_errno == ESRCH)) return std::optional<std::uint64_t>{};
@@ -173,17 +179,42 @@ Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record) {
   return std::optional(std::move(pidfd).take());
 }
 
+bool is_frozen(const ContainerRecord& record) {
+  if (record.cgroup.empty()) return false;
+  const auto root = cgroups::open_root();
+  if (!root.ok()) return false;
+  const auto cgroup = cgroups::Cgroup::open(root.value(), record.cgroup);
+  if (!cgroup.ok()) return false;
+  const auto frozen = cgroup.value().frozen();
+  return frozen.ok() && frozen.value();
+}
+
 Result<Status> status_of(const StateDir& dir, const ContainerRecord& record) {
   TRY_ASSIGN(const auto process, open_process(record));
   if (!process) return Status::stopped;
   TRY_ASSIGN(const auto waiting, dir.open_start_fifo());
-  if (waiting) return Status::created;
-  if (record.cgroup.empty()) return Status::running;
-  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
-  const auto cgroup = cgroups::Cgroup::open(root, record.cgroup);
-  if (!cgroup.ok()) return Status::running;
-  const auto frozen = cgroup.value().frozen();
-  return frozen.ok() && frozen.value() ? Status::paused : Status::running;
+  // Also one that waits for `start`: what is frozen answers nobody, and is to be resumed first.
+  if (is_frozen(record)) return Status::paused;
+  return waiting ? Status::created : Status::running;
+}
+
+Result<std::string> owner_of(const StateDir& dir) {
+  TRY_ASSIGN(const uid_t uid, dir.owner());
+  if (uid == 0) return std::string("root");
+  constexpr std::size_t kLargestPasswd = 4 << 20;
+  const auto passwd = sys::read_file("/etc/passwd", kLargestPasswd);
+  if (passwd.ok()) {
+    const std::string number = std::to_string(uid);
+    for (std::string_view rest = passwd.value(); !rest.empty();) {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      const std::size_t name = line.find(':');
+      const std::size_t password = name == std::string_view::npos ? name : line.find(':', name + 1);
+      if (password == std::string_view::npos) continue;
+      if (line.substr(password + 1).starts_with(number + ":")) return std::string(line.substr(0, name));
+    }
+  }
+  return fmt::format("#{}", uid);
 }
 
 }  // namespace slipway::runtime

@@ -50,6 +50,8 @@ class StateDir {
   Result<void> remove() const;
   // Somebody has; its name may be another container's by now.
   bool removed() const;
+  // Who has made the container.
+  Result<uid_t> owner() const;
 
  private:
   StateDir(std::string root, std::string id, UniqueFd parent, UniqueFd dir)
@@ -66,7 +68,13 @@ Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record);
 // Field 22 of /proc/PID/stat; nullopt: no such process or only its zombie.
 Result<std::optional<std::uint64_t>> process_start_time(pid_t pid);
 
+// Its cgroup is frozen, by whomever. False where that cannot be told.
+bool is_frozen(const ContainerRecord& record);
+
 // Asks the kernel: process, FIFO and freezer.
 Result<Status> status_of(const StateDir& dir, const ContainerRecord& record);
+
+// The name of who has made the container, by /etc/passwd; "#1000" where that has none.
+Result<std::string> owner_of(const StateDir& dir);
 
 }  // namespace slipway::runtime

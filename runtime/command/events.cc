@@ -2,6 +2,7 @@
 #include <poll.h>
 
 #include <charconv>
+#include <cmath>
 #include <optional>
 
 #include "base/time.h"
@@ -18,29 +19,30 @@ namespace {
 
 constexpr Option kOptions[] = {{"interval", "", true}, {"stats", "", false}};
 
-// "5s", "500ms", "1m30s": Go's durations, as far as they are whole numbers.
+// "5s", "500ms", "1.5s", "1m30s": Go's durations, in whole milliseconds.
 Result<int> parse_interval(const std::string& text) {
-  constexpr std::pair<std::string_view, std::int64_t> kUnits[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
-  std::int64_t sum = 0;
+  constexpr std::pair<std::string_view, double> kUnits[] = {{"ns", 1e-6}, {"us", 1e-3},  {"\u00b5s", 1e-3}, {"ms", 1},
+                                                            {"s", 1000},  {"m", 60'000}, {"h", 3'600'000}};
+  double sum = 0;
   const char* p = text.data();
   const char* const end = p + text.size();
   while (p != end) {
-    std::int64_t number = 0;
-    const auto [next, error] = std::from_chars(p, end, number);
+    double number = 0;
+    const auto [next, error] = std::from_chars(p, end, number, std::chars_format::fixed);
     std::string_view rest(next, static_cast<std::size_t>(end - next));
-    std::int64_t unit = 0;
+    double unit = 0;
     for (const auto& [name, ms] : kUnits) {
       if (unit != 0 || !rest.starts_with(name)) continue;
       unit = ms;
       rest.remove_prefix(name.size());
     }
-    if (error != std::errc{} || unit == 0 || number < 0 || number > 1'000'000)
+    if (error != std::errc{} || unit == 0 || !(number >= 0 && number <= 1e12))
       return fail(Code::invalid_argument, "--interval: '{}' is not like '5s'", text);
     sum += number * unit;
     p = rest.data();
   }
-  if (sum <= 0 || sum > 86'400'000) return fail(Code::invalid_argument, "--interval: '{}' is not between 1ms and 24h", text);
-  return static_cast<int>(sum);
+  if (sum <= 0 || sum > 86'400'000) return fail(Code::invalid_argument, "--interval: '{}' is not more than nothing and up to 24h", text);
+  return static_cast<int>(std::ceil(sum));
 }
 
 void print_event(std::string_view type, const std::string& id, const std::string& data) {

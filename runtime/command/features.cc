@@ -76,7 +76,7 @@ Result<int> features_verb(const Global&, Words words) {
       R"("cgroup":{{"v1":false,"v2":true,"systemd":true,"systemdUser":false,"rdma":true}},"seccomp":{},)"
       R"("apparmor":{{"enabled":true}},"selinux":{{"enabled":true}},"intelRdt":{{"enabled":true,"schemata":true,"monitoring":true}},)"
       R"("memoryPolicy":{{"modes":{},"flags":{}}},"mountExtensions":{{"idmap":{{"enabled":true}}}},)"
-      R"("netDevices":{{"enabled":true}}}},"annotations":{{"io.slipway.version":"{}","org.opencontainers.runc.checkpoint.enabled":"true"}},"potentiallyUnsafeConfigAnnotations":[]}})"
+      R"("netDevices":{{"enabled":true}}}},"annotations":{{"io.slipway.version":"{}","org.opencontainers.runc.checkpoint.enabled":"true"}},"potentiallyUnsafeConfigAnnotations":["org.systemd.property.","org.criu.config"]}})"
       "\n",
       kSpecVersion, array(kHooks), array(kMountOptions), array(kNamespaces), array(all_capability_names()), seccomp, array(kMemoryModes),
       array(kMemoryFlags), kVersion));

@@ -9,6 +9,7 @@ constexpr Option kOptions[] = {{"format", "f", true}, {"quiet", "q", false}};
 struct Row {
   ContainerRecord record;
   Status status = Status::stopped;
+  std::string owner;
 };
 
 // A container may go while it is looked at, and one may be half made: both are not listed.
@@ -19,7 +20,8 @@ Result<std::vector<Row>> rows_of(const Global& global) {
     auto found = find_container(global, id);
     if (!found.ok()) continue;
     const auto status = status_of(found.value().dir, found.value().record);
-    if (status.ok()) rows.push_back({std::move(found.value().record), status.value()});
+    auto owner = owner_of(found.value().dir);
+    if (status.ok() && owner.ok()) rows.push_back({std::move(found.value().record), status.value(), std::move(owner).take()});
   }
   return rows;
 }
@@ -34,9 +36,8 @@ void print_table(const std::vector<Row>& rows) {
   std::string out =
       fmt::format("{:<{}}  {:<10}  {:<8}  {:<{}}  {:<30}  {}\n", "ID", id, "PID", "STATUS", "BUNDLE", bundle, "CREATED", "OWNER");
   for (const Row& row : rows) {
-    out +=
-        fmt::format("{:<{}}  {:<10}  {:<8}  {:<{}}  {:<30}  root\n", row.record.id, id, row.status == Status::stopped ? 0 : row.record.pid,
-                    to_string(row.status), row.record.bundle, bundle, row.record.created);
+    out += fmt::format("{:<{}}  {:<10}  {:<8}  {:<{}}  {:<30}  {}\n", row.record.id, id, row.status == Status::stopped ? 0 : row.record.pid,
+                       to_string(row.status), row.record.bundle, bundle, row.record.created, row.owner);
   }
   print(out);
 }
@@ -45,7 +46,7 @@ void print_json(const std::vector<Row>& rows) {
   std::string out = "[";
   for (const Row& row : rows) {
     if (out.size() > 1) out += ',';
-    out += write_state(row.record, row.status);
+    out += write_state(row.record, row.status, row.owner);
   }
   print(out + "]\n");
 }

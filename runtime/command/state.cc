@@ -8,7 +8,8 @@ Result<int> state_verb(const Global& global, Words words) {
   TRY_ASSIGN(const std::string id, container_id(arguments));
   TRY_ASSIGN(const Found found, find_container(global, id));
   TRY_ASSIGN(const Status status, status_of(found.dir, found.record));
-  print(write_state(found.record, status) + "\n");
+  TRY_ASSIGN(const std::string owner, owner_of(found.dir));
+  print(write_state(found.record, status, owner) + "\n");
   return 0;
 }
 

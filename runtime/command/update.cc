@@ -32,24 +32,36 @@ Result<void> set_number(const Arguments& arguments, std::string_view flag, std::
   return {};
 }
 
-// "67108864", "64m", "-1": bytes, or with a unit of 1024 as runc takes them.
+// "m", "MB", "MiB": the power of two that it stands for, as runc takes it.
+std::optional<int> shift_of(std::string_view unit) {
+  if (unit.empty()) return 0;
+  if (unit.size() > 1 && (unit.back() | 0x20) == 'b') unit.remove_suffix(1);
+  if (unit.size() > 1 && (unit.back() | 0x20) == 'i') unit.remove_suffix(1);
+  constexpr std::string_view kUnits = "bkmgtp";
+  const std::size_t at = unit.size() == 1 ? kUnits.find(static_cast<char>(unit[0] | 0x20)) : std::string_view::npos;
+  return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<int>(10 * at));
+}
+
+// "67108864", "64m", "1.5GiB", "-1": bytes, or with a unit of 1024.
+std::optional<std::int64_t> parse_bytes(std::string_view text) {
+  std::int64_t whole = 0;
+  double fraction = 0;
+  auto read = std::from_chars(text.data(), text.data() + text.size(), whole);
+  const bool has_fraction = read.ptr != text.data() + text.size() && *read.ptr == '.';
+  if (read.ec == std::errc{} && has_fraction)
+    read = std::from_chars(read.ptr, text.data() + text.size(), fraction, std::chars_format::fixed);
+  const auto shift = shift_of(text.substr(static_cast<std::size_t>(read.ptr - text.data())));
+  if (read.ec != std::errc{} || !shift || whole < -1 || whole >= (INT64_MAX >> *shift) || (has_fraction && whole < 0)) return std::nullopt;
+  if (whole < 0) return whole;
+  return (whole << *shift) + static_cast<std::int64_t>(fraction * static_cast<double>(std::int64_t{1} << *shift));
+}
+
 Result<void> set_bytes(const Arguments& arguments, std::string_view flag, std::optional<std::int64_t>& out) {
   if (!arguments.has(flag)) return {};
   const std::string text = arguments.value(flag);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (unit.size() > 1 && (unit.back() == 'b' || unit.back() == 'B')) unit.remove_suffix(1);
-  int shift = 0;
-  if (!unit.empty()) {
-    constexpr std::string_view kUnits = "bkmgtp";
-    const std::size_t at = unit.size() == 1 ? kUnits.find(static_cast<char>(unit[0] | 0x20)) : std::string_view::npos;
-    if (at == std::string_view::npos) return fail(Code::invalid_argument, "--{}: '{}' is not a number of bytes", flag, text);
-    shift = static_cast<int>(10 * at);
-  }
-  if (text.empty() || error != std::errc{} || number < -1 || number > (INT64_MAX >> shift))
-    return fail(Code::invalid_argument, "--{}: '{}' is not a number of bytes", flag, text);
-  out = number < 0 ? number : number << shift;
+  const auto bytes = parse_bytes(text);
+  if (!bytes) return fail(Code::invalid_argument, "--{}: '{}' is not a number of bytes", flag, text);
+  out = bytes;
   return {};
 }
 

@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto again = parse_record(once);
   if (!again.ok() || write_record(again.value()) != once) std::abort();
   for (const Status status : {Status::creating, Status::created, Status::running, Status::paused, Status::stopped}) {
-    (void)write_state(record.value(), status);
+    (void)write_state(record.value(), status, "root");
     (void)write_hook_state(record.value(), status);
   }
   return 0;

@@ -138,6 +138,13 @@ class NetDevices(Case):
             self.assertIn(part, done.stdout)
         self.assertNotIn("first\n", done.stderr)
 
+    def test_the_first_free_number(self):
+        os.link(self.bundle.rootfs + "/bin/busybox", self.bundle.rootfs + "/bin/ip")
+        done = self.run_from({"first": {"name": "net%d"}, "left1": {"name": "net0"}, "left2": {"name": "net%d"}, "second": {"name": "lo%d"}},
+                             "ip -o link | cut -d: -f2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(name.split("@")[0].strip() for name in done.stdout.splitlines()), ["lo", "lo0", "net0", "net1", "net2"])
+
     def test_refused_by_name(self):
         done = self.run_from({"first": {}, "third": {}}, "true")
         self.assertIn("linux.netDevices.third: there is no network device 'third'", done.stderr)

@@ -56,6 +56,34 @@ class Life(Case):
         self.assertEqual(self.bundle.call("kill", "--all", self.bundle.name, "KILL").returncode, 0)
         until("stopped", lambda: self.bundle.state_of()["status"] == "stopped")
 
+    def test_paused_before_start(self):
+        """What is frozen answers nobody: it is paused, whatever it was, and start and exec say so instead of waiting."""
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0, self.bundle.output())
+        self.assertEqual(self.bundle.call("pause", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.state_of()["status"], "paused")
+        for words in (("start", self.bundle.name), ("exec", self.bundle.name, "true")):
+            done = self.bundle.call(*words)
+            self.assertEqual((done.returncode != 0, "is paused" in done.stderr), (True, True), done.stderr)
+        self.assertEqual(self.bundle.call("resume", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.state_of()["status"], "created")
+        self.assertEqual(self.bundle.call("pause", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.call("resume", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.state_of()["status"], "running")
+        self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0, self.bundle.output())
+        self.assertEqual(self.bundle.call("pause", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.call("delete", "--force", self.bundle.name).returncode, 0)
+        self.assertIsNone(self.bundle.state_of())
+
+    def test_its_owner(self):
+        self.assertEqual(self.bundle.create("sleep", "1000"), 0, self.bundle.output())
+        for uid, name in ((1, "daemon"), (1999999999, "#1999999999"), (0, "root")):
+            os.chown(f"{self.bundle.state}/{self.bundle.name}", uid, -1)
+            self.assertEqual(self.bundle.state_of()["owner"], name)
+            self.assertEqual(self.bundle.call("list").stdout.split()[-1], name)
+            self.assertEqual(json.loads(self.bundle.call("list", "--format", "json").stdout)[0]["owner"], name)
+
     def test_half_made_is_deleted(self):
         os.makedirs(f"{self.bundle.state}/{self.bundle.name}")
         self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
@@ -173,6 +201,7 @@ class Life(Case):
         self.assertIn("rro", features["mountOptions"])
         self.assertEqual(len(features["hooks"]), 6)
         self.assertIn("SCMP_ACT_NOTIFY", features["linux"]["seccomp"]["actions"])
+        self.assertEqual(features["potentiallyUnsafeConfigAnnotations"], ["org.systemd.property.", "org.criu.config"])
 
     def test_update_and_events(self):
         self.assertEqual(self.bundle.create("sleep", "1000"), 0)
@@ -192,7 +221,14 @@ class Life(Case):
             watching.communicate(timeout=30)
         self.assertEqual([line["type"] for line in lines], ["stats"] * 3)
         self.assertEqual(watching.returncode, 0)
-        for words, part in ((["--memory", "12x"], "--memory: '12x' is not a number of bytes"), (["--cpu-idle", "x"], "--cpu-idle: 'x'"),
+        for interval, part in (("1.5h1us", "not running"), ("0.0001us", "not running"), ("0s", "'0s' is not more than nothing"), ("25h", "up to 24h"),
+                               ("-1s", "'-1s' is not"), ("1e3s", "'1e3s' is not like '5s'"), ("5", "'5' is not like '5s'")):
+            self.assertIn(part, self.bundle.call("events", "--interval=" + interval, self.bundle.name).stderr)
+        for text in ("12x", "1.5.5g", "-2", "9e9", "16384p", "1ib", "-1.5g", "nan", ""):
+            self.assertIn(f"--memory: '{text}' is not a number of bytes", self.bundle.call("update", "--memory=" + text, self.bundle.name).stderr)
+        for text in ("64MiB", "1.5g", "-1", "8190P", "0.5kb", "7B"):
+            self.assertIn("is stopped", self.bundle.call("update", "--memory=" + text, self.bundle.name).stderr)
+        for words, part in ((["--cpu-idle", "x"], "--cpu-idle: 'x'"),
                             (["--pids-limit", "3"], "is stopped: it cannot be updated")):
             self.assertIn(part, self.bundle.call("update", *words, self.bundle.name).stderr)
 
@@ -212,6 +248,9 @@ class Exec(Case):
         out = self.exec(self.bundle.name, "sh", "-c", "hostname; grep ^0: /proc/self/cgroup; readlink /proc/1/exe; ls /proc/self/fd | wc -l")
         self.assertEqual(out.split(), ["inside", "0::/", "/bin/sleep", "4"])
         self.exec(self.bundle.name, "sh", "-c", "exit 9", status=9)
+        # Of two values of a name the last one counts.
+        self.assertEqual(self.exec("-e", "PATH=/none", "-e", "TWICE=1", "-e", "PATH=/bin", "-e", "TWICE=2", self.bundle.name, "env").split(),
+                         ["PATH=/bin", "TWICE=2", "HOME=/"])
 
     def test_user_environment_directory(self):
         name = self.bundle.name

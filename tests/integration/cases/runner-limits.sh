@@ -97,7 +97,7 @@ two_processes() { [[ $(wc -l </sys/fs/cgroup/runner-case/cgroup.procs) -eq 2 ]];
 wait_for 10 "second process in the cgroup" two_processes
 
 # Other limits while it runs, and what they are to who asks for events.
-slipway --root "$CASE_DIR/oci" update --memory 64m --memory-swap 128m --pids-limit 50 --cpu-quota 20000 --cpu-share 512 limited
+slipway --root "$CASE_DIR/oci" update --memory 64MiB --memory-swap 0.125g --pids-limit 50 --cpu-quota 20000 --cpu-share 512 limited
 echo '{"pids": {"limit": 60}, "memory": {"reservation": 4194304}}' | slipway --root "$CASE_DIR/oci" update --resources - --cpu-burst 1000 limited
 assert_eq "$(cd /sys/fs/cgroup/runner-case && cat memory.max memory.swap.max memory.low pids.max cpu.max cpu.max.burst cpu.weight)" \
   $'67108864\n67108864\n4194304\n60\n20000 100000\n1000\n59' "updated limits"
@@ -111,7 +111,7 @@ assert_eq "$(cd /sys/fs/cgroup/runner-case && cat memory.max memory.swap.max)" $
 slipway --root "$CASE_DIR/oci" exec limited /bin/busybox rm /dev/shm/fill
 low true
 assert_eq "$(</sys/fs/cgroup/runner-case/memory.max)" 16777216 "a limit that there is room for"
-slipway --root "$CASE_DIR/oci" update --memory 64m --memory-swap 128m limited
+slipway --root "$CASE_DIR/oci" update --memory 64MiB --memory-swap 0.125g limited
 assert_fails "less than the memory limit" slipway --root "$CASE_DIR/oci" update --memory 64m --memory-swap 32m limited
 slipway --root "$CASE_DIR/oci" kill --all limited KILL
 status=0

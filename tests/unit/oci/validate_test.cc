@@ -76,6 +76,10 @@ TEST_CASE("network devices", "[oci][validate]") {
   CHECK_THAT(with("a name", ""), StartsWith("linux.netDevices: 'a name' is not"));
   CHECK_THAT(with("sixteencharacter", ""), StartsWith("linux.netDevices: 'sixteencharacter' is not"));
   CHECK_THAT(with("zzz", "other"), StartsWith("linux.netDevices.zzz.name: 'other' comes twice"));
+  CHECK(with("eth0", "net%d") == "ok");
+  CHECK_THAT(with("eth%d", ""), StartsWith("linux.netDevices: 'eth%d' is not"));
+  for (const char* name : {"net%d%d", "%dnet", "net%s", "net%", "fourteenletters%d", "a/%d"})
+    CHECK_THAT(with("eth0", name), StartsWith(std::string("linux.netDevices.eth0.name: '") + name + "' is not"));
 }
 
 TEST_CASE("hooks", "[oci][validate]") {

@@ -38,6 +38,6 @@ TEST_CASE("a damaged record is an error and not a process", "[runtime]") {
 }
 
 TEST_CASE("a stopped container has no pid", "[runtime]") {
-  CHECK_THAT(runtime::write_state(record(), runtime::Status::running), Catch::Contains(R"("pid":4242,"status":"running")"));
-  CHECK_THAT(runtime::write_state(record(), runtime::Status::stopped), Catch::Contains(R"("pid":0,"status":"stopped")"));
+  CHECK_THAT(runtime::write_state(record(), runtime::Status::running, "root"), Catch::Contains(R"("pid":4242,"status":"running")"));
+  CHECK_THAT(runtime::write_state(record(), runtime::Status::stopped, "root"), Catch::Contains(R"("pid":0,"status":"stopped")"));
 }
