@@ -1,10 +1,11 @@
-// Pieces of text: blanks around them, what stands before a separator, whole numbers.
+// Pieces of text: blanks around them, what stands before a separator, whole numbers; many made one.
 #pragma once
 
 #include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace slipway {
@@ -19,6 +20,18 @@ constexpr std::string_view cut(std::string_view& rest, char separator) {
   const std::string_view piece = rest.substr(0, rest.find(separator));
   rest.remove_prefix(std::min(piece.size() + 1, rest.size()));
   return piece;
+}
+
+// The pieces of a range of texts, with a separator between them.
+template <class Pieces>
+std::string join(const Pieces& pieces, std::string_view separator) {
+  std::string out;
+  for (bool first = true; const auto& piece : pieces) {
+    if (!first) out += separator;
+    out += piece;
+    first = false;
+  }
+  return out;
 }
 
 // A number and nothing else: neither blanks nor '+', and it fits into T.

@@ -2,7 +2,9 @@
 find_program(CCACHE ccache)
 if(CCACHE)
   # Paths beneath the tree are hashed relative to it: every clone of one commit shares the same cache.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CCACHE})
+  # Depend: a miss costs no second run of the preprocessor. Sloppiness: what precompiled headers need.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_DEPEND=1
+                                  CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
@@ -89,6 +91,15 @@ function(slipway_program name)
   endif()
 endfunction()
 
+# What a precompiled header and those who use it must agree in. protobuf's users have NOMINMAX; nothing of a test is worth more than -O1.
+# GCC 12 takes lists of strings for writes beyond an array (its bug 105329).
+function(slipway_test_flags target)
+  target_compile_definitions(${target} PRIVATE NOMINMAX)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(${target} PRIVATE -O1 -Wno-array-bounds -Wno-stringop-overflow)
+  endif()
+endfunction()
+
 # slipway_unit_test(ROOM SOURCES … LIBS … [LABELS …]): one Catch2 program per room, tests/unit_ROOM, one ctest of that name.
 function(slipway_unit_test room)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;LABELS" ${ARGN})
@@ -96,6 +107,8 @@ function(slipway_unit_test room)
   add_executable(${target} ${ARG_SOURCES} $<TARGET_OBJECTS:slipway_catch_main>)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${target} PRIVATE ${ARG_LIBS} slipway::base)
+  target_precompile_headers(${target} REUSE_FROM slipway_test_headers)
+  slipway_test_flags(${target})
   target_compile_definitions(${target} PRIVATE SLIPWAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}" SLIPWAY_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${target} COMMAND ${target})
   if(NOT ARG_LABELS)

@@ -72,7 +72,7 @@ Result<void> make_directory(FdRef parent, const std::string& path, mode_t mode) 
 Result<void> write_layers(FdRef parent, const std::string& path, const std::vector<std::string>& chains) {
   TRY(fault::point("write a root's layers"));
   TRY_ASSIGN(const UniqueFd file, sys::open_at(parent, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
-  TRY(sys::write_all(file, fmt::format("{}\n", fmt::join(chains, "\n"))).context("'{}'", path));
+  TRY(sys::write_all(file, join(chains, "\n") + "\n").context("'{}'", path));
   fault::moment("a root's layers are written");
   return {};
 }

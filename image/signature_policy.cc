@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "base/text.h"
 #include "image/http.h"
 #include "image/json_text.h"
 
@@ -96,7 +97,7 @@ Result<void> read_identity(const std::string& where, const Json& json, Requireme
 Result<void> want_one_of(const std::string& where, const Json& json, std::initializer_list<const char*> fields) {
   const auto count = std::count_if(fields.begin(), fields.end(), [&](const char* field) { return json.contains(field); });
   if (count == 1) return {};
-  return fail(Code::invalid_argument, "{}: {} of {}, one is wanted", where, count, fmt::join(fields, ", "));
+  return fail(Code::invalid_argument, "{}: {} of {}, one is wanted", where, count, join(fields, ", "));
 }
 
 Result<Requirement> sigstore_of(const std::string& where, const Json& json) {

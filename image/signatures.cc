@@ -11,6 +11,7 @@
 #include <memory>
 #include <set>
 
+#include "base/text.h"
 #include "image/json_text.h"
 #include "sys/file.h"
 
@@ -131,7 +132,7 @@ Result<void> check_requirement(const Demands& demands, const Requirement& requir
     if (checked.ok()) return {};
     if (reasons.size() < kMaxReasons) reasons.push_back(checked.error().message);
   }
-  return refuse(demands, fmt::format("none of {} signatures is good: {}", signatures.size(), fmt::join(reasons, "; ")));
+  return refuse(demands, fmt::format("none of {} signatures is good: {}", signatures.size(), join(reasons, "; ")));
 }
 
 }  // namespace

@@ -105,7 +105,7 @@ std::string follow_in_root(const std::string& directory, const std::string& targ
     else if (!part.empty() && part != "." && part != "..")
       parts.push_back(part);
   }
-  return fmt::format("{}", fmt::join(parts, "/"));
+  return join(parts, "/");
 }
 
 Result<void> mark_opaque(FdRef dir) {

@@ -1,6 +1,7 @@
 // Calls the plugins of one network one after the other.
 #include "network/chain.h"
 
+#include "base/text.h"
 #include "network/cni_result.h"
 #include "network/pod_args.h"
 
@@ -19,7 +20,7 @@ Result<std::string> call_plugin(const NetworkConfig& network, const PluginConfig
   invocation.netns = call.netns;
   invocation.if_name = kInterface;
   invocation.args = call.args;
-  invocation.path = fmt::format("{}", fmt::join(call.bin_dirs, ":"));
+  invocation.path = join(call.bin_dirs, ":");
   invocation.config = to_text(plugin_input(plugin.config, network.name, network.version, call.capabilities, previous));
   invocation.keep = call.keep;
   return invoke(invocation, call.deadline);

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/fault.h"
+#include "base/text.h"
 #include "network/json.h"
 #include "sys/descriptor.h"
 #include "sys/file.h"
@@ -151,7 +152,7 @@ Result<std::string> find_plugin(const std::string& type, const std::vector<std::
     std::string path = directory + "/" + type;
     if (::access(path.c_str(), X_OK) == 0) return path;
   }
-  return fail(Code::not_found, "CNI plugin '{}' is not in {}", type, fmt::join(directories, ", "));
+  return fail(Code::not_found, "CNI plugin '{}' is not in {}", type, join(directories, ", "));
 }
 
 Result<std::string> invoke(const Invocation& call, Deadline deadline) {

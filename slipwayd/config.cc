@@ -266,7 +266,7 @@ Result<void> check(const Config& config) {
   const Config usual;
   for (const auto& name : config.pod_annotations)
     if (std::ranges::find(usual.pod_annotations, name) == usual.pod_annotations.end())
-      return fail(Code::invalid_argument, "pods.annotations: '{}' is none of {}", name, fmt::join(usual.pod_annotations, ", "));
+      return fail(Code::invalid_argument, "pods.annotations: '{}' is none of {}", name, join(usual.pod_annotations, ", "));
   for (const auto& device : config.pod_devices) TRY(check_absolute("pods.devices", device));
   for (const auto& directory : config.cdi_directories) TRY(check_absolute("pods.cdi_directories", directory));
   TRY(streaming_address(config));
