@@ -4,4 +4,4 @@
 . "$(dirname "$0")/../lib.sh"
 
 trap - EXIT ERR # the bench brings its own daemons, and their ends
-exec "$LIB_DIR/../bench/cri" --rounds 3 --crowd 5 --pods 8 --probes 10 --assert
+exec "$LIB_DIR/../bench/cri" --rounds 2 --crowd 3 --pods 5 --probes 5 --assert

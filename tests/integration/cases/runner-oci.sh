@@ -6,6 +6,4 @@
 
 # On a real file system: 6.1 cannot id-map a tmpfs.
 TMPDIR=$CASE_DIR python3 -B "$LIB_DIR/../root/runner_test.py" "$(command -v slipway)"
-# And shown as a hybrid host, of which nobody gave version 2 a controller.
-TMPDIR=$CASE_DIR "$LIB_DIR/../tools/hybridview" python3 -B "$LIB_DIR/../root/runner_test.py" "$(command -v slipway)" hybrid life_cases command_cases
 "$SLIPWAY_TESTS/unit_runtime_root"

@@ -47,7 +47,7 @@ qemu_arguments() {
   else
     # qemu 7.2 emulates cmpxchg16b so that a kernel's free lists break: 6.12 at once, 6.1 once in some hundred boots of a busy host, which
     # then spins in silence. Without it the kernel takes locks.
-    QEMU+=(-accel "tcg,thread=multi" -cpu "qemu64,-cx16")
+    QEMU+=(-accel "tcg,thread=${SLIPWAY_VM_THREAD:-multi}" -cpu "qemu64,-cx16")
   fi
 }
 

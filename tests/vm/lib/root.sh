@@ -21,6 +21,7 @@ make_root() {
   apt_sources >"$image.list"
   mmdebstrap --mode=root --variant=minbase --format=directory --quiet \
     --include="$(list_of "$VM_DIR/packages" | paste -sd,)" \
+    --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
