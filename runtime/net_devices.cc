@@ -46,7 +46,13 @@ Result<void> move_there(const End& here, const End& there, const std::string& na
   if (taken.ok()) return fail(Code::already_exists, "the container has a device '{}' already", now);
   if (taken.error().code != Code::not_found) return taken.error();
   moved.push_back(std::move(device));
-  return move_one(here, there, link, moved.back(), true);
+  auto done = move_one(here, there, link, moved.back(), true);
+  if (done.ok() || moved.back().link != 0) return done;
+  // The kernel moves first and names then (do_setlink): a name that somebody took meanwhile leaves it there under the one that it had.
+  const auto stayed = here.socket.link_index(name);
+  if (stayed.ok() || stayed.error().code != Code::not_found) return done;
+  if (const auto there_now = there.socket.link_index(name); there_now.ok()) moved.back().link = there_now.value();
+  return done;
 }
 
 // A name with %d at its end stands for the first number that is free in the container and that no other device is to have (config-linux.md,

@@ -179,22 +179,27 @@ Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record) {
   return std::optional(std::move(pidfd).take());
 }
 
-bool is_frozen(const ContainerRecord& record) {
+namespace {
+
+// By whomever; one that has no cgroup any more is not.
+Result<bool> is_frozen(const ContainerRecord& record) {
   if (record.cgroup.empty()) return false;
-  const auto root = cgroups::open_root();
-  if (!root.ok()) return false;
-  const auto cgroup = cgroups::Cgroup::open(root.value(), record.cgroup);
+  TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
+  const auto cgroup = cgroups::Cgroup::open(root, record.cgroup);
   if (!cgroup.ok()) return false;
   const auto frozen = cgroup.value().frozen();
   return frozen.ok() && frozen.value();
 }
+
+}  // namespace
 
 Result<Status> status_of(const StateDir& dir, const ContainerRecord& record) {
   TRY_ASSIGN(const auto process, open_process(record));
   if (!process) return Status::stopped;
   TRY_ASSIGN(const auto waiting, dir.open_start_fifo());
   // Also one that waits for `start`: what is frozen answers nobody, and is to be resumed first.
-  if (is_frozen(record)) return Status::paused;
+  TRY_ASSIGN(const bool frozen, is_frozen(record));
+  if (frozen) return Status::paused;
   return waiting ? Status::created : Status::running;
 }
 

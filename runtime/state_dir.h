@@ -68,9 +68,6 @@ Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record);
 // Field 22 of /proc/PID/stat; nullopt: no such process or only its zombie.
 Result<std::optional<std::uint64_t>> process_start_time(pid_t pid);
 
-// Its cgroup is frozen, by whomever. False where that cannot be told.
-bool is_frozen(const ContainerRecord& record);
-
 // Asks the kernel: process, FIFO and freezer.
 Result<Status> status_of(const StateDir& dir, const ContainerRecord& record);
 

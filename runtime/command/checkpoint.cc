@@ -28,6 +28,9 @@ Result<std::string> parent_images(const Arguments& arguments, FdRef images) {
 
 Result<void> check_status(const Found& found, const std::string& id) {
   TRY_ASSIGN(const Status status, status_of(found.dir, found.record));
+  TRY_ASSIGN(const auto waiting, found.dir.open_start_fifo());
+  if (status == Status::paused && waiting)
+    return fail(Code::failed_precondition, "container '{}' is paused before its start: it cannot be checkpointed", id);
   if (status == Status::running || status == Status::paused) return {};
   return fail(Code::failed_precondition, "container '{}' is {}: it cannot be checkpointed", id, to_string(status));
 }

@@ -21,8 +21,8 @@ constexpr Option kOptions[] = {{"interval", "", true}, {"stats", "", false}};
 
 // "5s", "500ms", "1.5s", "1m30s": Go's durations, in whole milliseconds.
 Result<int> parse_interval(const std::string& text) {
-  constexpr std::pair<std::string_view, double> kUnits[] = {{"ns", 1e-6}, {"us", 1e-3},  {"\u00b5s", 1e-3}, {"ms", 1},
-                                                            {"s", 1000},  {"m", 60'000}, {"h", 3'600'000}};
+  constexpr std::pair<std::string_view, double> kUnits[] = {{"ns", 1e-6}, {"us", 1e-3}, {"\u00b5s", 1e-3}, {"\u03bcs", 1e-3},
+                                                            {"ms", 1},    {"s", 1000},  {"m", 60'000},     {"h", 3'600'000}};
   double sum = 0;
   const char* p = text.data();
   const char* const end = p + text.size();
@@ -36,7 +36,7 @@ Result<int> parse_interval(const std::string& text) {
       unit = ms;
       rest.remove_prefix(name.size());
     }
-    if (error != std::errc{} || unit == 0 || !(number >= 0 && number <= 1e12))
+    if (error != std::errc{} || unit == 0 || !(number >= 0 && number <= 1e15))
       return fail(Code::invalid_argument, "--interval: '{}' is not like '5s'", text);
     sum += number * unit;
     p = rest.data();

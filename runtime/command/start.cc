@@ -109,7 +109,8 @@ Result<int> start_verb(const Global& global, Words words) {
   TRY_ASSIGN(const std::string id, container_id(arguments));
   TRY_ASSIGN(const Found found, find_container(global, id));
   TRY(found.dir.lock());
-  if (is_frozen(found.record)) return fail(Code::failed_precondition, "container '{}' is paused: resume it first", found.record.id);
+  TRY_ASSIGN(const Status status, status_of(found.dir, found.record));
+  if (status == Status::paused) return fail(Code::failed_precondition, "container '{}' is paused: resume it first", id);
   TRY(start_container(found.dir, found.record));
   return 0;
 }

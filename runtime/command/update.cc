@@ -42,18 +42,20 @@ std::optional<int> shift_of(std::string_view unit) {
   return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<int>(10 * at));
 }
 
-// "67108864", "64m", "1.5GiB", "-1": bytes, or with a unit of 1024.
+// "67108864", "64m", "1.5GiB": bytes, or with a unit of 1024; "-1": no limit.
 std::optional<std::int64_t> parse_bytes(std::string_view text) {
+  if (text == "-1") return -1;
+  if (text.starts_with('-')) return std::nullopt;
+  const char* const end = text.data() + text.size();
   std::int64_t whole = 0;
   double fraction = 0;
-  auto read = std::from_chars(text.data(), text.data() + text.size(), whole);
-  const bool has_fraction = read.ptr != text.data() + text.size() && *read.ptr == '.';
-  if (read.ec == std::errc{} && has_fraction)
-    read = std::from_chars(read.ptr, text.data() + text.size(), fraction, std::chars_format::fixed);
+  auto read = std::from_chars(text.data(), end, whole);
+  if (read.ec == std::errc{} && read.ptr != end && *read.ptr == '.')
+    read = std::from_chars(read.ptr, end, fraction, std::chars_format::fixed);
   const auto shift = shift_of(text.substr(static_cast<std::size_t>(read.ptr - text.data())));
-  if (read.ec != std::errc{} || !shift || whole < -1 || whole >= (INT64_MAX >> *shift) || (has_fraction && whole < 0)) return std::nullopt;
-  if (whole < 0) return whole;
-  return (whole << *shift) + static_cast<std::int64_t>(fraction * static_cast<double>(std::int64_t{1} << *shift));
+  if (read.ec != std::errc{} || !shift || whole > (INT64_MAX >> *shift)) return std::nullopt;
+  const auto more = static_cast<std::int64_t>(fraction * static_cast<double>(std::int64_t{1} << *shift));
+  return more > INT64_MAX - (whole << *shift) ? std::nullopt : std::optional((whole << *shift) + more);
 }
 
 Result<void> set_bytes(const Arguments& arguments, std::string_view flag, std::optional<std::int64_t>& out) {

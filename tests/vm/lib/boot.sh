@@ -11,7 +11,8 @@ accelerator() {
     answer=tcg
     if [[ -r /dev/kvm && -w /dev/kvm ]] && kvm_runs "$kernel"; then answer=kvm; fi
     note "accelerator: $answer"
-    printf '%s\n' "$answer" >"$memo"
+    printf '%s\n' "$answer" >"$memo.tmp"
+    mv "$memo.tmp" "$memo"
   fi
   cat "$memo"
 }
