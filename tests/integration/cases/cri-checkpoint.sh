@@ -1,6 +1,7 @@
 #!/bin/bash
 # Checkpoints of containers: the archive's parts, the container goes on, its images restore; time-outs, kills and refusals leave nothing.
 # timeout: 400
+# seconds: 60
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../cri.sh"
 start_registry

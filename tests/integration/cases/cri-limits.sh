@@ -1,6 +1,7 @@
 #!/bin/bash
 # 512 MiB and 1024 pids: the files say so, memory ends in OOMKilled and 137, forks stop. Swap, huge pages, and who ends with whom.
 # timeout: 240
+# seconds: 40
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../cri.sh"
 start_registry

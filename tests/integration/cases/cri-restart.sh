@@ -1,6 +1,7 @@
 #!/bin/bash
 # kill -9 of slipwayd: a container that writes numbered lines shows each once, exits meanwhile are told, nothing is lost.
 # timeout: 240
+# seconds: 70
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../cri.sh"
 start_registry

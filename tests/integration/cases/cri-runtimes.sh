@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runtime handlers: the life of a pod by Debian's crun and by runc, OOM, updates, terminals, restarts, deaths in the middle; nothing stays.
 # timeout: 420
+# seconds: 150
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../cri.sh"
 start_registry

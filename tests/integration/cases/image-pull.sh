@@ -1,6 +1,7 @@
 #!/bin/bash
 # slipway-image against the test registry: odd layers unpacked as overlayfs shows them, names and certificates of real registries,
 # archives, confinement, and a worker killed at any point.
+# seconds: 40
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A kubelet in standalone mode: whole pods with init containers, sidecars and probes, crash loops, logs, hooks; slipwayd is killed in the middle of each.
 # timeout: 480
+# seconds: 50
 . "$(dirname "$0")/../lib.sh"
 start_registry
 cni_network

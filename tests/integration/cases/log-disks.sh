@@ -2,6 +2,7 @@
 # A container's numbered lines through 20 kills of slipwayd, rotations, a stalled disk and a full one: none missing untold, none twice,
 # and no write of the container takes 100 ms.
 # timeout: 300
+# seconds: 60
 . "$(dirname "$0")/../lib.sh"
 start_registry
 cni_network

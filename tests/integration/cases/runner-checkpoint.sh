@@ -1,5 +1,6 @@
 #!/bin/bash
 # timeout: 400
+# seconds: 60
 # slipway checkpoint and restore with Debian's criu.
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # timeout: 600
+# seconds: 70
 # The runner's own tests (tests/root) on a kernel with cgroup v2 alone.
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # timeout: 300
+# seconds: 40
 # podman checkpoints and restores containers by slipway: in place, left running, exported and imported, with and without a terminal.
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "$0")/../lib.sh"

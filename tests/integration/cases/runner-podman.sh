@@ -1,5 +1,6 @@
 #!/bin/bash
 # timeout: 400
+# seconds: 65
 # podman 4.3 with slipway as its runtime and cgroups by itself: foreground, terminals, settings, a container's life, pods, limits.
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # timeout: 300
+# seconds: 80
 # podman of an ordinary user drives slipway: run, exec, a terminal, stop, user namespaces of its own, the host's network.
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "$0")/../lib.sh"

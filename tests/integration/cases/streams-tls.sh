@@ -1,6 +1,7 @@
 #!/bin/bash
 # Exec, attach and port-forward by TLS: slipctl, crictl where there is one, and a client of our own; with certificates of clients; rotated.
 # timeout: 300
+# seconds: 40
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../cri.sh"
 start_registry

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Exec, attach and port-forward as the kubelet's clients do them, by SPDY and by WebSocket.
 # timeout: 300
+# seconds: 40
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../cri.sh"
 start_registry
