@@ -60,8 +60,8 @@ assert_eq() { [[ $1 == "$2" ]] || fail "${3:-value}: got '$1', expected '$2'"; }
 # assert_contains TEXT PART [WHAT]
 assert_contains() { [[ $1 == *"$2"* ]] || fail "${3:-text}: no '$2' in '$1'"; }
 
-# when_size ROWS COLS: what to type into a shell so that it tells its terminal's size once it is this; a new one takes a moment to get through.
-# The terminal's echo of it is not taken for the answer.
+# when_size ROWS COLS: what to type into a shell so that it tells its terminal's size once it is this; a new one takes a moment to get through, and
+# most engines set the first one once the shell runs. The terminal's echo of it is not taken for the answer.
 when_size() { printf 'until [ "$(stty size)" = "%s"" %s" ]; do :; done; stty size' "$1" "$2"; }
 
 # gives STATUS COMMAND…: the command ends with it; its output, both streams and without a terminal's \r, is in $out.

@@ -137,7 +137,7 @@ podman_life() {
   wait_for 10 "file of the detached process" p exec d ls /tmp/well
   gives 0 p healthcheck run d
   assert_eq "$(p exec --privileged d grep CapEff /proc/self/status)" "$(grep CapEff /proc/self/status)" "a privileged exec"
-  gives 4 python3 "$LIB_DIR/pty_client.py" 24x80 'expect=# ' 'send=stty size\n' 'expect=24 80' 'send=exit 4\n' -- "${PODMAN[@]}" exec -it d sh
+  gives 4 python3 "$LIB_DIR/pty_client.py" 24x80 'expect=# ' "send=$(when_size 24 80)\\n" 'expect=24 80' 'send=exit 4\n' -- "${PODMAN[@]}" exec -it d sh
   assert_contains "$(p top d pid args)" "1           sh -c trap"
   assert_matches "$(p stats --no-stream --format '{{.Name}} {{.PIDs}}' d)" '^d [12]$'
   p pause d >/dev/null

@@ -71,7 +71,7 @@ assert_eq "$(crictl ps --quiet --no-trunc)" "$c" "what goes on after it"
 for by in spdy websocket; do
   echo "$SECONDS s: exec, attach and port-forward by $by"
   assert_eq "$(printf 'a\nb\n' | crictl exec -i --transport "$by" "$c" wc -l)" 2
-  gives 0 "$LIB_DIR/pty_client.py" 33x99 'expect=/ #' 'send=stty size\r' 'expect=33 99' 'resize=40x120' "send=$(when_size 40 120)\\r" 'expect=40 120' 'send=exit\r' -- \
+  gives 0 "$LIB_DIR/pty_client.py" 33x99 'expect=/ #' "send=$(when_size 33 99)\\r" 'expect=33 99' 'resize=40x120' "send=$(when_size 40 120)\\r" 'expect=40 120' 'send=exit\r' -- \
     crictl exec -it --transport "$by" "$c" sh
   # What ends it is not of interest: without a terminal it takes no notice of TERM.
   gives 137 "$LIB_DIR/pty_client.py" 24x80 "send=by $by\\r" "expect=got by $by" 'signal=KILL' -- crictl attach -i --transport "$by" "$c"

@@ -51,7 +51,7 @@ Seccomp:	2
 
 # Terminals: containerd's shim gets them over a console socket.
 ctr_words=(ctr --address "$CASE_DIR/containerd.sock")
-gives 6 python3 "$LIB_DIR/pty_client.py" 24x80 'expect=# ' 'send=tty\n' expect=/dev/pts/0 'send=stty size\n' 'expect=24 80' resize=33x77 \
+gives 6 python3 "$LIB_DIR/pty_client.py" 24x80 'expect=# ' 'send=tty\n' expect=/dev/pts/0 "send=$(when_size 24 80)\\n" 'expect=24 80' resize=33x77 \
   "send=$(when_size 33 77)\\n" 'expect=33 77' 'send=exit 6\n' -- "${ctr_words[@]}" run --rm --tty --runc-binary "$(command -v slipway)" --rootfs "$rootfs" tty \
   /bin/sh -c 'PATH=/bin exec sh'
 

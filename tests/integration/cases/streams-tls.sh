@@ -66,7 +66,7 @@ if command -v crictl >/dev/null; then
   for by in spdy websocket; do
     echo "$SECONDS s: crictl exec -it by $by"
     assert_eq "$(printf 'a\nb\n' | crictl exec -i "${crictl_tls[@]}" --transport "$by" "$c" wc -l)" 2
-    gives 0 "$LIB_DIR/pty_client.py" 33x99 'expect=/ #' 'send=stty size\r' 'expect=33 99' 'send=exit\r' -- \
+    gives 0 "$LIB_DIR/pty_client.py" 33x99 'expect=/ #' "send=$(when_size 33 99)\\r" 'expect=33 99' 'send=exit\r' -- \
       crictl exec -it "${crictl_tls[@]}" --transport "$by" "$c" sh
   done
 fi
