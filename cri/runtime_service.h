@@ -4,7 +4,6 @@
 #pragma once
 
 #include "cri/answer.h"
-#include "cri/arena_messages.h"
 #include "cri/backend.h"
 #include "cri/v1/api.grpc.pb.h"
 
@@ -14,10 +13,7 @@ namespace v1 = ::runtime::v1;
 
 class RuntimeService final : public v1::RuntimeService::CallbackService {
  public:
-  explicit RuntimeService(Backend& backend) : backend_(backend) {
-    SetMessageAllocatorFor_ListContainers(&container_lists_);
-    SetMessageAllocatorFor_ListPodSandbox(&pod_lists_);
-  }
+  explicit RuntimeService(Backend& backend) : backend_(backend) {}
 
 #define SLIPWAY_UNARY(name) \
   grpc::ServerUnaryReactor* name(grpc::CallbackServerContext*, const v1::name##Request*, v1::name##Response*) override
@@ -94,8 +90,6 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   std::vector<engine::PodUsage> usage_of(const v1::PodSandboxStatsFilter& filter, engine::UsageDetail detail);
 
   Backend& backend_;
-  ArenaMessages<v1::ListContainersRequest, v1::ListContainersResponse> container_lists_;
-  ArenaMessages<v1::ListPodSandboxRequest, v1::ListPodSandboxResponse> pod_lists_;
 };
 
 // Stop and Remove of what is not there have nothing to do: CRI wants OK.

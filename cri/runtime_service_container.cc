@@ -2,6 +2,7 @@
 #include "base/ids.h"
 #include "cri/from_proto.h"
 #include "cri/inspect.h"
+#include "cri/list_item.h"
 #include "cri/runtime_service.h"
 #include "cri/streams.h"
 #include "cri/to_proto.h"
@@ -65,7 +66,8 @@ grpc::ServerUnaryReactor* RuntimeService::ListContainers(grpc::CallbackServerCon
   return answer(Lane::read, context, [this, request, response]() -> Result<void> {
     const auto snapshot = backend_.engine.snapshot();
     for (const auto& [id, container] : snapshot->containers)
-      if (matches(request->filter(), container)) put_container(container, response->add_containers());
+      if (matches(request->filter(), container))
+        *add_item(*response, v1::ListContainersResponse::kContainersFieldNumber) = list_item(container);
     return {};
   });
 }
@@ -73,13 +75,14 @@ grpc::ServerUnaryReactor* RuntimeService::ListContainers(grpc::CallbackServerCon
 grpc::ServerWriteReactor<v1::StreamContainersResponse>* RuntimeService::StreamContainers(grpc::CallbackServerContext*,
                                                                                          const v1::StreamContainersRequest* request) {
   const auto list = [this, request] {
-    std::vector<v1::Container> out;
+    std::vector<std::string> out;
     const auto snapshot = backend_.engine.snapshot();
     for (const auto& [id, container] : snapshot->containers)
-      if (matches(request->filter(), container)) put_container(container, &out.emplace_back());
+      if (matches(request->filter(), container)) out.push_back(list_item(container));
     return out;
   };
-  return stream_list<v1::StreamContainersResponse>(backend_.workers, Lane::read, list, [](auto& m) { return m.add_containers(); });
+  return stream_list<v1::StreamContainersResponse>(
+      backend_.workers, Lane::read, list, [](auto& m) { return add_item(m, v1::StreamContainersResponse::kContainersFieldNumber); });
 }
 
 grpc::ServerUnaryReactor* RuntimeService::ContainerStatus(grpc::CallbackServerContext* context, const v1::ContainerStatusRequest* request,

@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "cri/from_proto.h"
 #include "cri/inspect.h"
+#include "cri/list_item.h"
 #include "cri/runtime_service.h"
 #include "cri/streams.h"
 #include "cri/to_proto.h"
@@ -80,7 +81,7 @@ grpc::ServerUnaryReactor* RuntimeService::ListPodSandbox(grpc::CallbackServerCon
   return answer(Lane::read, context, [this, request, response]() -> Result<void> {
     const auto snapshot = backend_.engine.snapshot();
     for (const auto& [id, pod] : snapshot->pods)
-      if (matches(request->filter(), pod)) put_sandbox(pod, response->add_items());
+      if (matches(request->filter(), pod)) *add_item(*response, v1::ListPodSandboxResponse::kItemsFieldNumber) = list_item(pod);
     return {};
   });
 }
@@ -88,13 +89,14 @@ grpc::ServerUnaryReactor* RuntimeService::ListPodSandbox(grpc::CallbackServerCon
 grpc::ServerWriteReactor<v1::StreamPodSandboxesResponse>* RuntimeService::StreamPodSandboxes(grpc::CallbackServerContext*,
                                                                                              const v1::StreamPodSandboxesRequest* request) {
   const auto list = [this, request] {
-    std::vector<v1::PodSandbox> out;
+    std::vector<std::string> out;
     const auto snapshot = backend_.engine.snapshot();
     for (const auto& [id, pod] : snapshot->pods)
-      if (matches(request->filter(), pod)) put_sandbox(pod, &out.emplace_back());
+      if (matches(request->filter(), pod)) out.push_back(list_item(pod));
     return out;
   };
-  return stream_list<v1::StreamPodSandboxesResponse>(backend_.workers, Lane::read, list, [](auto& m) { return m.add_pod_sandboxes(); });
+  return stream_list<v1::StreamPodSandboxesResponse>(
+      backend_.workers, Lane::read, list, [](auto& m) { return add_item(m, v1::StreamPodSandboxesResponse::kPodSandboxesFieldNumber); });
 }
 
 }  // namespace slipway::cri

@@ -1,8 +1,10 @@
 // Server streams: a list sent in messages of bounded size.
 #pragma once
 
+#include <google/protobuf/message.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,6 +14,13 @@ namespace slipway::cri {
 
 inline constexpr std::size_t kItemsPerMessage = 1000;
 inline constexpr std::size_t kBytesPerMessage = 1 << 20;  // then the next one begins: the kubelet takes 16 MiB, an item is far from that
+
+inline std::size_t wire_size(const google::protobuf::Message& item) {
+  return item.ByteSizeLong();
+}
+inline std::size_t wire_size(const std::string& item) {  // in its wire form already (list_item.h)
+  return item.size();
+}
 
 // Owns itself until OnDone. `begin` is called once, from a worker.
 template <class Response>
@@ -35,7 +44,7 @@ class ListStream final : public grpc::ServerWriteReactor<Response> {
   std::size_t sent_ = 0;
 };
 
-// Runs `list` on a worker: it returns the items, `add` puts one into a message.
+// Runs `list` on a worker: it returns the items, `add` makes room for one in a message.
 template <class Response, class List, class Add>
 grpc::ServerWriteReactor<Response>* stream_list(Workers& workers, Lane lane, List list, Add add) {
   auto* stream = new ListStream<Response>();
@@ -47,7 +56,7 @@ grpc::ServerWriteReactor<Response>* stream_list(Workers& workers, Lane lane, Lis
         messages.emplace_back();
         items = bytes = 0;
       }
-      bytes += item.ByteSizeLong();
+      bytes += wire_size(item);
       *add(messages.back()) = std::move(item);
     }
     stream->begin(std::move(messages));

@@ -9,13 +9,15 @@ namespace slipway::cri {
 
 namespace v1 = ::runtime::v1;
 
-// to_proto_pod.cc. What lists are made of is put in its place, which may be on an arena (arena_messages.h).
-void put_sandbox(const engine::PodRecord& pod, v1::PodSandbox* out);
+// to_proto_pod.cc
+v1::PodSandboxState to_proto(engine::PodState state);
 v1::PodSandboxStatus to_status(const engine::PodRecord& pod);
 v1::PodSandboxMetadata to_metadata(const engine::PodMetadata& metadata);
 
 // to_proto_container.cc
-void put_container(const engine::ContainerRecord& container, v1::Container* out);
+v1::ContainerState to_proto(engine::ContainerState state);
+v1::ContainerMetadata to_metadata(const engine::ContainerMetadata& metadata);
+v1::ImageSpec to_image(const engine::ContainerSpec& spec);
 // `image` is what its image_id means now; null when it has been removed.
 v1::ContainerStatus to_status(const engine::ContainerRecord& container, const engine::ImageRecord* image);
 v1::LinuxContainerResources to_proto(const engine::LinuxResources& resources);

@@ -6,31 +6,6 @@
 namespace slipway::cri {
 namespace {
 
-v1::ContainerState state_of(engine::ContainerState state) {
-  switch (state) {
-    case engine::ContainerState::created: return v1::CONTAINER_CREATED;
-    case engine::ContainerState::running: return v1::CONTAINER_RUNNING;
-    case engine::ContainerState::exited: return v1::CONTAINER_EXITED;
-    case engine::ContainerState::unknown: return v1::CONTAINER_UNKNOWN;
-  }
-  return v1::CONTAINER_UNKNOWN;
-}
-
-template <class Message>
-void put_common(const engine::ContainerRecord& container, Message* out) {
-  out->set_id(container.id);
-  out->mutable_metadata()->set_name(container.spec.metadata.name);
-  out->mutable_metadata()->set_attempt(container.spec.metadata.attempt);
-  out->set_state(state_of(container.state));
-  out->set_created_at(container.created_at);
-  out->mutable_image()->set_image(written_image(container.spec));
-  out->mutable_image()->set_user_specified_image(container.spec.user_specified_image);
-  out->set_image_ref(container.image_id);
-  out->set_image_id(container.image_id);  // equals PullImageResponse.image_ref, or the kubelet collects images in use
-  out->mutable_labels()->insert(container.spec.labels.begin(), container.spec.labels.end());
-  out->mutable_annotations()->insert(container.spec.annotations.begin(), container.spec.annotations.end());
-}
-
 v1::MountPropagation propagation_of(engine::Propagation propagation) {
   switch (propagation) {
     case engine::Propagation::private_: return v1::PROPAGATION_PRIVATE;
@@ -58,14 +33,41 @@ void put_mount(const engine::Mount& mount, v1::Mount* out) {
 
 }  // namespace
 
-void put_container(const engine::ContainerRecord& container, v1::Container* out) {
-  put_common(container, out);
-  out->set_pod_sandbox_id(container.pod_id);
+v1::ContainerState to_proto(engine::ContainerState state) {
+  switch (state) {
+    case engine::ContainerState::created: return v1::CONTAINER_CREATED;
+    case engine::ContainerState::running: return v1::CONTAINER_RUNNING;
+    case engine::ContainerState::exited: return v1::CONTAINER_EXITED;
+    case engine::ContainerState::unknown: return v1::CONTAINER_UNKNOWN;
+  }
+  return v1::CONTAINER_UNKNOWN;
+}
+
+v1::ContainerMetadata to_metadata(const engine::ContainerMetadata& metadata) {
+  v1::ContainerMetadata out;
+  out.set_name(metadata.name);
+  out.set_attempt(metadata.attempt);
+  return out;
+}
+
+v1::ImageSpec to_image(const engine::ContainerSpec& spec) {
+  v1::ImageSpec out;
+  out.set_image(written_image(spec));
+  out.set_user_specified_image(spec.user_specified_image);
+  return out;
 }
 
 v1::ContainerStatus to_status(const engine::ContainerRecord& container, const engine::ImageRecord* image) {
   v1::ContainerStatus out;
-  put_common(container, &out);
+  out.set_id(container.id);
+  *out.mutable_metadata() = to_metadata(container.spec.metadata);
+  out.set_state(to_proto(container.state));
+  out.set_created_at(container.created_at);
+  *out.mutable_image() = to_image(container.spec);
+  out.set_image_ref(container.image_id);
+  out.set_image_id(container.image_id);  // equals PullImageResponse.image_ref, or the kubelet collects images in use
+  out.mutable_labels()->insert(container.spec.labels.begin(), container.spec.labels.end());
+  out.mutable_annotations()->insert(container.spec.annotations.begin(), container.spec.annotations.end());
   if (image != nullptr && !image->repo_digests.empty()) out.set_image_ref(image->repo_digests[0]);
   if (image != nullptr && container.spec.user_specified_image.empty() && !image->repo_tags.empty())
     out.mutable_image()->set_image(image->repo_tags[0]);

@@ -4,10 +4,6 @@
 namespace slipway::cri {
 namespace {
 
-v1::PodSandboxState state_of(engine::PodState state) {
-  return state == engine::PodState::ready ? v1::SANDBOX_READY : v1::SANDBOX_NOTREADY;
-}
-
 v1::NamespaceMode mode_of(engine::NamespaceMode mode) {
   switch (mode) {
     case engine::NamespaceMode::pod: return v1::POD;
@@ -38,19 +34,11 @@ void put_namespaces(const engine::NamespaceOptions& from, v1::NamespaceOption* t
   put_mappings(from.gid_mappings, to->mutable_userns_options()->mutable_gids());
 }
 
-// PodSandbox and PodSandboxStatus spell these alike.
-template <class Message>
-void put_common(const engine::PodRecord& pod, Message* out) {
-  out->set_id(pod.id);
-  *out->mutable_metadata() = to_metadata(pod.spec.metadata);
-  out->set_state(state_of(pod.state));
-  out->set_created_at(pod.created_at);
-  out->mutable_labels()->insert(pod.spec.labels.begin(), pod.spec.labels.end());
-  out->mutable_annotations()->insert(pod.spec.annotations.begin(), pod.spec.annotations.end());
-  out->set_runtime_handler(pod.spec.runtime_handler);
-}
-
 }  // namespace
+
+v1::PodSandboxState to_proto(engine::PodState state) {
+  return state == engine::PodState::ready ? v1::SANDBOX_READY : v1::SANDBOX_NOTREADY;
+}
 
 v1::PodSandboxMetadata to_metadata(const engine::PodMetadata& metadata) {
   v1::PodSandboxMetadata out;
@@ -61,13 +49,15 @@ v1::PodSandboxMetadata to_metadata(const engine::PodMetadata& metadata) {
   return out;
 }
 
-void put_sandbox(const engine::PodRecord& pod, v1::PodSandbox* out) {
-  put_common(pod, out);
-}
-
 v1::PodSandboxStatus to_status(const engine::PodRecord& pod) {
   v1::PodSandboxStatus out;
-  put_common(pod, &out);
+  out.set_id(pod.id);
+  *out.mutable_metadata() = to_metadata(pod.spec.metadata);
+  out.set_state(to_proto(pod.state));
+  out.set_created_at(pod.created_at);
+  out.mutable_labels()->insert(pod.spec.labels.begin(), pod.spec.labels.end());
+  out.mutable_annotations()->insert(pod.spec.annotations.begin(), pod.spec.annotations.end());
+  out.set_runtime_handler(pod.spec.runtime_handler);
   auto* network = out.mutable_network();
   // A pod on the host's network has no address of its own, and one that has stopped gave its back.
   if (pod.state == engine::PodState::ready && !pod.ips.empty()) {

@@ -75,8 +75,7 @@ v1::ContainerStats to_stats(const engine::ContainerUsage& usage) {
   const engine::ContainerRecord& container = usage.container;
   auto* attributes = out.mutable_attributes();
   attributes->set_id(container.id);
-  attributes->mutable_metadata()->set_name(container.spec.metadata.name);
-  attributes->mutable_metadata()->set_attempt(container.spec.metadata.attempt);
+  *attributes->mutable_metadata() = to_metadata(container.spec.metadata);
   attributes->mutable_labels()->insert(container.spec.labels.begin(), container.spec.labels.end());
   attributes->mutable_annotations()->insert(container.spec.annotations.begin(), container.spec.annotations.end());
   put_cpu(usage.cgroup, usage.timestamp, out.mutable_cpu());

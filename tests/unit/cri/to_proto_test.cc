@@ -2,11 +2,13 @@
 #include "cri/to_proto.h"
 
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "cri/answer.h"
 #include "cri/from_proto.h"
 #include "cri/image_service.h"
 #include "cri/inspect.h"
+#include "cri/list_item.h"
 
 using namespace slipway;
 using namespace slipway::cri;
@@ -48,7 +50,53 @@ engine::ContainerRecord container_record() {
   return container;
 }
 
+engine::Labels as_map(const google::protobuf::Map<std::string, std::string>& map) {
+  return {map.begin(), map.end()};
+}
+
 }  // namespace
+
+TEST_CASE("what a list says of a pod and of a container is what their statuses say", "[cri]") {
+  auto pod = pod_record();
+  pod.spec.annotations = {{"empty", ""}, {"", "nameless"}, {"long", std::string(70'000, 'x')}};
+  pod.spec.runtime_handler = "crun";
+  v1::PodSandbox listed;
+  REQUIRE(listed.ParseFromString(list_item(pod)));
+  CHECK(listed.GetReflection()->GetUnknownFields(listed).empty());
+  const auto said = to_status(pod);
+  CHECK(listed.id() == pod.id);
+  CHECK(listed.metadata().SerializeAsString() == said.metadata().SerializeAsString());
+  CHECK(listed.state() == said.state());
+  CHECK(listed.created_at() == 42);
+  CHECK(as_map(listed.labels()) == pod.spec.labels);
+  CHECK(as_map(listed.annotations()) == pod.spec.annotations);
+  CHECK(listed.runtime_handler() == "crun");
+
+  auto container = container_record();
+  container.spec.user_specified_image = "registry.example/app:1";
+  container.spec.annotations = pod.spec.annotations;
+  container.created_at = std::numeric_limits<std::int64_t>::max();
+  v1::Container item;
+  REQUIRE(item.ParseFromString(list_item(container)));
+  CHECK(item.GetReflection()->GetUnknownFields(item).empty());
+  const auto status = to_status(container, nullptr);
+  CHECK(item.id() == container.id);
+  CHECK(item.pod_sandbox_id() == container.pod_id);
+  CHECK(item.metadata().SerializeAsString() == status.metadata().SerializeAsString());
+  CHECK(item.image().SerializeAsString() == status.image().SerializeAsString());
+  CHECK(item.image_ref() == status.image_ref());
+  CHECK(item.image_id() == status.image_id());
+  CHECK(item.state() == v1::CONTAINER_EXITED);
+  CHECK(item.created_at() == status.created_at());
+  CHECK(as_map(item.labels()) == container.spec.labels);
+  CHECK(as_map(item.annotations()) == container.spec.annotations);
+
+  // A record of which nothing is set: messages that are there and empty.
+  REQUIRE(listed.ParseFromString(list_item(engine::PodRecord())));
+  CHECK(listed.has_metadata());
+  REQUIRE(item.ParseFromString(list_item(engine::ContainerRecord())));
+  CHECK((item.has_metadata() && item.has_image()));
+}
 
 TEST_CASE("a pod's status has what the kubelet refuses to miss", "[cri]") {
   const auto status = to_status(pod_record());
