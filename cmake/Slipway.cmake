@@ -100,15 +100,18 @@ function(slipway_test_flags target)
   endif()
 endfunction()
 
-# slipway_unit_test(ROOM SOURCES … LIBS … [LABELS …]): one Catch2 program per room, tests/unit_ROOM, one ctest of that name.
+# slipway_unit_test(ROOM [TIMED] SOURCES … LIBS … [LABELS …]): one Catch2 program per room, tests/unit_ROOM, one ctest of that name. TIMED: compiled
+# as the room is, since the linker takes an inline function from whoever comes first.
 function(slipway_unit_test room)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TIMED" "" "SOURCES;LIBS;LABELS" ${ARGN})
   set(target unit_${room})
   add_executable(${target} ${ARG_SOURCES} $<TARGET_OBJECTS:slipway_catch_main>)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${target} PRIVATE ${ARG_LIBS} slipway::base)
-  target_precompile_headers(${target} REUSE_FROM slipway_test_headers)
-  slipway_test_flags(${target})
+  if(NOT ARG_TIMED)
+    target_precompile_headers(${target} REUSE_FROM slipway_test_headers)
+    slipway_test_flags(${target})
+  endif()
   target_compile_definitions(${target} PRIVATE SLIPWAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}" SLIPWAY_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${target} COMMAND ${target})
   if(NOT ARG_LABELS)

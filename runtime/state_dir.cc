@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "cgroups/cgroup.h"
+#include "runtime/command/passwd.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/process_stat.h"
@@ -179,9 +180,6 @@ Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record) {
   return std::optional(std::move(pidfd).take());
 }
 
-namespace {
-
-// By whomever; one that has no cgroup any more is not.
 Result<bool> is_frozen(const ContainerRecord& record) {
   if (record.cgroup.empty()) return false;
   TRY_ASSIGN(const cgroups::Root root, cgroups::open_root());
@@ -190,8 +188,6 @@ Result<bool> is_frozen(const ContainerRecord& record) {
   const auto frozen = cgroup.value().frozen();
   return frozen.ok() && frozen.value();
 }
-
-}  // namespace
 
 Result<Status> status_of(const StateDir& dir, const ContainerRecord& record) {
   TRY_ASSIGN(const auto process, open_process(record));
@@ -208,18 +204,8 @@ Result<std::string> owner_of(const StateDir& dir) {
   if (uid == 0) return std::string("root");
   constexpr std::size_t kLargestPasswd = 4 << 20;
   const auto passwd = sys::read_file("/etc/passwd", kLargestPasswd);
-  if (passwd.ok()) {
-    const std::string number = std::to_string(uid);
-    for (std::string_view rest = passwd.value(); !rest.empty();) {
-      const std::string_view line = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-      const std::size_t name = line.find(':');
-      const std::size_t password = name == std::string_view::npos ? name : line.find(':', name + 1);
-      if (password == std::string_view::npos) continue;
-      if (line.substr(password + 1).starts_with(number + ":")) return std::string(line.substr(0, name));
-    }
-  }
-  return fmt::format("#{}", uid);
+  const std::string_view name = passwd.ok() ? command::passwd_field(passwd.value(), uid, command::PasswdField::name) : std::string_view();
+  return name.empty() ? fmt::format("#{}", uid) : std::string(name);
 }
 
 }  // namespace slipway::runtime

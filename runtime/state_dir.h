@@ -68,6 +68,9 @@ Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record);
 // Field 22 of /proc/PID/stat; nullopt: no such process or only its zombie.
 Result<std::optional<std::uint64_t>> process_start_time(pid_t pid);
 
+// Its cgroup is, by whomever; one that has no cgroup any more is not.
+Result<bool> is_frozen(const ContainerRecord& record);
+
 // Asks the kernel: process, FIFO and freezer.
 Result<Status> status_of(const StateDir& dir, const ContainerRecord& record);
 

@@ -1,4 +1,4 @@
-// One user's line of a passwd(5) that nobody vouches for.
+// Reading the container's passwd(5), which nobody vouches for.
 #include "runtime/command/home.h"
 
 #include <fcntl.h>
@@ -6,8 +6,7 @@
 
 #include <string_view>
 
-#include "base/format.h"
-#include "base/text.h"
+#include "runtime/command/passwd.h"
 #include "sys/file.h"
 
 namespace slipway::runtime::command {
@@ -26,32 +25,15 @@ std::string read_passwd(const std::string& root) {
   return text.ok() ? std::move(text).take() : std::string();
 }
 
-// name:password:UID:GID:comment:HOME:shell
-std::string_view field(std::string_view line, int wanted) {
-  for (; wanted > 0; --wanted) {
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return {};
-    line.remove_prefix(colon + 1);
-  }
-  return line.substr(0, line.find(':'));
-}
-
-std::string home_of(std::string_view passwd, std::uint32_t uid) {
-  const std::string number = fmt::format("{}", uid);
-  while (!passwd.empty()) {
-    const std::string_view line = cut(passwd, '\n');
-    if (field(line, 2) == number && !field(line, 5).empty()) return std::string(field(line, 5));
-  }
-  return "/";
-}
-
 }  // namespace
 
 void add_home(const std::string& root, oci::Process& process) {
   for (const std::string& entry : process.env) {
     if (entry.starts_with("HOME=")) return;
   }
-  process.env.push_back("HOME=" + home_of(read_passwd(root), process.user.uid));
+  const std::string passwd = read_passwd(root);
+  const std::string_view home = passwd_field(passwd, process.user.uid, PasswdField::home);
+  process.env.push_back("HOME=" + std::string(home.empty() ? "/" : home));
 }
 
 }  // namespace slipway::runtime::command

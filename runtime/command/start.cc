@@ -85,6 +85,8 @@ Error told(const StateDir& dir, Error error) {
 Result<void> start_container(const StateDir& dir, const ContainerRecord& record) {
   TRY_ASSIGN(const auto process, open_process(record));
   if (!process) return fail(Code::failed_precondition, "container '{}' is stopped: it cannot be started", record.id);
+  TRY_ASSIGN(const bool frozen, is_frozen(record));
+  if (frozen) return fail(Code::failed_precondition, "container '{}' is paused: resume it first", record.id);
   TRY_ASSIGN(auto start, dir.open_start_fifo());
   if (!start) return fail(Code::failed_precondition, "container '{}' is running already: it cannot be started", record.id);
   if (record.hooks) TRY(run_start_hooks(dir, record, *process));
@@ -109,8 +111,6 @@ Result<int> start_verb(const Global& global, Words words) {
   TRY_ASSIGN(const std::string id, container_id(arguments));
   TRY_ASSIGN(const Found found, find_container(global, id));
   TRY(found.dir.lock());
-  TRY_ASSIGN(const Status status, status_of(found.dir, found.record));
-  if (status == Status::paused) return fail(Code::failed_precondition, "container '{}' is paused: resume it first", id);
   TRY(start_container(found.dir, found.record));
   return 0;
 }

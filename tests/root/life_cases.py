@@ -225,14 +225,15 @@ class Life(Case):
             watching.communicate(timeout=30)
         self.assertEqual([line["type"] for line in lines], ["stats"] * 3)
         self.assertEqual(watching.returncode, 0)
-        for interval, part in (("1.5h1us", "not running"), ("0.0001us", "not running"), ("86400000000000ns", "not running"), ("1\u03bcs", "not running"), ("0s", "'0s' is not more than nothing"), ("25h", "up to 24h"),
+        for interval, part in (("1.5h1us", "not running"), ("0.0001us", "not running"), ("86400000000000ns", "not running"), ("1\u03bcs", "not running"),
+                               ("0s", "'0s' is not more than nothing"), ("25h", "up to 24h"),
                                ("-1s", "'-1s' is not"), ("1e3s", "'1e3s' is not like '5s'"), ("5", "'5' is not like '5s'")):
             self.assertIn(part, self.bundle.call("events", "--interval=" + interval, self.bundle.name).stderr)
         for text in ("12x", "1.5.5g", "-2", "9e9", "8192p", "1ib", "-1.5g", "-0.5g", "-1m", "1.5.5", "nan", ""):
             self.assertIn(f"--memory: '{text}' is not a number of bytes", self.bundle.call("update", "--memory=" + text, self.bundle.name).stderr)
         for text in ("64MiB", "1.5g", "-1", "8191.5P", "9223372036854775807", "0.5kb", "7B"):
             self.assertIn("is stopped", self.bundle.call("update", "--memory=" + text, self.bundle.name).stderr)
-        for words, part in ((["--cpu-idle", "x"], "--cpu-idle: 'x'"),
+        for words, part in ((["--memory", "12x"], "--memory: '12x' is not a number of bytes"), (["--cpu-idle", "x"], "--cpu-idle: 'x'"),
                             (["--pids-limit", "3"], "is stopped: it cannot be updated")):
             self.assertIn(part, self.bundle.call("update", *words, self.bundle.name).stderr)
 

@@ -111,7 +111,7 @@ assert_eq "$(cd /sys/fs/cgroup/runner-case && cat memory.max memory.swap.max)" $
 slipway --root "$CASE_DIR/oci" exec limited /bin/busybox rm /dev/shm/fill
 low true
 assert_eq "$(</sys/fs/cgroup/runner-case/memory.max)" 16777216 "a limit that there is room for"
-slipway --root "$CASE_DIR/oci" update --memory 64MiB --memory-swap 0.125g limited
+slipway --root "$CASE_DIR/oci" update --memory 64m --memory-swap 128m limited
 assert_fails "less than the memory limit" slipway --root "$CASE_DIR/oci" update --memory 64m --memory-swap 32m limited
 slipway --root "$CASE_DIR/oci" kill --all limited KILL
 status=0

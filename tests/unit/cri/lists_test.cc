@@ -70,11 +70,11 @@ TEST_CASE("300 pods with 600 containers are listed in little time", "[cri][lists
       CHECK(client.value().wait().value().code == 0);
       each.push_back((cpu_seconds() - begin) * 1000);
     }
-    // The least: a busy machine's caches and sibling threads only add.
-    const double least = *std::min_element(each.begin(), each.end());
-    WARN(list << ": " << least << " ms of the server's processor time");
+    std::sort(each.begin(), each.end());
+    const double middle = each[kRounds / 2];
+    WARN(list << ": " << middle << " ms of the server's processor time");
 #ifndef __SANITIZE_ADDRESS__
-    CHECK(least < 10);
+    CHECK(middle < 10);
 #endif
   }
 }
