@@ -88,13 +88,28 @@ Result<void> set_level(const Arguments& arguments) {
   return {};
 }
 
-Result<Global> apply_globals(const Arguments& arguments) {
-  Global global;
-  // First: whoever reads the log wants to hear of the other flags too.
+Result<void> set_log(const Arguments& arguments) {
   const std::string format = arguments.value("log-format", "text");
   if (format != "text" && format != "json") return fail(Code::invalid_argument, "--log-format: '{}' is neither text nor json", format);
   TRY(set_error_log(arguments.value("log"), format == "json"));
   log::set_sink(report_line);
+  return {};
+}
+
+// Of the words before one that makes no sense, so that the log hears of it.
+void set_log_of(Words words) {
+  while (!words.empty()) {
+    words = words.first(words.size() - 1);
+    const auto arguments = parse_arguments(words, kOptions, true);
+    if (!arguments.ok()) continue;
+    (void)set_log(arguments.value());
+    return;
+  }
+}
+
+Result<Global> apply_globals(const Arguments& arguments) {
+  Global global;
+  TRY(set_log(arguments));  // first: whoever reads the log wants to hear of the other flags too
   TRY_ASSIGN(global.rootless, parse_rootless(arguments.value("rootless", "auto")));
   global.within = arguments.has("within");
   TRY_ASSIGN(global.root, absolute("root", arguments.has("root") ? arguments.value("root") : default_root(global)));
@@ -130,7 +145,9 @@ Result<int> run_sealed(const Verb& verb, char* const* argv, Global global, Words
 
 Result<int> run(char* const* argv, Words words) {
   TRY(fill_standard_descriptors());
-  TRY_ASSIGN(const Arguments arguments, parse_arguments(words, kOptions, true));
+  const auto parsed = parse_arguments(words, kOptions, true);
+  if (!parsed.ok()) set_log_of(words);
+  TRY_ASSIGN(const Arguments arguments, parsed);
   TRY_ASSIGN(Global global, apply_globals(arguments));
   global.words.assign(words.begin(), words.end());
   if (arguments.has("version")) {

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "runtime/command/command.h"
 #include "runtime/command/sealed_self.h"
 #include "runtime/rootless.h"
@@ -44,11 +45,22 @@ Result<void> go_within(const Global& global) {
   return execute_sealed(words);
 }
 
+// ".." stays: behind a symbolic link it is not what stands before it.
+std::string without_idle_parts(std::string_view path) {
+  std::string out;
+  while (!path.empty()) {
+    const std::string_view part = cut(path, '/');
+    if (part.empty() || part == ".") continue;
+    (out += '/') += part;
+  }
+  return out.empty() ? "/" : out;
+}
+
 Result<std::string> absolute(std::string_view flag, const std::string& path) {
-  if (path.starts_with('/')) return path;
+  if (path.starts_with('/')) return without_idle_parts(path);
   char here[PATH_MAX];
   if (::getcwd(here, sizeof here) == nullptr) return fail_errno(errno, "--{} '{}': the working directory", flag, path);
-  return path == "." ? std::string(here) : std::string(here) + "/" + path;
+  return without_idle_parts(std::string(here) + "/" + path);
 }
 
 void leave(int status) {

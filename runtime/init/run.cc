@@ -13,6 +13,7 @@ namespace {
 constexpr StepFunction kSteps[] = {
     seal,                     // before anybody else can see this process
     close_inherited,          // first: a created container must not hold its maker's pipes and locks while it waits
+    forget_environment,       // nor what its maker's environment says, which /proc/PID/environ tells
     enter_cgroup,             // before anything is charged to where the runner is
     unblock_signals,          //
     write_own_proc,           // what only the host's root may say of a process, before a user namespace takes that from it

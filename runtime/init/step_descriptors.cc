@@ -1,7 +1,9 @@
-// Which descriptors init, and then the container, holds.
+// Which descriptors init, and then the container, holds; and nothing else of who made it.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cstring>
 
 #include "base/weaken.h"
 #include "runtime/init/steps.h"
@@ -42,6 +44,13 @@ int close_except(unsigned first, View<int> keep) noexcept {
 Failure close_inherited(const InitPlan& plan, Progress&) noexcept {
   if (weakened(Defence::close_descriptors)) return {};
   if (close_except(3U + static_cast<unsigned>(plan.preserve_fds), plan.keep) != 0) return failed(Step::close_descriptors);
+  return {};
+}
+
+// Who executes its program at once has nobody look at it before.
+Failure forget_environment(const InitPlan& plan, Progress&) noexcept {
+  if (plan.start_fd < 0) return {};
+  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) std::memset(*entry, 0, std::strlen(*entry));
   return {};
 }
 

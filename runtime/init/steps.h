@@ -40,6 +40,7 @@ inline Failure failed(Step step, std::uint32_t index = 0) noexcept {
 Failure seal(const InitPlan&, Progress&) noexcept;
 // step_descriptors.cc
 Failure close_inherited(const InitPlan&, Progress&) noexcept;
+Failure forget_environment(const InitPlan&, Progress&) noexcept;
 Failure give_stdio(const InitPlan&, Progress&) noexcept;
 Failure set_stdio(const InitPlan&, Progress&) noexcept;
 Failure close_used(const InitPlan&, Progress&) noexcept;

@@ -303,6 +303,9 @@ class Documents(Case):
         self.assertEqual(done.returncode, 1)
         line = json.loads(on_this_host(log))
         self.assertEqual((set(line), line["level"], "'none' is none of" in line["msg"]), ({"level", "msg", "time"}, "error", True))
+        os.remove(log)
+        done = self.bundle.call("--log", log, "--log-format", "json", "--nonsense", "run", "x")
+        self.assertEqual((done.returncode, json.loads(on_this_host(log))["msg"]), (1, "flag '--nonsense' is not known"))
         done = self.bundle.call("--log", "/no/such/folder/log", "list")
         self.assertEqual((done.returncode, "--log" in done.stderr), (1, True), done.stderr)
 

@@ -37,6 +37,23 @@ class Life(Case):
         self.assertIsNone(self.bundle.state_of())
         self.assertFalse(os.path.exists(self.bundle.cgroup()))
 
+    def test_who_waits_tells_nothing_of_who_made_it(self):
+        code = self.bundle.create("sh", "-c", "env", env=os.environ | {"SECRET_OF_THE_CALLER": "s3cret"})
+        self.assertEqual(code, 0, self.bundle.output())
+        with open(f"/proc/{self.bundle.state_of()['pid']}/environ", "rb") as file:
+            self.assertEqual(file.read().strip(b"\0"), b"")
+        self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+        until("its own environment", lambda: "PATH=" in self.bundle.output())
+        self.assertNotIn("s3cret", self.bundle.output())
+
+    def test_a_bundle_is_told_without_idle_parts(self):
+        self.bundle.config["process"]["args"] = ["true"]
+        self.bundle.save()
+        folder, name = os.path.split(self.bundle.path)
+        code = self.bundle.call("create", "--bundle", f"./{name}//.", self.bundle.name, cwd=folder, capture_output=False, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+        self.assertEqual((code, self.bundle.state_of()["bundle"]), (0, self.bundle.path))
+
     def test_list_ps_pause_resume(self):
         self.config["process"]["args"] = ["sleep", "1000"]
         self.bundle.save()
