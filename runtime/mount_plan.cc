@@ -79,7 +79,9 @@ Result<PlannedMount> plan_one(const oci::Spec& spec, const oci::Mount& mount, co
   if (planned.map_ids && planned.maker != Maker::bind)
     return fail(Code::invalid_argument, "uidMappings, 'idmap': only a bind can be mapped");
   if (planned.map_ids && planned.ids.empty() && find_namespace(spec, oci::NamespaceType::user) == nullptr)
-    return fail(Code::invalid_argument, "'idmap': there are neither uidMappings nor a user namespace to take them from");
+    return fail(Code::invalid_argument,
+                "'idmap': there are neither uidMappings nor a user namespace to take them from (an ordinary user's, which is entered "
+                "before, is none)");
   if (planned.options.copy_up && (planned.maker != Maker::filesystem || planned.type != "tmpfs"))
     return fail(Code::invalid_argument, "'tmpcopyup': only into a tmpfs anything can be copied");
   TRY(check_target(mount, planned));

@@ -94,6 +94,9 @@ Result<void> map_ids(FdRef mount, FdRef user_namespace, bool recursive) {
   attr.userns_fd = static_cast<std::uint64_t>(user_namespace.get());
   if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr) == 0) return {};
   const int err = errno;
+  if (err == EPERM)
+    return fail(Code::permission_denied, "only who may mount its file system may map its ids, and an ordinary user may not: {}",
+                filesystem_name(mount));
   if (err != EINVAL) return fail_errno(err, "map the ids of a mount");
   return fail(Code::failed_precondition, "its file system cannot be id-mapped on this kernel: {}", filesystem_name(mount));
 }

@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "sys/descriptor.h"
@@ -64,8 +65,12 @@ Result<Holder> start_holder(int join) {
 Result<void> write_id_map(pid_t pid, const char* file, const std::string& text) {
   TRY_ASSIGN(const UniqueFd fd, open_path(fmt::format("/proc/{}/{}", pid, file), O_WRONLY));
   const ssize_t n = retry_eintr([&] { return ::write(fd.get(), text.data(), text.size()); });
-  if (n != static_cast<ssize_t>(text.size())) return fail_errno(n < 0 ? errno : EIO, "write the id map '{}' to {}", text, file);
-  return {};
+  if (n == static_cast<ssize_t>(text.size())) return {};
+  const int err = n < 0 ? errno : EIO;
+  std::string shown = text;
+  std::replace(shown.begin(), shown.end(), '\n', ';');
+  const char* why = err == EPERM ? " (ids that this process may not map: user_namespaces(7))" : "";
+  return fail_errno(err, "write the id map '{}' to {}{}", shown, file, why);
 }
 
 bool in_initial_user_namespace() {

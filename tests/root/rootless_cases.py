@@ -177,6 +177,15 @@ class Rootless(Ordinary):
         self.refused("a user namespace is needed", run())
         self.assertIn("none of true, false and auto", self.bundle.call("--rootless", "maybe", "list").stderr)
 
+    def test_ids_of_mounts_are_refused_by_name(self):
+        self.config["mounts"].append(mount("/volume", "none", "/etc", "rbind", "idmap"))
+        self.refused("'idmap': there are neither uidMappings nor a user namespace to take them from (an ordinary user's", self.bundle.run("true", **self.as_user))
+        self.config["mounts"][-1] |= {name: [{"containerID": 0, "hostID": 1, "size": 1}] for name in ("uidMappings", "gidMappings")}
+        self.refused("only who may mount its file system may map its ids", self.bundle.run("true", **self.as_user))
+        for name in ("uidMappings", "gidMappings"):
+            self.config["mounts"][-1][name][0]["hostID"] = 400000000
+        self.refused("write the id map '0 400000000 1;' to uid_map (ids that this process may not map", self.bundle.run("true", **self.as_user))
+
     def test_a_runner_that_works_in_memory(self):
         """exec has no mount namespace of its own to clone its program in: a sealed copy is what /proc/PID/exe leads to."""
         self.assertEqual(self.bundle.create("sleep", "1000", **self.as_user), 0, self.bundle.output())
