@@ -101,7 +101,7 @@ function(slipway_test_flags target)
 endfunction()
 
 # slipway_unit_test(ROOM [TIMED] SOURCES … LIBS … [LABELS …]): one Catch2 program per room, tests/unit_ROOM, one ctest of that name. TIMED: compiled
-# as the room is, since the linker takes an inline function from whoever comes first.
+# as the room is, since the linker takes an inline function from whoever comes first, and run with no other test beside it, as LABELS root is.
 function(slipway_unit_test room)
   cmake_parse_arguments(ARG "TIMED" "" "SOURCES;LIBS;LABELS" ${ARGN})
   set(target unit_${room})
@@ -118,4 +118,7 @@ function(slipway_unit_test room)
     set(ARG_LABELS unit)
   endif()
   set_tests_properties(${target} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 120)
+  if(ARG_TIMED OR "root" IN_LIST ARG_LABELS)
+    set_tests_properties(${target} PROPERTIES RUN_SERIAL ON)
+  endif()
 endfunction()
