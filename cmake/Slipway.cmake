@@ -78,10 +78,12 @@ function(slipway_weakened_program name)
   endif()
 endfunction()
 
-# slipway_program(NAME [STATIC] SOURCES … LIBS …): bin/NAME. STATIC: no interpreter, fixed addresses, small pages to fork.
+# slipway_program(NAME [STATIC] SOURCES … LIBS …): bin/NAME, and a part of the target `programs`. STATIC: no interpreter, fixed addresses, small pages to fork.
+add_custom_target(programs)
 function(slipway_program name)
   cmake_parse_arguments(ARG "STATIC" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  add_dependencies(programs ${name})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS})
   if(ARG_STATIC AND NOT SLIPWAY_SANITIZE)
     target_link_options(${name} PRIVATE -static -no-pie)

@@ -72,6 +72,39 @@ oci::Spec rootless_spec() {
   return spec;
 }
 
+// It is to be edited: each member and element has a line.
+std::string for_people(std::string_view json) {
+  std::string out;
+  std::size_t depth = 0;
+  bool quoted = false;
+  const auto new_line = [&] { out.append(1, '\n').append(2 * depth, ' '); };
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    const bool opens = c == '{' || c == '[', closes = c == '}' || c == ']';
+    if (quoted) {
+      out += c;
+      if (c == '\\') out += json[++i];
+      quoted = c != '"';
+      continue;
+    }
+    quoted = c == '"';
+    if (closes) {
+      --depth;
+      new_line();
+    }
+    out += c;
+    if (c == ':') out += ' ';
+    if (opens && (json[i + 1] == '}' || json[i + 1] == ']')) {
+      out += json[++i];
+    } else if (opens) {
+      ++depth;
+      new_line();
+    }
+    if (c == ',') new_line();
+  }
+  return out += '\n';
+}
+
 }  // namespace
 
 Result<int> spec_verb(const Global&, Words words) {
@@ -82,7 +115,7 @@ Result<int> spec_verb(const Global&, Words words) {
   auto fd = sys::open_path(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
   if (!fd.ok() && fd.error().sys_errno == EEXIST) return fail(Code::already_exists, "'{}' is there already: remove it first", path);
   if (!fd.ok()) return std::move(fd).error();
-  TRY(sys::write_all(fd.value(), oci::write_spec(arguments.has("rootless") ? rootless_spec() : default_spec()) + "\n"));
+  TRY(sys::write_all(fd.value(), for_people(oci::write_spec(arguments.has("rootless") ? rootless_spec() : default_spec()))));
   return 0;
 }
 

@@ -61,9 +61,7 @@ class Maker {
       auto made = make_planned(planned);
       if (!made.ok()) return std::move(made).error().within("mount at '/{}'", planned.target);
     }
-    // criu takes the root's flags from here, those of all other mounts from the images.
-    if (spec_.root && spec_.root->readonly)
-      TRY(sys::set_attributes(root_, {.set = MOUNT_ATTR_RDONLY, .clear = 0, .propagation = 0, .recursive = false}));
+    TRY(protect_root());
     if (request_.notes->ours) {
       for (const ExternalMount& mount : request_.notes->mounts) {
         auto named = name(mount);
@@ -90,6 +88,16 @@ class Maker {
     }
     TRY(sys::attach(mount, target));
     return path;
+  }
+
+  // criu takes the root's flags from here, those of all other mounts from the images. While it changes the root it covers /tmp, or makes a
+  // directory in the root: where that cannot be, /tmp has to be there. A file system that is read-only itself may lack it: then criu says
+  // so.
+  Result<void> protect_root() {
+    if (!spec_.root || !spec_.root->readonly) return {};
+    const auto made = make_mount_point(root_, "tmp", true);
+    if (!made.ok() && made.error().sys_errno != EROFS) return made.error();
+    return sys::set_attributes(root_, {.set = MOUNT_ATTR_RDONLY, .clear = 0, .propagation = 0, .recursive = false});
   }
 
   Result<void> make_root() {

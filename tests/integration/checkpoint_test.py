@@ -332,6 +332,18 @@ class Mounts(Criu):
         self.assertIn("Read-only", self.bundle.call("exec", self.bundle.name, "sh", "-c", "echo x > /etc/x").stderr)
         self.assertEqual(self.inside("head -c 3 /dev/zero | wc -c"), "3\n")
 
+    def test_readonly_root_without_tmp(self):
+        """criu looks for a directory to work in while it changes the root."""
+        self.config["root"]["readonly"] = True
+        self.config["mounts"] = [m for m in self.config["mounts"] if m["destination"] not in ("/data", "/tmp")]
+        for folder in ("data", "tmp"):
+            os.rmdir(f"{self.bundle.rootfs}/{folder}")
+        self.start("while :; do sleep 0.1; done")
+        self.checkpoint()
+        self.restore()
+        self.assertIn("Read-only", self.bundle.call("exec", self.bundle.name, "sh", "-c", "echo x > /etc/x").stderr)
+        self.assertEqual(self.inside("mount | grep -c ' /tmp ' || true"), "0\n")
+
 
 class Namespaces(Criu):
     def keep(self, kind, flag):
