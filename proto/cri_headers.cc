@@ -1,0 +1,1 @@
+// Nothing: what its target compiles is the header that who speaks CRI shares (CMakeLists.txt).
