@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "base/text.h"
 #include "oci/parse.h"
 #include "runtime/command/make.h"
 #include "runtime/hooks.h"
@@ -65,11 +66,22 @@ Result<void> await_image(const ContainerRecord& record, FdRef pidfd) {
   }
 }
 
+// A bundle means the version of the specification that it names. Up to 1.2: "the runtime MUST log a warning, but the remaining hooks and
+// lifecycle continue"; since 1.3 it "MUST generate an error, stop the container" (runtime.md, "Lifecycle", 9).
+bool poststart_only_warns(const oci::Spec& spec) {
+  std::string_view version = spec.oci_version;
+  (void)cut(version, '.');  // 1, or it had not been read
+  const auto minor = to_number<unsigned>(cut(version, '.'));
+  return minor && *minor < 3;
+}
+
 Result<void> run_poststart(const StateDir& dir, const ContainerRecord& record, FdRef pidfd) {
   TRY_ASSIGN(const oci::Spec spec, spec_of(dir));
   if (!spec.hooks || spec.hooks->poststart.empty()) return {};
   TRY(await_image(record, pidfd));
-  return run_hooks(spec, HookKind::poststart, record, Status::running);
+  if (!poststart_only_warns(spec)) return run_hooks(spec, HookKind::poststart, record, Status::running);
+  for (const Error& error : run_hooks_to_end(spec, HookKind::poststart, record, Status::running)) report_warning(error);
+  return {};
 }
 
 // Which program it was about, where there is one.
@@ -100,7 +112,6 @@ Result<void> start_container(const StateDir& dir, const ContainerRecord& record)
     return told(dir, std::move(reported).error());
   }
   if (!record.hooks) return {};
-  // "If any poststart hook fails, the runtime MUST generate an error, stop the container" (runtime.md of 1.3, "Lifecycle", 9).
   auto done = run_poststart(dir, record, *process);
   if (!done.ok()) TRY(end(*process));
   return done;

@@ -157,7 +157,17 @@ class Hooks(Case):
         self.assertIn("hooks.poststop[0] '/bin/sh': exit status 5", entries[0]["msg"])
         self.assertIn("hooks.poststop[1] '/no/such/hook': execute it: No such file or directory", entries[1]["msg"])
 
+    def test_failing_poststart_hook_is_a_warning_up_to_1_2(self):
+        self.hooks["poststart"] = [hook("exit 5"), hook(f"echo next >> {self.log}")]
+        for version in ("1.0.2-dev", "1.2.0"):
+            self.config["ociVersion"] = version
+            done = self.bundle.run("sh", "-c", "sleep 0.3; echo goes on")
+            self.assertEqual((done.returncode, done.stdout), (0, "goes on\n"))
+            self.assertIn("slipway: warning: hooks.poststart[0] '/bin/sh': exit status 5", done.stderr)
+        self.assertEqual(self.logged(), ["next"] * 2)
+
     def test_failing_poststart_hook_ends_the_container(self):
+        self.config["ociVersion"] = "1.3.0"
         self.hooks["poststart"] = [hook(f"cat /proc/$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/')/cmdline > {self.log}; exit 5", "PATH=/bin:/usr/bin"),
                                    hook(f"echo never >> {self.log}")]
         self.hooks["poststop"] = [hook(f"echo poststop >> {self.log}")]
