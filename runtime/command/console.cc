@@ -74,10 +74,22 @@ bool pump(int from, int to) {
 
 }  // namespace
 
+namespace {
+
+Result<void> send_descriptor(std::string_view flag, const std::string& socket_path, std::string_view name, FdRef descriptor) {
+  TRY_ASSIGN(const UniqueFd socket, sys::connect_unix(socket_path, SOCK_STREAM).context("--{}", flag));
+  const int fd = descriptor.get();
+  return sys::send_packet(socket, name, {&fd, 1}).context("--{}", flag);
+}
+
+}  // namespace
+
 Result<void> send_console(const std::string& socket_path, FdRef master) {
-  TRY_ASSIGN(const UniqueFd socket, sys::connect_unix(socket_path, SOCK_STREAM).context("--console-socket"));
-  const int fd = master.get();
-  return sys::send_packet(socket, "/dev/pts/ptmx", {&fd, 1}).context("--console-socket");
+  return send_descriptor("console-socket", socket_path, "/dev/pts/ptmx", master);
+}
+
+Result<void> send_pidfd(const std::string& socket_path, ProcessKind kind, FdRef pidfd) {
+  return send_descriptor("pidfd-socket", socket_path, kind == ProcessKind::first ? "standard" : "setns", pidfd);
 }
 
 Result<void> block_signals() {

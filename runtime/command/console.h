@@ -12,6 +12,11 @@ namespace slipway::runtime::command {
 // The pty's master as SCM_RIGHTS to a listening stream socket, as runc's --console-socket.
 Result<void> send_console(const std::string& socket_path, FdRef master);
 
+enum class ProcessKind { first, further };  // of create and run, of exec
+
+// The process's descriptor likewise, as runc's --pidfd-socket: to whoever shall signal and wait for it without its number.
+Result<void> send_pidfd(const std::string& socket_path, ProcessKind kind, FdRef pidfd);
+
 // Copies between `master` and our standard descriptors until the process ends; our terminal is raw meanwhile and follows
 // its size. Signals that come to us go to the process.
 Result<sys::ExitStatus> relay_console(FdRef master, FdRef pidfd);

@@ -22,6 +22,7 @@ constexpr Option kOptions[] = {
     {"user", "u", true},          {"process", "p", true},      {"detach", "d", false},      {"pid-file", "", true},
     {"cap", "c", true},           {"no-new-privs", "", false}, {"preserve-fds", "", true},  {"additional-gids", "g", true},
     {"ignore-paused", "", false}, {"apparmor", "", true},      {"process-label", "", true}, {"cgroup", "", true},
+    {"pidfd-socket", "", true},
 };
 constexpr int kExecError = 255;  // as runc: what a program itself returns is below
 
@@ -121,6 +122,7 @@ ExecRequest request_of(const Found& found, const oci::Spec& spec, const oci::Pro
 Result<int> serve(const Arguments& arguments, const Created& created) {
   if (arguments.has("pid-file")) TRY(write_pid_file(arguments.value("pid-file"), created.pid));
   if (arguments.has("console-socket") && created.console) TRY(send_console(arguments.value("console-socket"), created.console));
+  if (arguments.has("pidfd-socket")) TRY(send_pidfd(arguments.value("pidfd-socket"), ProcessKind::further, created.pidfd));
   if (arguments.has("detach")) return 0;
   const bool relay = created.console && !arguments.has("console-socket");
   TRY_ASSIGN(const sys::ExitStatus status, relay ? relay_console(created.console, created.pidfd) : wait_foreground(created.pidfd));

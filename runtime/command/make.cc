@@ -24,9 +24,9 @@ namespace slipway::runtime::command {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"bundle", "b", true},         {"console-socket", "", true}, {"pid-file", "", true}, {"no-pivot", "", false},
-    {"no-new-keyring", "", false}, {"preserve-fds", "", true},   {"detach", "d", false}, {"keep", "", false},
-    {"no-subreaper", "", false},   {"config", "f", true},
+    {"bundle", "b", true},         {"console-socket", "", true}, {"pid-file", "", true},     {"no-pivot", "", false},
+    {"no-new-keyring", "", false}, {"preserve-fds", "", true},   {"detach", "d", false},     {"keep", "", false},
+    {"no-subreaper", "", false},   {"config", "f", true},        {"pidfd-socket", "", true},
 };
 
 CreateRequest request_of(const Global& global, const MakeOptions& options, const oci::Spec& spec) {
@@ -73,6 +73,7 @@ Result<void> publish(const MakeOptions& options, Made& made) {
   if (!made.terminal) made.record.descriptors = criu::standard_descriptors("self");
   TRY(made.dir.write(made.record));
   if (!options.console_socket.empty() && made.created.console) TRY(send_console(options.console_socket, made.created.console));
+  if (!options.pidfd_socket.empty()) TRY(send_pidfd(options.pidfd_socket, ProcessKind::first, made.created.pidfd));
   if (!options.pid_file.empty()) TRY(write_pid_file(options.pid_file, made.record.pid));
   return {};
 }
@@ -116,6 +117,7 @@ Result<MakeOptions> make_options(const Arguments& arguments) {
   TRY_ASSIGN(options.bundle, absolute("bundle", arguments.value("bundle", ".")));
   options.pid_file = arguments.value("pid-file");
   options.console_socket = arguments.value("console-socket");
+  options.pidfd_socket = arguments.value("pidfd-socket");
   options.no_pivot = arguments.has("no-pivot");
   options.no_new_keyring = arguments.has("no-new-keyring");
   TRY_ASSIGN(options.inherited, inherited_descriptors(arguments));

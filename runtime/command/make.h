@@ -12,6 +12,7 @@ struct MakeOptions {
   std::string config;  // in the bundle, or absolute
   std::string pid_file;
   std::string console_socket;
+  std::string pidfd_socket;
   bool no_pivot = false;
   bool no_new_keyring = false;
   Inherited inherited;

@@ -5,6 +5,7 @@ import os
 import pty
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -346,6 +347,37 @@ class Console(Case):
             os.close(master)
         for part in (b"/dev/pts/0", b"88:0", b"33 77", b"read line"):
             self.assertIn(part, out)
+
+    def test_pidfd_socket(self):
+        """As runc's: who is told keeps the process, whatever becomes of its number."""
+        path = self.bundle.path + "/pidfd.sock"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(path)
+            listener.listen()
+
+            def told():
+                connection, _ = listener.accept()
+                with connection:
+                    name, (pidfd,), _, _ = socket.recv_fds(connection, 4096, 1)
+                return name, os.fdopen(pidfd)
+
+            self.assertEqual(self.bundle.create("sleep", "1000", flags=["--pidfd-socket", path]), 0, self.bundle.output())
+            name, first = told()
+            with first:
+                with open(f"/proc/self/fdinfo/{first.fileno()}", encoding="utf-8") as file:
+                    self.assertIn(f"\nPid:\t{self.bundle.state_of()['pid']}\n", file.read())
+                self.assertEqual(name, b"standard")
+                self.assertEqual(self.bundle.call("start", self.bundle.name).returncode, 0)
+                self.assertEqual(self.bundle.call("exec", "--pidfd-socket", path, self.bundle.name, "sh", "-c", "exit 3").returncode, 3)
+                name, further = told()
+                further.close()
+                self.assertEqual(name, b"setns")
+                signal.pidfd_send_signal(first.fileno(), signal.SIGKILL)
+                until("stopped", lambda: self.bundle.state_of()["status"] == "stopped")
+        self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)
+        self.assertEqual(self.bundle.create("true", flags=["--pidfd-socket", path]), 1)
+        self.assertIn("--pidfd-socket: connect to", self.bundle.output())
+        self.assertIsNone(self.bundle.state_of())
 
     def test_terminal_needs_a_socket(self):
         self.config["process"]["terminal"] = True
