@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kCodesAndNames =
     "Exit codes: 0 done, 1 failed, 2 wrong usage. `run`, `exec` and `attach` exit with the command's own code; 125 when slipway failed,\n"
-    "126 when the command cannot be executed, 127 when there is none of that name, 124 when --timeout ended it.\n"
+    "126 when the command cannot be executed, 127 when no program of its name is found, 124 when --timeout ended it.\n"
     "Pods and containers are named by name, by id or by the beginning of an id.\n";
 
 // Without descriptions: help shows the unit, an error the bounds.

@@ -246,7 +246,7 @@ Result<sys::DetachedMount> make_root(const oci::Spec& spec, const std::string& b
   if (overlay) return make_overlay(*overlay, spec.linux_.mount_label, user);
   if (!spec.root || spec.root->path.empty()) return fail(Code::invalid_argument, "root.path: missing");
   const std::string path = root_path(spec, bundle);
-  return bind_root(spec, path + "/.", 0, nullptr).context("root.path");  // ENOTDIR for what is no directory
+  return bind_root(spec, path + "/.", 0, nullptr);  // ENOTDIR for what is no directory
 }
 
 }  // namespace slipway::runtime
