@@ -1,1 +1,1 @@
-// Nothing: what its target compiles is the header that who speaks CRI shares (CMakeLists.txt).
+// Nothing: what its target compiles is the header that the room cri and its tests share (CMakeLists.txt).
