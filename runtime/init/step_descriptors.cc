@@ -50,7 +50,9 @@ Failure close_inherited(const InitPlan& plan, Progress&) noexcept {
 // Who executes its program at once has nobody look at it before.
 Failure forget_environment(const InitPlan& plan, Progress&) noexcept {
   if (plan.start_fd < 0) return {};
-  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) std::memset(*entry, 0, std::strlen(*entry));
+  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+    if (*entry != weakening()) std::memset(*entry, 0, std::strlen(*entry));
+  }
   return {};
 }
 
