@@ -10,7 +10,7 @@
 
 #include "base/ids.h"
 #include "cgroups/cgroup.h"
-#include "runtime/command/passwd.h"
+#include "runtime/passwd.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/process_stat.h"
@@ -204,7 +204,7 @@ Result<std::string> owner_of(const StateDir& dir) {
   if (uid == 0) return std::string("root");
   constexpr std::size_t kLargestPasswd = 4 << 20;
   const auto passwd = sys::read_file("/etc/passwd", kLargestPasswd);
-  const std::string_view name = passwd.ok() ? command::passwd_field(passwd.value(), uid, command::PasswdField::name) : std::string_view();
+  const std::string_view name = passwd.ok() ? passwd_field(passwd.value(), uid, PasswdField::name) : std::string_view();
   return name.empty() ? fmt::format("#{}", uid) : std::string(name);
 }
 

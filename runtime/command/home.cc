@@ -6,7 +6,7 @@
 
 #include <string_view>
 
-#include "runtime/command/passwd.h"
+#include "runtime/passwd.h"
 #include "sys/file.h"
 
 namespace slipway::runtime::command {

@@ -3,9 +3,9 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "runtime/command/command.h"
 #include "runtime/command/sealed_self.h"
+#include "runtime/paths.h"
 #include "runtime/rootless.h"
 #include "sys/file.h"
 
@@ -45,22 +45,11 @@ Result<void> go_within(const Global& global) {
   return execute_sealed(words);
 }
 
-// ".." stays: behind a symbolic link it is not what stands before it.
-std::string without_idle_parts(std::string_view path) {
-  std::string out;
-  while (!path.empty()) {
-    const std::string_view part = cut(path, '/');
-    if (part.empty() || part == ".") continue;
-    (out += '/') += part;
-  }
-  return out.empty() ? "/" : out;
-}
-
 Result<std::string> absolute(std::string_view flag, const std::string& path) {
-  if (path.starts_with('/')) return without_idle_parts(path);
+  if (path.starts_with('/')) return clean_absolute(path, Parents::kept);
   char here[PATH_MAX];
   if (::getcwd(here, sizeof here) == nullptr) return fail_errno(errno, "--{} '{}': the working directory", flag, path);
-  return without_idle_parts(std::string(here) + "/" + path);
+  return clean_absolute(std::string(here) + "/" + path, Parents::kept);
 }
 
 void leave(int status) {

@@ -30,6 +30,8 @@ TEST_CASE("paths are cleaned without leaving the root", "[runtime]") {
   CHECK(runtime::clean_in_root("/../../etc") == "etc");
   CHECK(runtime::clean_in_root("/") == "");
   CHECK(runtime::clean_absolute("x/..") == "/");
+  CHECK(runtime::clean_absolute("/a//b/./../c/.", runtime::Parents::kept) == "/a/b/../c");
+  CHECK(runtime::clean_absolute("//", runtime::Parents::kept) == "/");
   CHECK(runtime::is_at_or_beneath("proc/sys", "proc"));
   CHECK_FALSE(runtime::is_at_or_beneath("process", "proc"));
 }

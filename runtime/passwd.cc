@@ -1,11 +1,11 @@
 // One user's line of a passwd(5).
-#include "runtime/command/passwd.h"
+#include "runtime/passwd.h"
 
 #include <string>
 
 #include "base/text.h"
 
-namespace slipway::runtime::command {
+namespace slipway::runtime {
 namespace {
 
 std::string_view field(std::string_view line, PasswdField wanted) {
@@ -28,4 +28,4 @@ std::string_view passwd_field(std::string_view passwd, std::uint32_t uid, Passwd
   return {};
 }
 
-}  // namespace slipway::runtime::command
+}  // namespace slipway::runtime
