@@ -48,7 +48,9 @@ qemu_arguments() {
   else
     # qemu 7.2 emulates cmpxchg16b so that a kernel's free lists break: 6.12 at once, 6.1 once in some hundred boots of a busy host, which
     # then spins in silence. Without it the kernel takes locks.
-    QEMU+=(-accel "tcg,thread=${SLIPWAY_VM_THREAD:-multi}" -cpu "qemu64,-cx16")
+    # One thread for both processors: with two, qemu before 8.1 translates code that the other one is changing, and a kernel that patches itself
+    # (static keys) dies of an int3 that is long gone: once in some hundred boots.
+    QEMU+=(-accel "tcg,thread=${SLIPWAY_VM_THREAD:-single}" -cpu "qemu64,-cx16")
   fi
 }
 
