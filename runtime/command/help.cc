@@ -88,7 +88,7 @@ constexpr VerbHelp kVerbs[] = {
      "      --cpuset-cpus LIST     and --cpuset-mems\n"
      "      --pids-limit N\n"
      "      --blkio-weight N       10 to 1000\n"
-     "      --l3-cache-schema TEXT and --mem-bw-schema, of the container's linux.intelRdt\n"},
+     "      --l3-cache-schema TEXT  and --mem-bw-schema, of the container's linux.intelRdt\n"},
     {"events", "[FLAG…] ID", "its statistics and out-of-memory kills, a JSON object a line, until it ends",
      "      --interval TIME        between statistics (default 5s)\n"
      "      --stats                once, then go\n"},
@@ -114,8 +114,8 @@ std::string help() {
       "  --systemd-cgroup           cgroups by systemd: linux.cgroupsPath is SLICE:PREFIX:NAME\n"
       "  --cgroup-manager cgroupfs|systemd|disabled  the same by crun's name; disabled: none is made, there are no\n"
       "                             limits and no device rules\n"
-      "  --rootless true|false|auto do without a cgroup that is not delegated where no limit is asked for (auto: in a user\n"
-      "                             namespace); false: also no user namespace for an ordinary user\n"
+      "  --rootless true|false|auto  do without a cgroup that is not delegated where no limit is asked for (auto: in a\n"
+      "                             user namespace); false: also no user namespace for an ordinary user\n"
       "  --debug                    say more; --log-level error|warning|info|debug\n"
       "  -v, --version              print the version\n\n";
   for (const VerbHelp& verb : kVerbs) out += fmt::format("  {:<10} {}\n", verb.name, verb.what);
