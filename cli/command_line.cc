@@ -116,8 +116,9 @@ class Parser {
     load_verb->add_option("PATH", values_->path, "The folder or archive")->required();
     load_verb->add_option("--name", values_->name, "Name the image so, whatever the archive says")->type_name("REFERENCE");
     add("images", "List images", [](Session& s, Values&) { return images(s); });
-    auto* rmi_verb = add("rmi", "Remove images with all their names", [](Session& s, Values& v) { return rmi(s, v.names); });
+    auto* rmi_verb = add("rmi", "Remove images with all their names", [](Session& s, Values& v) { return rmi(s, v.names, v.force); });
     rmi_verb->add_option("IMAGE", values_->names, "References or ids")->required();
+    rmi_verb->add_flag("-f,--force", values_->force, "Also one that containers were made of");
   }
 
   void add_lists() {

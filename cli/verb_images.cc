@@ -32,6 +32,15 @@ std::pair<std::string, std::string> split_tag(const std::string& reference) {
   return {reference.substr(0, colon), reference.substr(colon + 1)};
 }
 
+// CRI would take the image away beneath its containers: they go on, but no more can be made of it, and nobody is told.
+Result<void> check_unused(const v1::ListContainersResponse& containers, const std::string& id, const std::string& name) {
+  for (const auto& container : containers.containers())
+    if (container.image_id() == id)
+      return fail(Code::failed_precondition, "image '{}' is in use by container '{}' ({}): remove that first, or use --force", name,
+                  container.metadata().name(), short_id(container.id()));
+  return {};
+}
+
 }  // namespace
 
 Result<int> pull(Session& session, const PullOptions& options) {
@@ -83,10 +92,14 @@ Result<int> images(Session& session) {
   return 0;
 }
 
-Result<int> rmi(Session& session, const std::vector<std::string>& names) {
+Result<int> rmi(Session& session, const std::vector<std::string>& names, bool force) {
   return for_each_name(session, names, [&](const std::string& name) -> Result<void> {
     TRY_ASSIGN(const auto status, session.client.image_status(name));
     if (!status.has_image()) return fail(Code::not_found, "there is no image '{}' (an id's beginning needs 12 digits)", name);
+    if (!force) {
+      TRY_ASSIGN(const auto containers, session.client.containers());
+      TRY(check_unused(containers, status.image().id(), name));
+    }
     return session.client.remove_image(status.image().id());
   });
 }

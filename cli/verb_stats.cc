@@ -11,6 +11,10 @@ std::string human_cpu(std::uint64_t nanoseconds) {
   return fmt::format("{:.2f} s", static_cast<double>(nanoseconds) / 1e9);
 }
 
+std::string human_memory(bool known, std::uint64_t bytes) {
+  return known ? human_size(bytes) : "-";
+}
+
 }  // namespace
 
 Result<int> stats(Session& session, const std::string& name) {
@@ -30,8 +34,8 @@ Result<int> stats(Session& session, const std::string& name) {
     rows.push_back({{short_id(item.attributes().id()), Colour::grey},
                     {item.attributes().metadata().name()},
                     {human_cpu(item.cpu().usage_core_nano_seconds().value())},
-                    {human_size(item.memory().working_set_bytes().value())},
-                    {human_size(item.memory().usage_bytes().value())},
+                    {human_memory(item.memory().has_working_set_bytes(), item.memory().working_set_bytes().value())},
+                    {human_memory(item.memory().has_usage_bytes(), item.memory().usage_bytes().value())},
                     {human_size(item.writable_layer().used_bytes().value())}});
   }
   TRY(print(format_table({"CONTAINER", "NAME", "CPU TIME", "WORKING SET", "MEMORY", "WRITTEN"}, rows, session.style.colour)));

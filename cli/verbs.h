@@ -50,7 +50,7 @@ struct PullOptions {
 Result<int> pull(Session& session, const PullOptions& options);
 Result<int> load(Session& session, const std::string& path, const std::string& name);
 Result<int> images(Session& session);
-Result<int> rmi(Session& session, const std::vector<std::string>& names);
+Result<int> rmi(Session& session, const std::vector<std::string>& names, bool force);
 // Of `run`: the id of the image, pulled where `policy` wants it ("missing", "always", "never").
 Result<std::string> ensure_image(Session& session, const std::string& reference, const std::string& policy);
 

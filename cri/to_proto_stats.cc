@@ -22,9 +22,7 @@ void put_cpu(const cgroups::Stats& stats, UnixNanos timestamp, v1::CpuUsage* out
   if (stats.cpu_pressure) put_pressure(*stats.cpu_pressure, out->mutable_psi());
 }
 
-void put_memory(const cgroups::Stats& stats, UnixNanos timestamp, v1::MemoryUsage* out) {
-  out->set_timestamp(timestamp);
-  const cgroups::Memory memory = stats.memory.value_or(cgroups::Memory{});
+void put_counts(const cgroups::Memory& memory, v1::MemoryUsage* out) {
   const bool limited = memory.max != cgroups::kNoLimit && memory.max > memory.working_set();
   out->mutable_working_set_bytes()->set_value(memory.working_set());
   out->mutable_available_bytes()->set_value(limited ? memory.max - memory.working_set() : 0);
@@ -32,12 +30,19 @@ void put_memory(const cgroups::Stats& stats, UnixNanos timestamp, v1::MemoryUsag
   out->mutable_rss_bytes()->set_value(memory.stat.anon);
   out->mutable_page_faults()->set_value(memory.stat.pgfault);
   out->mutable_major_page_faults()->set_value(memory.stat.pgmajfault);
+}
+
+// Where there is no memory controller its numbers stay unset: unknown is not 0.
+void put_memory(const cgroups::Stats& stats, UnixNanos timestamp, v1::MemoryUsage* out) {
+  out->set_timestamp(timestamp);
+  if (stats.memory) put_counts(*stats.memory, out);
   if (stats.memory_pressure) put_pressure(*stats.memory_pressure, out->mutable_psi());
 }
 
 void put_swap(const cgroups::Stats& stats, UnixNanos timestamp, v1::SwapUsage* out) {
   out->set_timestamp(timestamp);
-  const cgroups::Memory memory = stats.memory.value_or(cgroups::Memory{});
+  if (!stats.memory) return;
+  const cgroups::Memory& memory = *stats.memory;
   const std::uint64_t used = memory.swap_current.value_or(0);
   const std::uint64_t max = memory.swap_max.value_or(cgroups::kNoLimit);
   out->mutable_swap_usage_bytes()->set_value(used);

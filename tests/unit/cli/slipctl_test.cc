@@ -196,7 +196,13 @@ TEST_CASE("images: pull says what it got, rmi what it did", "[cli]") {
   CHECK_THAT(pulled.err, Contains("download layer1"));
   CHECK(nlohmann::json::parse(f.run("pull -o json docker.io/library/web:1").out)[0]["references"][0] == "docker.io/library/web:1");
   CHECK_THAT(f.run("images").out, Contains("docker.io/library/web") && Contains("4.1 kB"));
-  CHECK(f.run("rmi docker.io/library/web:1").code == 0);
+  const std::string container = f.add_pod("web");
+  f.engine.records.containers[container].image_id = "sha256:" + std::string(64, '1');
+  const auto used = f.run("rmi docker.io/library/web:1");
+  CHECK(used.code == 1);
+  CHECK_THAT(used.err, Contains("image 'docker.io/library/web:1' is in use by container 'web' (" + container.substr(0, 13) + ")"));
+  CHECK_THAT(f.run("images").out, Contains("docker.io/library/web"));
+  CHECK(f.run("rmi --force docker.io/library/web:1").code == 0);
   const auto gone = f.run("rmi docker.io/library/web:1");
   CHECK(gone.code == 1);
   CHECK_THAT(gone.err, Contains("there is no image"));

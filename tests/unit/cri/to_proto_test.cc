@@ -241,6 +241,8 @@ TEST_CASE("pressure is told in nanoseconds, of cpu, memory and io", "[cri]") {
   CHECK(out.cpu().psi().some().avg300() == 3.5);
   CHECK(out.cpu().psi().full().total() == 5000);
   CHECK(out.memory().psi().some().total() == 8000);
+  CHECK_FALSE(out.memory().has_working_set_bytes());  // no memory controller: not known
+  CHECK_FALSE(out.swap().has_swap_usage_bytes());
   CHECK(out.io().psi().some().total() == 9000);
 }
 
