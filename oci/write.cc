@@ -108,7 +108,7 @@ void write(std::string& out, const Process& v) {
   o.put("user", v.user);
   o.put("args", v.args);
   o.put("env", v.env);
-  o.put("cwd", v.cwd);
+  o.put_required("cwd", v.cwd);
   o.put("capabilities", v.capabilities);
   o.put("rlimits", v.rlimits);
   o.put("noNewPrivileges", v.no_new_privileges);
