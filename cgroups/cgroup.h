@@ -54,10 +54,13 @@ class Cgroup {
   Result<bool> populated() const;                      // cgroup.events, the whole subtree
   Result<bool> wait_empty(int timeout_ms) const;       // poll(2) on cgroup.events; false = time is over
 
-  // SIGKILL to the whole subtree at once, new forks included. Gone already = ok.
+  // SIGKILL to the whole subtree at once, new forks included. Gone already = ok. A process whose first thread has ended lives on: the
+  // kernel signals that thread alone (seen up to 6.18).
   Result<void> kill() const;
-  // The same without cgroup.kill: frozen, then each process by pidfd. REMOVE-WHEN: kernel >= 5.14.
+  // Without cgroup.kill: frozen, then each process, which has all its threads, by pidfd.
   Result<void> kill_one_by_one() const;
+  // By both, until all are gone: false = time is over.
+  Result<bool> kill_and_wait(int timeout_ms) const;
   // Returns once the kernel says frozen (or thawed); deadline_exceeded after timeout_ms.
   Result<void> freeze(int timeout_ms) const;
   Result<void> thaw(int timeout_ms) const;

@@ -218,6 +218,16 @@ Result<void> Cgroup::kill_one_by_one() const {
   return {};
 }
 
+Result<bool> Cgroup::kill_and_wait(int timeout_ms) const {
+  constexpr int kMostDieWithin = 100;
+  const Deadline deadline(timeout_ms);
+  TRY(kill());
+  TRY_ASSIGN(const bool empty, wait_empty(timeout_ms < 0 ? kMostDieWithin : std::min(timeout_ms, kMostDieWithin)));
+  if (empty) return true;
+  (void)kill_one_by_one();  // whom it leaves the wait tells
+  return wait_empty(deadline.left_ms());
+}
+
 Result<void> Cgroup::remove(int timeout_ms) const {
   const Deadline deadline(timeout_ms);
   for (;;) {
@@ -248,8 +258,9 @@ Result<void> Cgroup::kill_and_remove(const Root& root, std::string_view path, in
   auto cgroup = open(root, path);
   if (!cgroup.ok() && is_gone(cgroup.error())) return {};
   if (!cgroup.ok()) return std::move(cgroup).error();
-  TRY(cgroup.value().kill());
-  return cgroup.value().remove(timeout_ms);
+  const Deadline deadline(timeout_ms);
+  TRY(cgroup.value().kill_and_wait(timeout_ms));
+  return cgroup.value().remove(deadline.left_ms());
 }
 
 Result<void> Cgroup::kill_and_empty(const Root& root, std::string_view path, int timeout_ms) {
@@ -258,8 +269,7 @@ Result<void> Cgroup::kill_and_empty(const Root& root, std::string_view path, int
   if (!opened.ok() && is_gone(opened.error())) return {};
   if (!opened.ok()) return std::move(opened).error();
   const Cgroup& cgroup = opened.value();
-  TRY(cgroup.kill());
-  TRY_ASSIGN(const bool empty, cgroup.wait_empty(timeout_ms));
+  TRY_ASSIGN(const bool empty, cgroup.kill_and_wait(timeout_ms));
   if (!empty) return fail(Code::failed_precondition, "empty the cgroup {}: it still has processes", cgroup.path_);
   TRY_ASSIGN(const std::vector<std::string> names, sys::list_directory(cgroup.dir_));
   for (const std::string& name : names) {

@@ -142,8 +142,7 @@ Result<void> apply_to_unit(const Root& root, const std::string& path, const oci:
 Result<void> kill_and_stop_unit(const Root& root, const std::string& path, int timeout_ms) {
   const auto cgroup = Cgroup::open(root, path);
   if (cgroup.ok()) {
-    TRY(cgroup.value().kill());
-    TRY_ASSIGN(const bool empty, cgroup.value().wait_empty(timeout_ms));
+    TRY_ASSIGN(const bool empty, cgroup.value().kill_and_wait(timeout_ms));
     if (!empty) return fail(Code::failed_precondition, "end the unit {}: it still has processes", unit_of(path));
   } else if (cgroup.error().code != Code::not_found) {
     return cgroup.error();

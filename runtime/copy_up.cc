@@ -55,7 +55,7 @@ Result<void> copy_node(FdRef to, const std::string& name, const struct stat& st)
 }
 
 Result<void> copy_file(FdRef from, FdRef to, const std::string& name, const struct stat& st) {
-  TRY_ASSIGN(const UniqueFd source, sys::open_at(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+  TRY_ASSIGN(const UniqueFd source, sys::open_regular_at(from, name));
   TRY_ASSIGN(const UniqueFd copy, sys::open_at(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   TRY(copy_content(source, copy, name));
   return copy_attributes(source, copy, st, name);

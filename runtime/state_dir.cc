@@ -166,7 +166,7 @@ Result<std::optional<std::uint64_t>> process_start_time(pid_t pid) {
   constexpr unsigned kState = 3, kStartTime = 22;
   const std::string_view state = sys::stat_field(text.value(), kState);
   if (sys::stat_field(text.value(), kStartTime).empty()) return fail(Code::internal, "/proc/{}/stat has an unknown form", pid);
-  if (state == "Z" || state == "X") return std::optional<std::uint64_t>{};
+  if (state == "X") return std::optional<std::uint64_t>{};
   return std::optional<std::uint64_t>(sys::stat_number(text.value(), kStartTime));
 }
 
@@ -177,6 +177,9 @@ Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record) {
   // First the descriptor, then the question: a number used again in between gives another start time.
   TRY_ASSIGN(const auto start, process_start_time(record.pid));
   if (!start || *start != record.start_time) return std::optional<UniqueFd>{};
+  // A zombie in /proc may be the first thread alone: the process ends with its last one.
+  TRY_ASSIGN(const bool ended, sys::poll_readable(pidfd.value(), 0));
+  if (ended) return std::optional<UniqueFd>{};
   return std::optional(std::move(pidfd).take());
 }
 

@@ -32,6 +32,9 @@ Result<UniqueFd> open_path_without_links(const std::string& path, int flags);
 Result<UniqueFd> open_at(FdRef dir, const std::string& path, int flags, mode_t mode = 0);
 Result<UniqueFd> open_beneath(FdRef root, const std::string& path, int flags, mode_t mode = 0);
 Result<UniqueFd> open_in_root(FdRef root, const std::string& path, int flags, mode_t mode = 0);
+// For reading, and regular files only: what else is there is never opened, as a device's driver would see it (a watchdog, a tape).
+Result<UniqueFd> open_regular_at(FdRef dir, const std::string& name);  // a link is none
+Result<UniqueFd> open_regular_in_root(FdRef root, const std::string& path);
 
 // A file longer than `limit` bytes is resource_exhausted: nothing from outside is read without a bound.
 Result<std::string> read_file(const std::string& path, std::size_t limit);

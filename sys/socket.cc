@@ -26,6 +26,7 @@ Result<std::pair<UniqueFd, UniqueFd>> pair_of(int type) {
 
 // An address; a long path goes through /proc/self/fd of its directory, which `dir` keeps open.
 Result<sockaddr_un> address_of(const std::string& path, UniqueFd& dir) {
+  if (path.empty()) return fail(Code::invalid_argument, "the path of a socket is empty");  // it would be an abstract address, anybody's
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::string text = path;

@@ -2,8 +2,9 @@
 #include "runtime/command/home.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
+#include <algorithm>
+#include <climits>
 #include <string_view>
 
 #include "runtime/passwd.h"
@@ -17,12 +18,16 @@ constexpr std::size_t kMostPasswd = 1 << 20;
 std::string read_passwd(const std::string& root) {
   const auto dir = sys::open_path(root, O_PATH | O_DIRECTORY);
   if (!dir.ok()) return {};
-  // O_NONBLOCK: it may be a FIFO.
-  const auto file = sys::open_in_root(dir.value(), "etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
-  struct stat st = {};
-  if (!file.ok() || ::fstat(file.value().get(), &st) != 0 || !S_ISREG(st.st_mode)) return {};
+  const auto file = sys::open_regular_in_root(dir.value(), "etc/passwd");
+  if (!file.ok()) return {};
   auto text = sys::read_fd(file.value(), kMostPasswd);
   return text.ok() ? std::move(text).take() : std::string();
+}
+
+// What execve(2) can take and a shell can print.
+bool is_home(std::string_view text) {
+  const bool plain = std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return text.starts_with('/') && text.size() < PATH_MAX && plain;
 }
 
 }  // namespace
@@ -33,7 +38,7 @@ void add_home(const std::string& root, oci::Process& process) {
   }
   const std::string passwd = read_passwd(root);
   const std::string_view home = passwd_field(passwd, process.user.uid, PasswdField::home);
-  process.env.push_back("HOME=" + std::string(home.empty() ? "/" : home));
+  process.env.push_back("HOME=" + std::string(is_home(home) ? home : "/"));
 }
 
 }  // namespace slipway::runtime::command

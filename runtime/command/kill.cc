@@ -13,7 +13,7 @@ constexpr Option kOptions[] = {{"all", "a", false}, {"regex", "r", false}};
 
 Result<void> signal_all(const ContainerRecord& record, int signal) {
   TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(record));
-  if (signal == SIGKILL) return cgroup.kill();
+  if (signal == SIGKILL) TRY(cgroup.kill());  // at once; below whom it does not reach
   TRY_ASSIGN(const auto pids, cgroup.processes_below());
   for (const pid_t pid : pids) {
     const auto pidfd = sys::pidfd_open(pid);

@@ -17,6 +17,7 @@ namespace slipway::runtime::command {
 namespace {
 
 constexpr std::size_t kArgumentsLimit = 16U << 20U;  // of execve(2): less than that
+constexpr int kMostLooks = 500;                      // a millisecond each
 
 Error no_process(const ContainerRecord& record) {
   return fail(Code::failed_precondition, "process: config.json of container '{}' has none, there is nothing to start", record.id);
@@ -56,14 +57,16 @@ Result<void> run_start_hooks(const StateDir& dir, const ContainerRecord& record,
   return done;
 }
 
-// The FIFO closes in the middle of execve(2). Once it is through, /proc shows the arguments: a hook that looks finds the program.
+// The FIFO closes in the middle of execve(2). Once it is through, /proc shows the arguments: a hook that looks finds the program. Not for
+// ever: a program may hide its arguments (PR_SET_MM), and one whose first thread has ended has none.
 Result<void> await_image(const ContainerRecord& record, FdRef pidfd) {
-  for (;;) {
+  for (int looks = 0; looks < kMostLooks; ++looks) {
     const auto arguments = sys::read_file(fmt::format("/proc/{}/cmdline", record.pid), kArgumentsLimit);
     if (!arguments.ok() || !arguments.value().empty()) return {};
     TRY_ASSIGN(const bool ended, sys::poll_readable(pidfd, 1));
     if (ended) return {};
   }
+  return {};
 }
 
 // A bundle means the version of the specification that it names. Up to 1.2: "the runtime MUST log a warning, but the remaining hooks and

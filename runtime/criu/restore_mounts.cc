@@ -31,7 +31,7 @@ bool is_directory(FdRef object) {
 Result<UniqueFd> make_file_in_root(FdRef root, const std::string& path) {
   const std::size_t slash = path.rfind('/');
   TRY_ASSIGN(const UniqueFd parent, sys::make_directories_in_root(root, slash == std::string::npos ? "" : path.substr(0, slash), 0755));
-  return sys::open_at(parent, path.substr(slash + 1), O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0644);
+  return sys::open_at(parent, path.substr(slash + 1), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
 }
 
 Result<void> make_mount_point(FdRef root, const std::string& path, bool directory) {
@@ -91,12 +91,13 @@ class Maker {
   }
 
   // criu takes the root's flags from here, those of all other mounts from the images. While it changes the root it covers /tmp, or makes a
-  // directory in the root: where that cannot be, /tmp has to be there. A file system that is read-only itself may lack it: then criu says
-  // so.
+  // directory in the root: where that cannot be, /tmp has to be there. A file system that is read-only itself, or not ours to write, may
+  // lack it: then criu says so.
   Result<void> protect_root() {
     if (!spec_.root || !spec_.root->readonly) return {};
     const auto made = make_mount_point(root_, "tmp", true);
-    if (!made.ok() && made.error().sys_errno != EROFS) return made.error();
+    const int error = made.ok() ? 0 : made.error().sys_errno;
+    if (!made.ok() && error != EROFS && error != EACCES && error != EPERM) return made.error();
     return sys::set_attributes(root_, {.set = MOUNT_ATTR_RDONLY, .clear = 0, .propagation = 0, .recursive = false});
   }
 

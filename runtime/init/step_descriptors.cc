@@ -47,9 +47,9 @@ Failure close_inherited(const InitPlan& plan, Progress&) noexcept {
   return {};
 }
 
-// Who executes its program at once has nobody look at it before.
-Failure forget_environment(const InitPlan& plan, Progress&) noexcept {
-  if (plan.start_fd < 0) return {};
+// A neighbour with CAP_SYS_PTRACE may look before the program is executed: at one that waits for `start`, and for a moment at every one
+// that is born into a PID namespace with others in it.
+Failure forget_environment(const InitPlan&, Progress&) noexcept {
   for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
     if (*entry != weakening()) std::memset(*entry, 0, std::strlen(*entry));
   }

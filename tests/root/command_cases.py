@@ -83,6 +83,10 @@ class Environment(Case):
         os.symlink("../" * 20 + outside[1:], self.bundle.rootfs + "/etc/passwd")
         self.assertEqual(self.shell("echo $HOME"), "/\n")
         os.unlink(self.bundle.rootfs + "/etc/passwd")
+        for home in ["/" + 200_000 * "x", "relative", "/bell\x07"]:
+            self.passwd(f"root:x:0:0::{home}:/bin/sh\n")
+            self.assertEqual(self.shell("echo $HOME"), "/\n")
+        os.unlink(self.bundle.rootfs + "/etc/passwd")
         os.mkfifo(self.bundle.rootfs + "/etc/passwd")  # nobody waits for a writer
         self.assertEqual(self.shell("echo $HOME"), "/\n")
 

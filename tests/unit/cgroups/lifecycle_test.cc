@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tests/unit/cgroups/host.h"
+#include "tests/unit/leaderless.h"
 
 using namespace slipway;
 using namespace slipway::cgroups;
@@ -89,6 +90,16 @@ TEST_CASE("kill without cgroup.kill does too", "[cgroups][host]") {
   CHECK(one.reap() == SIGKILL);
   CHECK(two.reap() == SIGKILL);
   CHECK(top.processes_below().value().empty());
+}
+
+TEST_CASE("a process whose first thread has ended dies too", "[cgroups][host][attack]") {
+  HostCgroup host;
+  const Cgroup top = host.make();
+  const pid_t pid = slipway::tests::fork_without_leader([&top](pid_t child) { REQUIRE(top.add(child).ok()); });
+  CHECK(Cgroup::kill_and_remove(host.root, host.name, 5000).ok());
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, WNOHANG) == pid);
+  CHECK(WIFSIGNALED(status));
 }
 
 TEST_CASE("freeze and thaw", "[cgroups][host]") {

@@ -3,6 +3,12 @@
 
 #include <catch2/catch.hpp>
 
+#include <sys/wait.h>
+
+#include "runtime/state_dir.h"
+#include "sys/process.h"
+#include "tests/unit/leaderless.h"
+
 using namespace slipway;
 
 namespace {
@@ -30,6 +36,20 @@ TEST_CASE("a record survives the way to disk and back", "[runtime]") {
   CHECK(parsed.value().bundle == record().bundle);
   CHECK(parsed.value().annotations == record().annotations);
   CHECK(parsed.value().pid == 4242);
+}
+
+TEST_CASE("a container lives as long as the last thread of its process", "[runtime][attack]") {
+  runtime::ContainerRecord lives = record();
+  lives.pid = slipway::tests::fork_without_leader();
+  lives.start_time = runtime::process_start_time(lives.pid).value().value();
+  CHECK(runtime::open_process(lives).value());
+  const auto pidfd = runtime::open_process(lives).take();
+  REQUIRE(pidfd);
+  REQUIRE(sys::pidfd_send_signal(*pidfd, SIGKILL).ok());
+  REQUIRE(sys::poll_readable(*pidfd, 5000).value());
+  CHECK_FALSE(runtime::open_process(lives).value());  // not reaped yet
+  CHECK(::waitpid(lives.pid, nullptr, 0) == lives.pid);
+  CHECK_FALSE(runtime::open_process(lives).value());
 }
 
 TEST_CASE("a damaged record is an error and not a process", "[runtime]") {

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,23 @@ TEST_CASE("open_beneath refuses what leaves, open_in_root keeps it inside", "[sy
   auto inside = sys::open_in_root(root, "out", O_RDONLY);
   REQUIRE(inside.ok());
   CHECK(sys::read_fd(inside.value(), 100).value() == "mine");
+}
+
+TEST_CASE("what is not a regular file is not even opened", "[sys][attack]") {
+  TempDir dir;
+  const UniqueFd root = dir_of(dir);
+  REQUIRE(::mkfifo((dir.path + "/fifo").c_str(), 0644) == 0);
+  REQUIRE(::symlink("fifo", (dir.path + "/link").c_str()) == 0);
+  REQUIRE(sys::replace_file(root, "file", "text", 0644).ok());
+  const UniqueFd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  REQUIRE(::inotify_add_watch(watch.get(), dir.path.c_str(), IN_OPEN) >= 0);
+  char events[4096];
+  CHECK(sys::open_regular_at(root, "fifo").error().code == Code::failed_precondition);
+  CHECK(sys::open_regular_at(root, "link").error().code == Code::failed_precondition);
+  CHECK(sys::open_regular_in_root(root, "link").error().code == Code::failed_precondition);
+  CHECK(::read(watch.get(), events, sizeof events) < 0);
+  CHECK(sys::read_fd(sys::open_regular_in_root(root, "../file").value(), 100).value() == "text");
+  CHECK(::read(watch.get(), events, sizeof events) > 0);
 }
 
 TEST_CASE("directories are made inside the root, through links too", "[sys]") {

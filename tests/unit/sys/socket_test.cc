@@ -31,6 +31,11 @@ TEST_CASE("a packet carries bytes and descriptors", "[sys]") {
   CHECK(sys::receive_packet(b, 100).value().eof);
 }
 
+TEST_CASE("an empty path is no socket's: the abstract one is anybody's", "[sys][attack]") {
+  CHECK(sys::listen_unix("", SOCK_STREAM, 1).error().code == Code::invalid_argument);
+  CHECK(sys::connect_unix("", SOCK_STREAM).error().code == Code::invalid_argument);
+}
+
 TEST_CASE("what a peer said is heard although it left without reading all", "[sys]") {
   auto [a, b] = sys::seqpacket_pair().take();
   REQUIRE(sys::send_packet(b, "never read").ok());
