@@ -57,8 +57,10 @@ class Cgroup {
   // SIGKILL to the whole subtree at once, new forks included. Gone already = ok. A process whose first thread has ended lives on: the
   // kernel signals that thread alone (seen up to 6.18).
   Result<void> kill() const;
-  // Without cgroup.kill: frozen, then each process, which has all its threads, by pidfd.
-  Result<void> kill_one_by_one() const;
+  // Each process, which has all its threads, by pidfd. Who is born meanwhile may be missed.
+  Result<void> signal_each(int signal) const;
+  // Without cgroup.kill: frozen, SIGKILL to each, until none is left or time is over.
+  Result<void> kill_one_by_one(int timeout_ms) const;
   // By both, until all are gone: false = time is over.
   Result<bool> kill_and_wait(int timeout_ms) const;
   // Returns once the kernel says frozen (or thawed); deadline_exceeded after timeout_ms.

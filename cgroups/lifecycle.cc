@@ -20,6 +20,8 @@ namespace {
 constexpr MonotonicNanos kNanosPerMilli = 1'000'000;
 
 // Time is an argument: a negative one never ends.
+constexpr int kLook = 10, kOldKernelPatience = 1000;  // milliseconds
+
 class Deadline {
  public:
   explicit Deadline(int timeout_ms) : end_(timeout_ms < 0 ? -1 : now_monotonic() + timeout_ms * kNanosPerMilli) {}
@@ -125,6 +127,7 @@ Result<std::vector<pid_t>> Cgroup::processes_below() const {
     if (!dir.ok() && is_gone(dir.error())) continue;
     if (!dir.ok()) return dir.error();
     const auto pids = read_processes(dir.value());
+    if (!pids.ok() && pids.error().sys_errno == EOPNOTSUPP) continue;  // threaded: its processes are listed by the domain above
     if (!pids.ok() && is_gone(pids.error())) continue;
     if (!pids.ok()) return pids.error();
     out.insert(out.end(), pids.value().begin(), pids.value().end());
@@ -188,34 +191,49 @@ Result<void> Cgroup::kill() const {
   auto written = sys::write_file_at(dir_, "cgroup.kill", "1");
   if (written.ok()) return {};
   if (!is_gone(written.error())) return std::move(written).error().within("kill {}", path_);
-  // No such file: the cgroup is gone, or the kernel is older than 5.14.
+  // No such file: the cgroup is gone, or the kernel is older than 5.14. REMOVE-WHEN: kernel >= 5.14.
   if (::faccessat(dir_.get(), "cgroup.procs", F_OK, 0) != 0) return {};
-  return kill_one_by_one();
+  TRY(kill_one_by_one(kOldKernelPatience));
+  TRY_ASSIGN(const bool alive, populated());
+  if (alive) return fail(Code::internal, "kill {}: processes are left after {} ms", path_, kOldKernelPatience);
+  return {};
 }
 
-Result<void> Cgroup::kill_one_by_one() const {
-  constexpr int kMostRounds = 100;
-  // Frozen, nobody forks away; a frozen process still dies of SIGKILL.
-  (void)sys::write_file_at(dir_, "cgroup.freeze", "1");
-  for (int round = 0; round < kMostRounds; ++round) {
-    TRY_ASSIGN(const std::vector<pid_t> pids, processes_below());
-    if (pids.empty()) break;
+Result<void> Cgroup::signal_each(int signal) const {
+  constexpr std::size_t kHeld = 64;  // descriptors
+  TRY_ASSIGN(const std::vector<pid_t> pids, processes_below());
+  Result<void> result;
+  for (std::size_t done = 0; done < pids.size(); done += kHeld) {
     std::vector<std::pair<pid_t, UniqueFd>> held;
-    for (const pid_t pid : pids) {
-      auto pidfd = sys::pidfd_open(pid);
-      if (pidfd.ok()) held.emplace_back(pid, std::move(pidfd).take());
+    for (std::size_t i = done; i < std::min(pids.size(), done + kHeld); ++i) {
+      auto pidfd = sys::pidfd_open(pids[i]);
+      if (pidfd.ok()) held.emplace_back(pids[i], std::move(pidfd).take());
     }
     // A number may have gone to a stranger between reading and opening: only what is listed again, now that it is held, is ours.
-    TRY_ASSIGN(const std::vector<pid_t> again, processes_below());
-    for (const auto& [pid, pidfd] : held)
-      if (std::find(again.begin(), again.end(), pid) != again.end()) TRY(sys::pidfd_send_signal(pidfd, SIGKILL));
-    TRY_ASSIGN(const bool empty, wait_empty(10));
-    if (empty) break;
+    TRY_ASSIGN(std::vector<pid_t> again, processes_below());
+    std::sort(again.begin(), again.end());
+    for (const auto& [pid, pidfd] : held) {
+      if (!std::binary_search(again.begin(), again.end(), pid)) continue;
+      auto sent = sys::pidfd_send_signal(pidfd, signal);
+      if (result.ok()) result = std::move(sent);
+    }
+  }
+  return result;
+}
+
+Result<void> Cgroup::kill_one_by_one(int timeout_ms) const {
+  const Deadline deadline(timeout_ms);
+  // Frozen, nobody forks away; a frozen process still dies of SIGKILL.
+  (void)sys::write_file_at(dir_, "cgroup.freeze", "1");
+  Result<void> sent;
+  for (bool empty = false; !empty;) {
+    sent = signal_each(SIGKILL);
+    const int left = deadline.left_ms();
+    const auto waited = wait_empty(left < 0 ? kLook : std::min(left, kLook));
+    empty = (waited.ok() && waited.value()) || left == 0;
   }
   (void)sys::write_file_at(dir_, "cgroup.freeze", "0");
-  TRY_ASSIGN(const bool alive, populated());
-  if (alive) return fail(Code::internal, "kill {}: processes are left after {} rounds", path_, kMostRounds);
-  return {};
+  return sent;
 }
 
 Result<bool> Cgroup::kill_and_wait(int timeout_ms) const {
@@ -224,7 +242,7 @@ Result<bool> Cgroup::kill_and_wait(int timeout_ms) const {
   TRY(kill());
   TRY_ASSIGN(const bool empty, wait_empty(timeout_ms < 0 ? kMostDieWithin : std::min(timeout_ms, kMostDieWithin)));
   if (empty) return true;
-  (void)kill_one_by_one();  // whom it leaves the wait tells
+  (void)kill_one_by_one(deadline.left_ms());  // whom it leaves the wait tells
   return wait_empty(deadline.left_ms());
 }
 

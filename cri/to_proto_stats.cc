@@ -41,9 +41,9 @@ void put_memory(const cgroups::Stats& stats, UnixNanos timestamp, v1::MemoryUsag
 
 void put_swap(const cgroups::Stats& stats, UnixNanos timestamp, v1::SwapUsage* out) {
   out->set_timestamp(timestamp);
-  if (!stats.memory) return;
+  if (!stats.memory || !stats.memory->swap_current) return;
   const cgroups::Memory& memory = *stats.memory;
-  const std::uint64_t used = memory.swap_current.value_or(0);
+  const std::uint64_t used = *memory.swap_current;
   const std::uint64_t max = memory.swap_max.value_or(cgroups::kNoLimit);
   out->mutable_swap_usage_bytes()->set_value(used);
   out->mutable_swap_available_bytes()->set_value(max != cgroups::kNoLimit && max > used ? max - used : 0);

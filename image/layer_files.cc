@@ -56,8 +56,7 @@ Result<std::string> read_regular(FdRef file, const std::string& path, std::size_
   TRY_ASSIGN(const struct stat st, stat_regular(file, path));
   if (static_cast<std::uint64_t>(st.st_size) > limit && !weakened(Defence::bounded_reads))
     return fail(Code::resource_exhausted, "{} has {} bytes, more than {}", path, st.st_size, limit);
-  // An O_PATH descriptor is opened for reading through /proc, which names this very inode.
-  TRY_ASSIGN(const UniqueFd readable, sys::open_path(fmt::format("/proc/self/fd/{}", file.get()), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  TRY_ASSIGN(const UniqueFd readable, sys::reopen_regular(file, path));
   return sys::read_fd(readable, limit);
 }
 

@@ -134,7 +134,10 @@ Result<void> Pod::kill_part(const Session& session) {
   const auto container = containers_.find(session.container_id);
   if (!session.part || container == containers_.end() || !container->second->cgroup) return {};
   const auto part = container->second->cgroup->open_part(part_of(session.id));
-  if (part.ok()) return part.value().kill();
+  if (part.ok()) {
+    TRY(part.value().kill());
+    return part.value().signal_each(SIGKILL);  // whom cgroup.kill does not reach
+  }
   if (part.error().code == Code::not_found) return {};
   return part.error();
 }

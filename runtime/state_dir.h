@@ -65,7 +65,7 @@ class StateDir {
 
 // The process a record names, if it still is that one and has not ended.
 Result<std::optional<UniqueFd>> open_process(const ContainerRecord& record);
-// Field 22 of /proc/PID/stat; nullopt: no such process or only its zombie.
+// Field 22 of /proc/PID/stat; nullopt: no such process. A zombie has one too: its pidfd says whether it has ended.
 Result<std::optional<std::uint64_t>> process_start_time(pid_t pid);
 
 // Its cgroup is, by whomever; one that has no cgroup any more is not.

@@ -82,17 +82,13 @@ Result<UniqueFd> open_in_root(FdRef root, const std::string& path, int flags, mo
   return open_resolved(root, path, flags, mode, weakened(Defence::in_root) ? 0 : RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-namespace {
-
-// Of an O_PATH descriptor, through /proc, which names this very inode.
 Result<UniqueFd> reopen_regular(FdRef object, const std::string& path) {
   struct stat st = {};
   if (::fstat(object.get(), &st) != 0) return fail_errno(errno, "stat '{}'", path);
   if (!S_ISREG(st.st_mode)) return fail(Code::failed_precondition, "'{}' is not a regular file", path);
-  return open_path(fmt::format("/proc/self/fd/{}", object.get()), O_RDONLY | O_NOCTTY);
+  // Through /proc, which names this very inode.
+  return open_path(fmt::format("/proc/self/fd/{}", object.get()), O_RDONLY | O_NONBLOCK | O_NOCTTY);
 }
-
-}  // namespace
 
 Result<UniqueFd> open_regular_at(FdRef dir, const std::string& name) {
   TRY_ASSIGN(const UniqueFd object, open_at(dir, name, O_PATH | O_NOFOLLOW));

@@ -32,8 +32,10 @@ Result<UniqueFd> open_path_without_links(const std::string& path, int flags);
 Result<UniqueFd> open_at(FdRef dir, const std::string& path, int flags, mode_t mode = 0);
 Result<UniqueFd> open_beneath(FdRef root, const std::string& path, int flags, mode_t mode = 0);
 Result<UniqueFd> open_in_root(FdRef root, const std::string& path, int flags, mode_t mode = 0);
-// For reading, and regular files only: what else is there is never opened, as a device's driver would see it (a watchdog, a tape).
-Result<UniqueFd> open_regular_at(FdRef dir, const std::string& name);  // a link is none
+// For reading, and regular files only: what else is there is never opened, as a device's driver would see it (a watchdog, a tape). They do
+// not block, as /proc/kmsg (regular by its mode) or a file with a lease would.
+Result<UniqueFd> reopen_regular(FdRef object, const std::string& path);  // an O_PATH descriptor's file
+Result<UniqueFd> open_regular_at(FdRef dir, const std::string& name);    // a link is none
 Result<UniqueFd> open_regular_in_root(FdRef root, const std::string& path);
 
 // A file longer than `limit` bytes is resource_exhausted: nothing from outside is read without a bound.

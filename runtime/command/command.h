@@ -19,6 +19,9 @@ inline constexpr const char* kVersion = "0.1.0";
 inline constexpr const char* kSpecVersion = "1.3.0";
 inline constexpr int kRemoveTimeout = 10'000;  // ms
 
+// SIGKILL, and its end; deadline_exceeded where that does not come within kRemoveTimeout.
+Result<void> end_process(FdRef pidfd);
+
 struct Global {
   std::string root = "/run/slipway-oci";
   CgroupManager manager = CgroupManager::cgroupfs;

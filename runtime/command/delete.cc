@@ -32,7 +32,7 @@ Result<void> remove_half_made(const Global& global, const StateDir& dir, const s
   return remove_container(dir, record);
 }
 
-Result<void> end_process(const StateDir& dir, const ContainerRecord& record, bool force) {
+Result<void> end_first_process(const StateDir& dir, const ContainerRecord& record, bool force) {
   TRY_ASSIGN(const auto process, open_process(record));
   if (!process) return {};
   TRY_ASSIGN(const Status status, status_of(dir, record));
@@ -40,10 +40,7 @@ Result<void> end_process(const StateDir& dir, const ContainerRecord& record, boo
   if (!force && status != Status::stopped)
     return fail(Code::failed_precondition, "container '{}' is {}: it must be stopped before it is deleted, or use --force", record.id,
                 to_string(status));
-  TRY(sys::pidfd_send_signal(*process, SIGKILL));
-  TRY_ASSIGN(const bool ended, sys::poll_readable(*process, kRemoveTimeout));
-  if (!ended) return fail(Code::deadline_exceeded, "container '{}' did not end after SIGKILL", record.id);
-  return {};
+  return end_process(*process).context("container '{}'", record.id);
 }
 
 Result<void> delete_one(const Global& global, const std::string& id, bool force) {
@@ -55,7 +52,7 @@ Result<void> delete_one(const Global& global, const std::string& id, bool force)
   if (dir.value().removed()) return force ? Result<void>{} : fail(Code::not_found, "container '{}' does not exist", id);
   TRY_ASSIGN(const auto record, dir.value().read());
   if (!record) return remove_half_made(global, dir.value(), id);
-  TRY(end_process(dir.value(), *record, force));
+  TRY(end_first_process(dir.value(), *record, force));
   return remove_container(dir.value(), *record);
 }
 

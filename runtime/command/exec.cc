@@ -121,19 +121,14 @@ ExecRequest request_of(const Found& found, const oci::Spec& spec, const oci::Pro
 }
 
 Result<void> hand_over(const Arguments& arguments, const Created& created) {
-  if (arguments.has("pid-file")) TRY(write_pid_file(arguments.value("pid-file"), created.pid));
   if (arguments.has("console-socket") && created.console) TRY(send_console(arguments.value("console-socket"), created.console));
   if (arguments.has("pidfd-socket")) TRY(send_pidfd(arguments.value("pidfd-socket"), ProcessKind::further, created.pidfd));
+  if (arguments.has("pid-file")) TRY(write_pid_file(arguments.value("pid-file"), created.pid));
   return {};
 }
 
-// Who hears of a failure must not find the process at work, of which nobody else knows.
 Result<int> serve(const Arguments& arguments, const Created& created) {
-  if (auto handed = hand_over(arguments, created); !handed.ok()) {
-    TRY(sys::pidfd_send_signal(created.pidfd, SIGKILL));
-    TRY(sys::poll_readable(created.pidfd, kRemoveTimeout));
-    return std::move(handed).error();
-  }
+  TRY(hand_over(arguments, created));
   if (arguments.has("detach")) return 0;
   const bool relay = created.console && !arguments.has("console-socket");
   TRY_ASSIGN(const sys::ExitStatus status, relay ? relay_console(created.console, created.pidfd) : wait_foreground(created.pidfd));
@@ -167,7 +162,10 @@ Result<int> execute(const Global& global, const Arguments& arguments) {
     TRY_ASSIGN(request.cgroup, sub_cgroup(arguments, found.record.cgroup));
   }
   TRY_ASSIGN(const Created created, runtime::exec(request));
-  return serve(arguments, created);
+  auto served = serve(arguments, created);
+  // Who hears of a failure must not find the process at work, of which nobody else knows.
+  if (!served.ok()) (void)end_process(created.pidfd);
+  return served;
 }
 
 }  // namespace

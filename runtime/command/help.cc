@@ -40,8 +40,9 @@ constexpr std::string_view kRestoreFlags =
     "      --pid-file FILE        write the first process's number there\n"
     "      --lsm-profile TYPE:NAME, --lsm-mount-context CONTEXT  instead of those in the images\n"
     "      --no-new-keyring       keep the session keyring of the caller\n"
-    "      --tcp-established, --tcp-close, --ext-unix-sk, --shell-job, --file-locks, --manage-cgroups-mode, --network-lock,\n"
-    "      --empty-ns, --auto-dedup, --link-remap, --criu: as checkpoint; --no-pivot, --no-subreaper: without effect\n"
+    "      --tcp-established      as checkpoint, and so are --tcp-close, --ext-unix-sk, --shell-job, --file-locks,\n"
+    "                             --manage-cgroups-mode, --network-lock, --empty-ns, --auto-dedup, --link-remap, --criu\n"
+    "      --no-pivot             without effect, and so is --no-subreaper\n"
     "  The images are believed as root is: they say who the processes are. A container of this name that a checkpoint stopped is "
     "replaced.\n";
 

@@ -13,16 +13,8 @@ constexpr Option kOptions[] = {{"all", "a", false}, {"regex", "r", false}};
 
 Result<void> signal_all(const ContainerRecord& record, int signal) {
   TRY_ASSIGN(const cgroups::Cgroup cgroup, open_cgroup(record));
-  if (signal == SIGKILL) TRY(cgroup.kill());  // at once; below whom it does not reach
-  TRY_ASSIGN(const auto pids, cgroup.processes_below());
-  for (const pid_t pid : pids) {
-    const auto pidfd = sys::pidfd_open(pid);
-    if (!pidfd.ok()) continue;  // ended meanwhile
-    // Only now, with the process held, is it certain that the number is still one of this cgroup.
-    const auto path = cgroups::path_of(pid);
-    if (path.ok() && path.value().starts_with(record.cgroup)) TRY(sys::pidfd_send_signal(pidfd.value(), signal));
-  }
-  return {};
+  if (signal == SIGKILL) TRY(cgroup.kill());  // at once; then whom it does not reach
+  return cgroup.signal_each(signal);
 }
 
 // Signal 0 asks only whether somebody is there, kill(2).

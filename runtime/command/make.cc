@@ -68,7 +68,7 @@ oci::Spec hooked_spec(const StateDir& dir) {
 
 Result<void> publish(const MakeOptions& options, Made& made) {
   TRY_ASSIGN(const auto start, process_start_time(made.created.pid));
-  // Already over (`run` of a short program): then the record names nobody.
+  // Gone already (`run` of a short program): then the record names nobody.
   made.record.start_time = start.value_or(0);
   if (!made.terminal) made.record.descriptors = criu::standard_descriptors("self");
   TRY(made.dir.write(made.record));

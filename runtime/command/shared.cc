@@ -1,6 +1,7 @@
 // What the verbs share.
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "runtime/command/command.h"
@@ -8,6 +9,7 @@
 #include "runtime/paths.h"
 #include "runtime/rootless.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 namespace slipway::runtime::command {
 
@@ -67,6 +69,13 @@ Result<void> write_pid_file(const std::string& path, pid_t pid) {
   TRY_ASSIGN(const UniqueFd dir, sys::open_path(directory, O_PATH | O_DIRECTORY).context("--pid-file"));
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   return sys::replace_file(dir, name, fmt::format("{}", pid), 0644).context("--pid-file");
+}
+
+Result<void> end_process(FdRef pidfd) {
+  TRY(sys::pidfd_send_signal(pidfd, SIGKILL));
+  TRY_ASSIGN(const bool ended, sys::poll_readable(pidfd, kRemoveTimeout));
+  if (!ended) return fail(Code::deadline_exceeded, "its process did not end after SIGKILL");
+  return {};
 }
 
 }  // namespace slipway::runtime::command

@@ -43,17 +43,11 @@ Result<oci::Spec> spec_of(const StateDir& dir) {
   return oci::parse_spec(text);
 }
 
-Result<void> end(FdRef pidfd) {
-  TRY(sys::pidfd_send_signal(pidfd, SIGKILL));
-  TRY(sys::poll_readable(pidfd, kRemoveTimeout));
-  return {};
-}
-
 // A container whose startContainer hook fails never starts: its process is ended (runtime.md, "Lifecycle").
 Result<void> run_start_hooks(const StateDir& dir, const ContainerRecord& record, FdRef pidfd) {
   TRY_ASSIGN(const oci::Spec spec, spec_of(dir));
   auto done = spec.process ? runtime::run_start_hooks(spec, record, pidfd) : no_process(record);
-  if (!done.ok()) TRY(end(pidfd));
+  if (!done.ok()) (void)end_process(pidfd);
   return done;
 }
 
@@ -111,12 +105,12 @@ Result<void> start_container(const StateDir& dir, const ContainerRecord& record)
   auto reported = await_report(report, record);
   dir.remove_start_fifo();
   if (!reported.ok()) {
-    (void)end(*process);  // it is on its way out, or gone: who hears of the failure finds it stopped
+    (void)end_process(*process);  // it is on its way out, or gone: who hears of the failure finds it stopped
     return told(dir, std::move(reported).error());
   }
   if (!record.hooks) return {};
   auto done = run_poststart(dir, record, *process);
-  if (!done.ok()) TRY(end(*process));
+  if (!done.ok()) (void)end_process(*process);
   return done;
 }
 

@@ -101,10 +101,7 @@ Result<void> check_sizes(FdRef images, const Notes& notes) {
 
 // The directory is whoever's the images are: no link to elsewhere, no FIFO that would be waited for.
 Result<std::string> read_note(FdRef images, const char* name) {
-  TRY_ASSIGN(const UniqueFd file, sys::open_at(images, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-  struct stat st = {};
-  if (::fstat(file.get(), &st) != 0) return fail_errno(errno, "stat '{}'", name);
-  if (!S_ISREG(st.st_mode)) return fail(Code::data_loss, "{} is no regular file", name);
+  TRY_ASSIGN(const UniqueFd file, sys::open_regular_at(images, name));
   return sys::read_fd(file, kLimit).context("{}", name);
 }
 

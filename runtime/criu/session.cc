@@ -126,7 +126,7 @@ Result<Response> Session::converse(const Asked& asked) {
 
 Error Session::explain(const Asked& asked, const Error& error) {
   std::string why;
-  auto file = sys::open_at(FdRef(asked.log_dir), asked.options.log_file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  auto file = sys::open_regular_at(FdRef(asked.log_dir), asked.options.log_file);
   if (file.ok()) why = quote_errors(read_end(file.value()));
   if (why.empty()) why = tidy(read_end(output_));
   if (why.size() > kQuoted) why.erase(0, why.size() - kQuoted);

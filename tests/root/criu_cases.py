@@ -52,11 +52,10 @@ class Refused(Case):
         images = self.bundle.path + "/images"
         os.mkdir(images)
         note = images + "/descriptors.json"
-        for make, part in ((os.mkfifo, "descriptors.json is no regular file"), (os.mkdir, "descriptors.json is no regular file"),
-                           (lambda path: os.symlink("/etc/passwd", path), "Too many levels of symbolic links")):
+        for make in (os.mkfifo, os.mkdir, lambda path: os.symlink("/etc/passwd", path)):
             make(note)
             done = self.bundle.call("restore", "--criu", "/bin/true", "--image-path", images, "--bundle", self.bundle.path, self.bundle.name)
-            self.refused(part, done)
+            self.refused("'descriptors.json' is not a regular file", done)
             os.rename(note, f"{images}/{make.__name__}")
 
     def test_states(self):

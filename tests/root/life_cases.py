@@ -375,7 +375,9 @@ class Console(Case):
                 # Nobody heard of it: it is not left at work.
                 nobody = self.bundle.call("exec", "-d", "--pidfd-socket", path + "-nobody", self.bundle.name, "sleep", "777")
                 self.assertEqual(nobody.returncode, 255, nobody.stderr)
-                self.assertNotIn("sleep 777", self.bundle.call("ps", self.bundle.name).stdout)
+                listed = self.bundle.call("ps", self.bundle.name)
+                self.assertIn("sleep 1000", listed.stdout, listed.stderr)
+                self.assertNotIn("sleep 777", listed.stdout)
                 signal.pidfd_send_signal(first.fileno(), signal.SIGKILL)
                 until("stopped", lambda: self.bundle.state_of()["status"] == "stopped")
         self.assertEqual(self.bundle.call("delete", self.bundle.name).returncode, 0)

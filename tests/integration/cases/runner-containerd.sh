@@ -76,7 +76,7 @@ assert_contains "$(ctr task list)" PAUSED
 ctr task resume four
 assert_contains "$(ctr task list)" RUNNING
 ctr task kill --signal KILL four
-wait_for 10 "end of the task" eval 'ctr task list | grep -q STOPPED'
+wait_for 10 "end of the task" eval 'ctr task list | grep STOPPED >/dev/null'
 ctr task delete four || true
 assert_lacks "$(ctr task list)" four
 [[ -z $(ls /run/runner-containerd/io.containerd.runtime.v2.task/default 2>/dev/null) ]] || fail "bundles are left"

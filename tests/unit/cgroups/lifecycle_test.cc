@@ -85,7 +85,7 @@ TEST_CASE("kill without cgroup.kill does too", "[cgroups][host]") {
   const Cgroup top = host.make();
   Sleeper one(host.make("/w"));
   Sleeper two(host.make("/x/y"));
-  const auto killed = top.kill_one_by_one();
+  const auto killed = top.kill_one_by_one(5000);
   if (!killed.ok()) FAIL(killed.error().message);
   CHECK(one.reap() == SIGKILL);
   CHECK(two.reap() == SIGKILL);
@@ -98,8 +98,8 @@ TEST_CASE("a process whose first thread has ended dies too", "[cgroups][host][at
   const pid_t pid = slipway::tests::fork_without_leader([&top](pid_t child) { REQUIRE(top.add(child).ok()); });
   CHECK(Cgroup::kill_and_remove(host.root, host.name, 5000).ok());
   int status = 0;
-  REQUIRE(::waitpid(pid, &status, WNOHANG) == pid);
-  CHECK(WIFSIGNALED(status));
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
 }
 
 TEST_CASE("freeze and thaw", "[cgroups][host]") {
