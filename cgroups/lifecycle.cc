@@ -19,15 +19,19 @@ namespace {
 
 constexpr MonotonicNanos kNanosPerMilli = 1'000'000;
 
-// Time is an argument: a negative one never ends.
 constexpr int kLook = 10, kOldKernelPatience = 1000;  // milliseconds
 
+// Time is an argument: a negative one never ends.
 class Deadline {
  public:
   explicit Deadline(int timeout_ms) : end_(timeout_ms < 0 ? -1 : now_monotonic() + timeout_ms * kNanosPerMilli) {}
   int left_ms() const {
     if (end_ < 0) return -1;
     return static_cast<int>(std::clamp<MonotonicNanos>((end_ - now_monotonic() + kNanosPerMilli - 1) / kNanosPerMilli, 0, INT32_MAX));
+  }
+  int left_ms(int most) const {
+    const int left = left_ms();
+    return left < 0 ? most : std::min(left, most);
   }
 
  private:
@@ -226,11 +230,10 @@ Result<void> Cgroup::kill_one_by_one(int timeout_ms) const {
   // Frozen, nobody forks away; a frozen process still dies of SIGKILL.
   (void)sys::write_file_at(dir_, "cgroup.freeze", "1");
   Result<void> sent;
-  for (bool empty = false; !empty;) {
+  for (;;) {
     sent = signal_each(SIGKILL);
-    const int left = deadline.left_ms();
-    const auto waited = wait_empty(left < 0 ? kLook : std::min(left, kLook));
-    empty = (waited.ok() && waited.value()) || left == 0;
+    const auto empty = wait_empty(deadline.left_ms(kLook));
+    if ((empty.ok() && empty.value()) || deadline.left_ms() == 0) break;
   }
   (void)sys::write_file_at(dir_, "cgroup.freeze", "0");
   return sent;
@@ -240,7 +243,7 @@ Result<bool> Cgroup::kill_and_wait(int timeout_ms) const {
   constexpr int kMostDieWithin = 100;
   const Deadline deadline(timeout_ms);
   TRY(kill());
-  TRY_ASSIGN(const bool empty, wait_empty(timeout_ms < 0 ? kMostDieWithin : std::min(timeout_ms, kMostDieWithin)));
+  TRY_ASSIGN(const bool empty, wait_empty(deadline.left_ms(kMostDieWithin)));
   if (empty) return true;
   (void)kill_one_by_one(deadline.left_ms());  // whom it leaves the wait tells
   return wait_empty(deadline.left_ms());
